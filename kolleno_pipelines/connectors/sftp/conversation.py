@@ -1,0 +1,295 @@
+"""SFTP version 3 requests (draft-ietf-secsh-filexfer-02) over one SSH channel, names as bytes, reads in a window.
+
+paramiko's own SFTPClient is not used: its listing fails on a name that is not UTF-8, and its read-ahead leaves a
+waiting thread behind when the connection drops. Which folder is read, and what a fault means, does not belong here.
+"""
+
+from __future__ import annotations
+
+import stat
+import struct
+from collections import deque
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Protocol
+
+_INIT, _VERSION, _OPEN, _CLOSE, _READ, _WRITE, _LSTAT, _FSTAT = 1, 2, 3, 4, 5, 6, 7, 8
+_OPENDIR, _READDIR, _REMOVE, _MKDIR, _REALPATH, _STAT, _RENAME, _EXTENDED = 11, 12, 13, 14, 16, 17, 18, 200
+_STATUS, _HANDLE, _DATA, _NAME, _ATTRS = 101, 102, 103, 104, 105
+
+OK, EOF, NO_SUCH_FILE, PERMISSION_DENIED, FAILURE, UNSUPPORTED = 0, 1, 2, 3, 4, 8
+_FOR_READING, _FOR_NEW_CONTENT = 0x01, 0x02 | 0x08 | 0x10
+
+# 32 KiB is what every server must accept; 64 of them in flight fill paramiko's receive window of 2 MiB.
+_BLOCK = 32 * 1024
+_IN_FLIGHT = 64
+_LARGEST_PACKET = 1024 * 1024
+
+
+class Lost(Exception):  # noqa: N818 - a state of the conversation
+    """The channel is gone, silent for too long, or speaks nonsense: only a new connection helps."""
+
+
+class Refused(Exception):  # noqa: N818 - an answer of the server
+    """The server answered a request with an error status (`code`) and its own words."""
+
+    def __init__(self, code: int, words: str) -> None:
+        super().__init__(f"{words or 'no reason given'} (status {code})")
+        self.code = code
+
+
+class Channel(Protocol):
+    """The part of a paramiko channel that is needed; `recv` and `sendall` raise OSError, b"" means the end."""
+
+    def sendall(self, s: bytes) -> None:
+        """Send all of it."""
+        ...
+
+    def recv(self, nbytes: int) -> bytes:
+        """Take at most so many bytes, as soon as there are some."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Attributes:
+    """What the server says about a file; every field is optional in the protocol. Times in whole seconds."""
+
+    size: int | None
+    mode: int | None
+    atime: int | None
+    mtime: int | None
+
+    @property
+    def is_file(self) -> bool:
+        """A regular file, not a link to one; a server that states no mode is not believed."""
+        return self.mode is not None and stat.S_ISREG(self.mode)
+
+    @property
+    def is_folder(self) -> bool:
+        """A folder; also where the server states no mode, since the next request will tell."""
+        return self.mode is None or stat.S_ISDIR(self.mode)
+
+
+class _Cursor:
+    """Reads the fields of one packet in order."""
+
+    def __init__(self, packet: bytes) -> None:
+        self._packet = packet
+        self._at = 0
+
+    def number(self, size: int = 4) -> int:
+        self._at += size
+        if self._at > len(self._packet):
+            raise Lost("the server sent a packet that ends too early")
+        return int.from_bytes(self._packet[self._at - size : self._at], "big")
+
+    def text(self) -> bytes:
+        size = self.number()
+        self._at += size
+        if self._at > len(self._packet):
+            raise Lost("the server sent a packet that ends too early")
+        return self._packet[self._at - size : self._at]
+
+    def attributes(self) -> Attributes:
+        flags = self.number()
+        size = self.number(8) if flags & 1 else None
+        if flags & 2:
+            self.number(8)
+        mode = self.number() if flags & 4 else None
+        atime, mtime = (self.number(), self.number()) if flags & 8 else (None, None)
+        for _ in range(self.number() if flags & 0x80000000 else 0):
+            self.text(), self.text()
+        return Attributes(size, mode, atime, mtime)
+
+
+def _text(value: bytes) -> bytes:
+    return struct.pack(">I", len(value)) + value
+
+
+class Conversation:
+    """One SFTP conversation. Every method raises Lost, or Refused with the server's status."""
+
+    def __init__(self, channel: Channel) -> None:
+        self._channel = channel
+        self._received = bytearray()
+        self._last_id = 0
+        self._send(_INIT, struct.pack(">I", 3))
+        kind, cursor = self._receive()
+        if kind != _VERSION or cursor.number() < 3:
+            raise Lost("the server does not speak SFTP version 3")
+
+    def folder_entries(self, path: bytes, most: int | None = None) -> list[tuple[bytes, Attributes]]:
+        """The names in a folder with what the server says about each (links not followed), `.` and `..` left out.
+
+        most: how many names are enough; a few more may come.
+        """
+        found: list[tuple[bytes, Attributes]] = []
+        handle = self._ask(_HANDLE, _OPENDIR, _text(path)).text()
+        while most is None or len(found) < most:
+            try:
+                cursor = self._ask(_NAME, _READDIR, _text(handle))
+            except Refused as refusal:
+                if refusal.code != EOF:
+                    raise
+                break
+            for _ in range(cursor.number()):
+                name, _longname, attributes = cursor.text(), cursor.text(), cursor.attributes()
+                if name not in (b".", b".."):
+                    found.append((name, attributes))
+        self.close(handle)
+        return found
+
+    def real_path(self, path: bytes) -> bytes:
+        """The absolute form of a path, as the server sees it."""
+        cursor = self._ask(_NAME, _REALPATH, _text(path))
+        return cursor.text() if cursor.number() else path
+
+    def stat(self, path: bytes) -> Attributes:
+        """What is behind a path, links followed."""
+        return self._ask(_ATTRS, _STAT, _text(path)).attributes()
+
+    def lstat(self, path: bytes) -> Attributes:
+        """What a path is, links not followed."""
+        return self._ask(_ATTRS, _LSTAT, _text(path)).attributes()
+
+    def fstat(self, handle: bytes) -> Attributes:
+        """What an open file is now."""
+        return self._ask(_ATTRS, _FSTAT, _text(handle)).attributes()
+
+    def open_to_read(self, path: bytes) -> bytes:
+        """A handle for reading."""
+        return self._ask(_HANDLE, _OPEN, _text(path) + struct.pack(">II", _FOR_READING, 0)).text()
+
+    def open_new(self, path: bytes) -> bytes:
+        """A handle for writing a file from its beginning, made or emptied."""
+        return self._ask(_HANDLE, _OPEN, _text(path) + struct.pack(">II", _FOR_NEW_CONTENT, 0)).text()
+
+    def write(self, handle: bytes, data: bytes) -> None:
+        """Write all of `data` from the beginning of an open file, a block at a time."""
+        for offset in range(0, len(data), _BLOCK):
+            block = data[offset : offset + _BLOCK]
+            self._ask(_STATUS, _WRITE, _text(handle) + struct.pack(">Q", offset) + _text(block))
+
+    def close(self, handle: bytes) -> None:
+        """Give a handle back."""
+        self._ask(_STATUS, _CLOSE, _text(handle))
+
+    def make_folder(self, path: bytes) -> None:
+        """Make one folder with the server's default mode."""
+        self._ask(_STATUS, _MKDIR, _text(path) + struct.pack(">I", 0))
+
+    def remove(self, path: bytes) -> None:
+        """Remove a file."""
+        self._ask(_STATUS, _REMOVE, _text(path))
+
+    def rename(self, old: bytes, new: bytes) -> None:
+        """Rename; refused when the new name exists."""
+        self._ask(_STATUS, _RENAME, _text(old) + _text(new))
+
+    def replace(self, old: bytes, new: bytes) -> None:
+        """Rename over whatever has the new name, in one step; Refused with UNSUPPORTED where the server cannot."""
+        self._ask(_STATUS, _EXTENDED, _text(b"posix-rename@openssh.com") + _text(old) + _text(new))
+
+    def blocks(self, handle: bytes, offset: int, end: int) -> Iterator[bytes]:
+        """The bytes of an open file from `offset` to `end` in order; stops early where the file does.
+
+        At most 2 MiB are asked for and not yet yielded. When not run to its end, answers stay under way and the
+        conversation must be given up.
+        """
+        wanted: deque[tuple[int, int]] = deque()  # (request id, length) in file order
+        arrived: dict[int, bytes | None] = {}
+        asked = offset
+        while wanted or asked < end:
+            while asked < end and len(wanted) < _IN_FLIGHT:
+                length = min(_BLOCK, end - asked)
+                wanted.append((self._ask_block(handle, asked, length), length))
+                asked += length
+            first, length = wanted.popleft()
+            while first not in arrived:
+                self._take_block(arrived)
+            block = arrived.pop(first)
+            if block:
+                yield block[:length]
+                offset += len(block)
+            if block and len(block) < length:
+                # A short answer is no end: ask for the rest before what follows it.
+                wanted.appendleft((self._ask_block(handle, offset, length - len(block)), length - len(block)))
+            elif not block:
+                self._take_rest(wanted, arrived)
+                return
+
+    def _ask_block(self, handle: bytes, offset: int, length: int) -> int:
+        self._last_id += 1
+        self._send(_READ, struct.pack(">I", self._last_id) + _text(handle) + struct.pack(">QI", offset, length))
+        return self._last_id
+
+    def _take_block(self, arrived: dict[int, bytes | None]) -> None:
+        kind, cursor = self._receive()
+        request = cursor.number()
+        if kind == _DATA:
+            arrived[request] = cursor.text()
+            return
+        refusal = _refusal(kind, cursor)
+        if refusal is None or refusal.code != EOF:
+            raise refusal or Lost(f"the server answered a read with a packet of type {kind}")
+        arrived[request] = None
+
+    def _take_rest(self, wanted: deque[tuple[int, int]], arrived: dict[int, bytes | None]) -> None:
+        for request, _length in wanted:
+            while request not in arrived:
+                self._take_block(arrived)
+            del arrived[request]
+
+    def _ask(self, expected: int, kind: int, payload: bytes) -> _Cursor:
+        self._last_id += 1
+        self._send(kind, struct.pack(">I", self._last_id) + payload)
+        answer, cursor = self._receive()
+        if cursor.number() != self._last_id:
+            raise Lost("the server answered a request that was not made")
+        if answer == expected and answer != _STATUS:
+            return cursor
+        refusal = _refusal(answer, cursor)
+        if refusal is None:
+            raise Lost(f"the server answered with a packet of type {answer} where {expected} was due")
+        if refusal.code != OK or expected != _STATUS:
+            raise refusal
+        return cursor
+
+    def _send(self, kind: int, payload: bytes) -> None:
+        try:
+            self._channel.sendall(struct.pack(">IB", len(payload) + 1, kind) + payload)
+        except TimeoutError as error:
+            raise Lost("the server took nothing within the read time-out") from error
+        except (OSError, EOFError) as error:
+            raise Lost(str(error) or "the connection was closed") from error
+
+    def _receive(self) -> tuple[int, _Cursor]:
+        size = int.from_bytes(self._bytes(4), "big")
+        if not 1 <= size <= _LARGEST_PACKET:
+            raise Lost("the server sent something that is not SFTP (does the login print text?)")
+        packet = self._bytes(size)
+        return packet[0], _Cursor(packet[1:])
+
+    def _bytes(self, count: int) -> bytes:
+        while len(self._received) < count:
+            try:
+                piece = self._channel.recv(4 * _BLOCK)
+            except TimeoutError as error:
+                raise Lost("the server was silent for longer than the read time-out") from error
+            except (OSError, EOFError) as error:
+                raise Lost(str(error) or "the connection was closed") from error
+            if not piece:
+                raise Lost("the server closed the connection")
+            self._received += piece
+        taken = bytes(self._received[:count])
+        del self._received[:count]
+        return taken
+
+
+def _refusal(kind: int, cursor: _Cursor) -> Refused | None:
+    """The status in a packet, None where it is of another type. The words are the server's: printed with care."""
+    if kind != _STATUS:
+        return None
+    code = cursor.number()
+    words = cursor.text().decode("utf-8", "replace") if code != OK else ""
+    return Refused(code, "".join(c if c.isprintable() else " " for c in words)[:200])
