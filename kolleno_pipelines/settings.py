@@ -47,9 +47,13 @@ class Settings(BaseSettings):
     @field_validator("database_url", "dagster_database_url")
     @classmethod
     def _postgres(cls, url: SecretStr | None) -> SecretStr | None:
-        if url is not None and not url.get_secret_value().startswith(("postgresql://", "postgres://")):
+        """`postgres://` and a driver's name (`postgresql+psycopg2://`) are taken as the same thing."""
+        if url is None:
+            return None
+        scheme, separator, rest = url.get_secret_value().partition("://")
+        if not separator or scheme.split("+")[0] not in {"postgresql", "postgres"}:
             raise ValueError("it must begin with postgresql://, as in postgresql://user:password@host:5432/kolleno")
-        return url
+        return SecretStr(f"postgresql://{rest}")
 
     @field_validator("webhook_url")
     @classmethod

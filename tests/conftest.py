@@ -1,0 +1,138 @@
+"""What every test may use: a PostgreSQL of its own, a fresh migrated database, an environment that is nobody's.
+
+Parts that only some tests need (an SFTP server, a Dagster instance) do not belong here.
+"""
+
+from __future__ import annotations
+
+import itertools
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import psycopg
+import pytest
+from psycopg.conninfo import make_conninfo
+
+from kolleno_pipelines.settings import Settings
+from kolleno_pipelines.storage import database as storage_database
+from kolleno_pipelines.storage import embedded
+
+POSTGRES_15 = Path("/usr/lib/postgresql/15/bin")
+CANARY = "s3cr3t-canary"
+
+_numbers = itertools.count(1)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Take the developer's own settings out of the environment before anything is imported or read."""
+    for name in [name for name in os.environ if name.startswith(("KOLLENO_", "DAGSTER_", "PG"))]:
+        if name not in {"KOLLENO_TEST_POSTGRES"}:
+            del os.environ[name]
+    os.environ["KOLLENO_ENV_FILE"] = os.devnull
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    skipped = terminalreporter.stats.get("skipped", [])
+    if skipped and _in_ci():
+        terminalreporter.section("skipped in CI, where everything must run", red=True)
+        for report in skipped:
+            reason = report.longrepr[2] if isinstance(report.longrepr, tuple) else report.longrepr
+            terminalreporter.line(f"{report.nodeid}: {reason}")
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    reporter = session.config.pluginmanager.get_plugin("terminalreporter")
+    if reporter is not None and reporter.stats.get("skipped") and _in_ci() and session.exitstatus == pytest.ExitCode.OK:
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+
+def _in_ci() -> bool:
+    return os.environ.get("CI", "").lower() in {"true", "1"}
+
+
+@pytest.fixture(scope="session", autouse=True)
+def own_home() -> Iterator[Path]:
+    """HOME is a folder of this run: no test reads the developer's keys, known hosts or settings."""
+    folder = Path(tempfile.mkdtemp(prefix="kolleno-test-home-"))
+    before = os.environ.get("HOME")
+    os.environ["HOME"] = str(folder)
+    yield folder
+    if before is None:
+        del os.environ["HOME"]
+    else:
+        os.environ["HOME"] = before
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+def postgres_programs() -> Path | None:
+    """Folder of the PostgreSQL programs under test: None is the bundled 18, KOLLENO_TEST_POSTGRES=15 Debian's 15."""
+    wanted = os.environ.get("KOLLENO_TEST_POSTGRES", "")
+    if wanted not in {"", "15", "18"}:
+        pytest.fail(f"KOLLENO_TEST_POSTGRES={wanted} is neither 15 nor 18")
+    if wanted != "15":
+        return None
+    if not (POSTGRES_15 / "postgres").exists():
+        pytest.skip("needs the package postgresql-15")
+    return POSTGRES_15
+
+
+@pytest.fixture(scope="session")
+def postgres_url(postgres_programs: Path | None) -> Iterator[str]:
+    """libpq URL of an empty server's maintenance database, for the whole run. Nothing in it survives the run."""
+    # pytest's own tmp folders are 0700: the account that runs PostgreSQL for root could not reach them.
+    home = Path(tempfile.mkdtemp(prefix="kolleno-test-"))
+    home.chmod(0o711)
+    url = make_conninfo(embedded.start(home, bin_dir=postgres_programs), dbname="postgres")
+    with psycopg.connect(url, autocommit=True) as connection:
+        # Tests kill processes, never the machine: without fsync they are several times faster and prove the same.
+        connection.execute("ALTER SYSTEM SET fsync = off")
+        connection.execute("SELECT pg_reload_conf()")
+    yield url
+    embedded.stop(home)
+    shutil.rmtree(home)
+
+
+@pytest.fixture(scope="session")
+def migrated_template(postgres_url: str) -> str:
+    """Name of a database that the migrations have set up and no test touches."""
+    name = "template_kolleno"
+    storage_database.prepare(Settings(database_url=_url(postgres_url, name)))
+    return name
+
+
+@pytest.fixture
+def database(postgres_url: str, migrated_template: str) -> Iterator[str]:
+    """URL of a fresh migrated database for one test."""
+    name = f"test_{next(_numbers)}"
+    with psycopg.connect(postgres_url, autocommit=True) as connection:
+        connection.execute(f"CREATE DATABASE {name} TEMPLATE {migrated_template}")
+        yield _url(postgres_url, name)
+        connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
+
+
+@pytest.fixture
+def empty_database(postgres_url: str) -> Iterator[str]:
+    """URL of a database without any table of ours, as an administrator would hand it over."""
+    name = f"test_{next(_numbers)}"
+    with psycopg.connect(postgres_url, autocommit=True) as connection:
+        connection.execute(f"CREATE DATABASE {name} TEMPLATE template0")
+        yield _url(postgres_url, name)
+        connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
+
+
+@pytest.fixture
+def settings(database: str, tmp_path: Path) -> Settings:
+    """Settings of one test: its own migrated database, home, archive and (absent) connections.yaml."""
+    home = tmp_path / "home"
+    return Settings(home=home, database_url=database, connections=tmp_path / "connections.yaml")
+
+
+def _url(conninfo: str, name: str) -> str:
+    """`postgresql://` form of the embedded server's conninfo, for database `name`."""
+    parts = psycopg.conninfo.conninfo_to_dict(conninfo)
+    return f"postgresql://{parts['user']}@/{name}?host={parts['host']}&passfile={parts['passfile']}"
