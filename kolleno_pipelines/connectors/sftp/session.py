@@ -144,7 +144,9 @@ def _unreadable_key(path: Path, secret: bytes | None) -> str:
 def _connect(account: Account) -> socket.socket:
     """A TCP connection within the connect time-out."""
     try:
-        return socket.create_connection((account.host, account.port), account.connect_timeout)
+        wire = socket.create_connection((account.host, account.port), account.connect_timeout)
+        wire.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        return wire
     except socket.gaierror as error:
         if error.errno == socket.EAI_AGAIN:
             raise Retryable(f"The name {account.host} cannot be looked up now.", account.connection) from error
