@@ -277,12 +277,12 @@ def _first_problem(
         reason = one["msg"].removeprefix("Value error, ")
         if one["type"] == "extra_forbidden":
             near = get_close_matches(str(place[-1]), model.model_fields, n=1)
-            reason = f"unknown key {key}" + (f", did you mean {near[0]}?" if near else "")
+            reason = f"unknown key {key}" + (f" (did you mean {near[0]}?)" if near else "")
         elif one["type"] == "missing":
             reason = f"{key} is missing"
         elif key:
-            reason = f"{key}: {reason[:1].lower()}{reason[1:]}"
-        problems.append((line, reason.rstrip(".?")))
+            reason = f"{key}: {reason.replace('Input should', 'it should')}"
+        problems.append((line, reason.rstrip(".")))
     return min(problems, key=lambda problem: problem[0])
 
 

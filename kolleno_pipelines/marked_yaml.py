@@ -13,6 +13,7 @@ import yaml
 
 #: Deeper files are none of ours; the bound also ends a file that contains itself by an alias.
 DEPTH = 8
+TAGS = "tag:yaml.org,2002:"
 
 Path = tuple[str | int, ...]
 
@@ -65,6 +66,8 @@ def _unquoted(problem: str) -> str:
 def _plain(node: yaml.Node, path: Path, lines: dict[Path, int]) -> object:
     if len(path) > DEPTH:
         raise MarkedYamlError("nested too deeply", node.start_mark.line + 1)
+    if not node.tag.startswith(TAGS):
+        raise MarkedYamlError("a tag (!...) has no meaning here; put the value into quotes", node.start_mark.line + 1)
     lines.setdefault(path, node.start_mark.line + 1)
     if isinstance(node, yaml.MappingNode):
         return _mapping(node, path, lines)
@@ -88,7 +91,7 @@ def _mapping(node: yaml.MappingNode, path: Path, lines: dict[Path, int]) -> dict
 
 
 def _scalar(node: yaml.Node) -> object:
-    tag = node.tag.removeprefix("tag:yaml.org,2002:")
+    tag = node.tag.removeprefix(TAGS)
     if tag == "null":
         return None
     if tag == "bool":

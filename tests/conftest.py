@@ -29,7 +29,7 @@ _numbers = itertools.count(1)
 def pytest_configure(config: pytest.Config) -> None:
     """Take the developer's own settings out of the environment before anything is imported or read."""
     for name in [name for name in os.environ if name.startswith(("KOLLENO_", "DAGSTER_", "PG"))]:
-        if name not in {"KOLLENO_TEST_POSTGRES"}:
+        if name != "KOLLENO_TEST_POSTGRES":
             del os.environ[name]
     os.environ["KOLLENO_ENV_FILE"] = os.devnull
 

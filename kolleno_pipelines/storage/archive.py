@@ -224,5 +224,5 @@ def _telling(root: UPath) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        reason = error.strerror or str(error)
+        reason = f"{error.strerror} ({error.filename})" if error.filename else error.strerror or str(error)
         raise ArchiveError(f"The archive {root} cannot be written: {reason}.") from error

@@ -1,0 +1,87 @@
+"""The KOLLENO_* environment: defaults, refusals that name the variable, and no secret in any text."""
+
+from __future__ import annotations
+
+from datetime import date
+from pathlib import Path
+
+import pytest
+
+from kolleno_pipelines.settings import Settings, SettingsError, environment, load_settings
+
+SECRET = "s3cr3t-canary"
+
+
+def test_defaults_follow_home(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.chdir(tmp_path)
+    settings = load_settings()
+    assert settings.home == tmp_path / ".kolleno"
+    assert settings.archive_root == str(tmp_path / ".kolleno" / "archive")
+    assert settings.connections == tmp_path / "connections.yaml"
+    assert settings.first_day == date(2020, 1, 1)
+    assert settings.database_url is None
+    assert settings.dagster_database_url is None
+    assert settings.webhook_url is None
+
+
+def test_environment_is_read_at_each_call(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("KOLLENO_HOME", str(tmp_path))
+    monkeypatch.setenv("KOLLENO_ARCHIVE", "s3://bucket/prefix")
+    monkeypatch.setenv("KOLLENO_FIRST_DAY", "2024-02-29")
+    assert load_settings().archive_root == "s3://bucket/prefix"
+    assert load_settings().first_day == date(2024, 2, 29)
+    monkeypatch.setenv("KOLLENO_ARCHIVE", "")
+    assert load_settings().archive_root == str(tmp_path / "archive")
+
+
+def test_env_file_is_overruled_by_the_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    file = tmp_path / "settings.env"
+    file.write_text(f"KOLLENO_FIRST_DAY=2021-01-01\nKOLLENO_HOME={tmp_path}\nUNRELATED=1\nSFTP_PASS={SECRET}\n")
+    monkeypatch.setenv("KOLLENO_ENV_FILE", str(file))
+    monkeypatch.setenv("KOLLENO_FIRST_DAY", "2022-01-01")
+    assert load_settings().first_day == date(2022, 1, 1)
+    assert load_settings().home == tmp_path
+    assert environment()["SFTP_PASS"] == SECRET
+    assert environment()["KOLLENO_FIRST_DAY"] == "2022-01-01"
+
+
+@pytest.mark.parametrize("written", ["postgres://", "postgresql://", "postgresql+psycopg2://"])
+def test_database_url_takes_the_usual_spellings(monkeypatch: pytest.MonkeyPatch, written: str) -> None:
+    monkeypatch.setenv("KOLLENO_DATABASE_URL", f"{written}u:{SECRET}@h/db")
+    settings = load_settings()
+    assert settings.database_url is not None
+    assert settings.database_url.get_secret_value() == f"postgresql://u:{SECRET}@h/db"
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "words"),
+    [
+        ("KOLLENO_DATABASE_URL", f"mysql://u:{SECRET}@h/db", "must begin with postgresql://"),
+        ("KOLLENO_DAGSTER_DATABASE_URL", SECRET, "must begin with postgresql://"),
+        ("KOLLENO_WEBHOOK_URL", f"ftp://{SECRET}", "must begin with https://"),
+        ("KOLLENO_FIRST_DAY", "yesterday", "date"),
+    ],
+)
+def test_refusal_names_the_variable_and_keeps_the_secret(
+    monkeypatch: pytest.MonkeyPatch, variable: str, value: str, words: str
+) -> None:
+    monkeypatch.setenv(variable, value)
+    with pytest.raises(SettingsError) as refusal:
+        load_settings()
+    assert str(refusal.value).startswith(f"{variable} cannot be used: ")
+    assert words in str(refusal.value)
+    assert SECRET not in str(refusal.value)
+    assert refusal.value.__suppress_context__
+
+
+def test_secrets_are_not_shown() -> None:
+    settings = Settings(database_url=f"postgresql://u:{SECRET}@h/db", webhook_url=f"https://{SECRET}/")
+    assert SECRET not in repr(settings)
+    assert SECRET not in str(settings)
+    assert SECRET not in settings.model_dump_json()
+
+
+def test_example_file_names_every_setting() -> None:
+    example = (Path(__file__).parents[2] / ".env.example").read_text(encoding="utf-8")
+    for name in Settings.model_fields:
+        assert f"KOLLENO_{name.upper()}=" in example
