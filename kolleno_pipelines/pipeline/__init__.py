@@ -1,0 +1,1 @@
+"""Use cases: each module tells one story over settings, storage, connectors and rules. No Dagster, no SQL text."""

@@ -1,0 +1,109 @@
+"""Batches of the drop: computed from the ledger, shown to the operator, released or skipped. No file is read here."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+import psycopg
+
+from kolleno_pipelines.connections import SftpConnection
+from kolleno_pipelines.pipeline.clock import Clock, utc_now
+from kolleno_pipelines.pipeline.deployment import Deployment
+from kolleno_pipelines.rules.batches import Batch, BatchFile, BatchState, group, is_stalled
+from kolleno_pipelines.schemas.sftp_tables import TableName
+from kolleno_pipelines.storage import batches as batch_store
+from kolleno_pipelines.storage import ledger
+from kolleno_pipelines.storage.batches import BatchRow
+from kolleno_pipelines.storage.ledger import LedgerFile
+
+
+def as_batch_file(file: ledger.LedgerFile) -> BatchFile:
+    """Return a ledger file as far as grouping needs it."""
+    if file.type is None or file.name_time is None:
+        raise ValueError(f"{file.name} is not one of the seven types")
+    return BatchFile(file.name, TableName(file.type), file.name_time, file.fix, failed=file.status == "failed")
+
+
+def current_batches(
+    conn: psycopg.Connection[Any], connection: SftpConnection
+) -> tuple[dict[str, LedgerFile], list[Batch]]:
+    """Return the newest content of each file of ours by name, and the batches they form."""
+    newest = ledger.newest_files(conn, connection.name)
+    files = {f.name: f for f in newest if f.type and f.name_time and f.sha256}
+    batches = group(
+        map(as_batch_file, files.values()),
+        window=connection.batch_window,
+        released=batch_store.decided_names(conn, connection.name, "release"),
+        skipped=batch_store.decided_names(conn, connection.name, "skip"),
+    )
+    return files, batches
+
+
+def refresh_batches(deployment: Deployment, connection: SftpConnection, *, clock: Clock = utc_now) -> list[BatchRow]:
+    """Compute the batches again and store them as the operator sees them; returns them, oldest first."""
+    with deployment.transaction() as conn:
+        files, batches = current_batches(conn, connection)
+        rows = [_batch_row(connection, batch, files, clock()) for batch in batches]
+        batch_store.save_batches(conn, connection.name, rows)
+        skipped = [files[m.name].id for b in batches if b.state is BatchState.SKIPPED for m in b.members]
+        ledger.set_status(conn, [i for i in skipped if not _is_loaded(files, i)], "skipped")
+    return rows
+
+
+def _is_loaded(files: dict[str, LedgerFile], file_id: int) -> bool:
+    return any(f.id == file_id and f.is_loaded for f in files.values())
+
+
+def _batch_row(connection: SftpConnection, batch: Batch, files: dict[str, LedgerFile], now: datetime) -> BatchRow:
+    members = [files[m.name] for m in batch.members]
+    names = [m.name for m in batch.members]
+    names += [f.name for f in batch.replaced_by.values() if f.name not in names]
+    newest = max(f.taken_at for f in members)
+    return BatchRow(
+        connection.name,
+        batch.batch_id,
+        min(f.partition_day for f in members),
+        batch.begins_at,
+        _batch_status(connection, batch, [files[n] for n in names], newest, now),
+        [t.value for t in batch.missing],
+        [t.value for t in batch.failed],
+        names,
+        min(f.taken_at for f in members),
+    )
+
+
+def _batch_status(
+    connection: SftpConnection, batch: Batch, files: Sequence[LedgerFile], newest: datetime, now: datetime
+) -> str:
+    good = [f for f in files if f.status != "failed"]
+    if batch.state is BatchState.SKIPPED:
+        return "skipped"
+    if batch.state is BatchState.FAILED:
+        return "failed"
+    if all(f.is_folded for f in good) and good:
+        return "processed_with_rejects" if any(f.rows_rejected for f in good) else "processed"
+    if batch.state is BatchState.INCOMPLETE:
+        return "stalled" if is_stalled(batch, newest, now, connection.stall_after) else "waiting"
+    return "released" if batch.state is BatchState.RELEASED else "processing"
+
+
+class NoSuchBatchError(Exception):
+    """There is no open batch of that id; the text names the open ones."""
+
+
+def decide(
+    deployment: Deployment, connection: SftpConnection, batch_id: str, decision: str, *, by: str, why: str | None
+) -> BatchRow:
+    """Release (treat what is missing or failed as empty) or skip a batch that is not processed yet.
+
+    The decision is kept as an input of the fold. Raises NoSuchBatchError.
+    """
+    rows = refresh_batches(deployment, connection)
+    is_open = {"waiting", "stalled", "failed", "released", "skipped"}
+    batch = next((row for row in rows if row.batch_id == batch_id and row.status in is_open), None)
+    if batch is None:
+        others = ", ".join(row.batch_id for row in rows if row.status in is_open) or "none"
+        raise NoSuchBatchError(f"No open batch {batch_id}; open batches: {others}.")
+    with deployment.transaction() as conn:
+        batch_store.add_decision(conn, batch, decision, by, why)
+    return next(row for row in refresh_batches(deployment, connection) if row.batch_id == batch_id)

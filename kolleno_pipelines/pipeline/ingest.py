@@ -1,0 +1,60 @@
+"""Taking what is new through to `receivables`: look, take, load, fold, answer. Reconciliation follows in its own story."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import date
+
+from kolleno_pipelines.connections import SftpConnection
+from kolleno_pipelines.pipeline.answer import answer
+from kolleno_pipelines.pipeline.clock import Clock, utc_now
+from kolleno_pipelines.pipeline.deployment import Deployment
+from kolleno_pipelines.pipeline.fold import FoldReport, fold
+from kolleno_pipelines.pipeline.load import Loaded, load
+from kolleno_pipelines.pipeline.take import Taken, take
+from kolleno_pipelines.storage.batches import BatchRow, batches_of, days_in_flight
+
+Progress = Callable[[str], None]
+
+
+@dataclass
+class Ingested:
+    """What one ingestion did, stage by stage."""
+
+    connection: str
+    taken: Taken
+    loaded: Loaded
+    folded: FoldReport
+    days: list[date]
+    open_batches: list[BatchRow] = field(default_factory=list)
+    answered: list[str] = field(default_factory=list)
+
+    @property
+    def has_findings(self) -> bool:
+        """Whether somebody should look: failed files, rejected rows, notices, parked rows, stalled batches."""
+        stuck = any(b.status in {"stalled", "failed"} for b in self.open_batches)
+        rejects = any(f.rows_rejected for f in self.loaded.loaded)
+        return bool(self.loaded.failed or self.taken.notices or self.folded.parked or stuck or rejects)
+
+
+def ingest(
+    deployment: Deployment,
+    connection: SftpConnection,
+    *,
+    run_id: str | None = None,
+    clock: Clock = utc_now,
+    progress: Progress = lambda _: None,
+) -> Ingested:
+    """Look once (twice at young files), take what is new, load complete batches, fold them, answer the sender.
+
+    Safe to run at any time, beside the daemon too. Raises ConnectorError when the folder cannot be read.
+    """
+    taken = take(deployment, connection, second_look=True, run_id=run_id, clock=clock, progress=progress)
+    with deployment.session() as session:
+        open_days = {b.partition_day for b in batches_of(session, connection.name) if not b.status.startswith("proc")}
+        days = sorted(taken.days | open_days)
+        with days_in_flight(session, connection.name, days):
+            loaded = load(deployment, connection, run_id=run_id, clock=clock, progress=progress)
+            folded = fold(deployment, connection, run_id=run_id, clock=clock)
+        open_batches = [b for b in batches_of(session, connection.name) if not b.status.startswith("processed")]
+    touched = sorted(taken.days | {f.partition_day for f in loaded.loaded})
+    return Ingested(connection.name, taken, loaded, folded, touched, open_batches, answer(deployment, connection))

@@ -1,0 +1,279 @@
+"""Loading batches: archived files become validated rows of `sftp_csv`, seven tables in one transaction. No fold."""
+
+import json
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import date
+from typing import IO, Any
+
+import psycopg
+import pyarrow as pa
+
+from kolleno_pipelines.connections import SftpConnection
+from kolleno_pipelines.connectors.sftp.landing import FileFailed, Finding, Landing, LandingOptions, land
+from kolleno_pipelines.pipeline.batches import current_batches, refresh_batches
+from kolleno_pipelines.pipeline.clock import Clock, utc_now
+from kolleno_pipelines.pipeline.deployment import Deployment
+from kolleno_pipelines.pipeline.take import finding_row
+from kolleno_pipelines.rules.batches import Batch, BatchState
+from kolleno_pipelines.schemas.codes import Code
+from kolleno_pipelines.schemas.sftp_tables import TABLES, CsvTable, TableName
+from kolleno_pipelines.storage import csv_rows, ledger
+from kolleno_pipelines.storage.failpoints import reach
+from kolleno_pipelines.storage.ledger import LedgerFile
+
+Progress = Callable[[str], None]
+_FINDINGS_KEPT = 1_000
+
+
+@dataclass
+class Loaded:
+    """What one loading did: files loaded (ledger rows afterwards), failed, waiting for companions."""
+
+    loaded: list[LedgerFile] = field(default_factory=list)
+    failed: list[LedgerFile] = field(default_factory=list)
+    waiting: list[LedgerFile] = field(default_factory=list)
+    batches: list[str] = field(default_factory=list)
+
+
+class _FailedInBatch(Exception):  # noqa: N818 - a signal between two functions of this module
+    def __init__(self, file: LedgerFile, findings: Sequence[Finding]) -> None:
+        super().__init__(file.name)
+        self.file, self.findings = file, findings
+
+
+@dataclass
+class _Loading:
+    deployment: Deployment
+    connection: SftpConnection
+    run_id: str | None
+    clock: Clock
+    progress: Progress
+    result: Loaded = field(default_factory=Loaded)
+    reloaded: set[int] = field(default_factory=set)
+
+
+def load(
+    deployment: Deployment,
+    connection: SftpConnection,
+    *,
+    first: date | None = None,
+    last: date | None = None,
+    reload: bool = False,
+    only_failed: bool = False,
+    run_id: str | None = None,
+    clock: Clock = utc_now,
+    progress: Progress = lambda _: None,
+) -> Loaded:
+    """Load each complete batch of the days [first, last] in one transaction; read the others for their verdicts.
+
+    `reload` validates and loads again what is loaded already, from the archive; `only_failed` confines that to files
+    that failed or wait. A file-level fault fails the batch: nothing of it loads, every file of it gets its verdict.
+    """
+    work = _Loading(deployment, connection, run_id, clock, progress)
+    done: set[str] = set()
+    while (batch := _next_batch(work, first, last, reload, only_failed, done)) is not None:
+        done.add(f"{batch.batch_id} {batch.state}")
+        if batch.loadable:
+            _load_batch(work, batch, reload=reload and not only_failed)
+        else:
+            _judge(work, batch, again=reload)
+    refresh_batches(deployment, connection, clock=clock)
+    return work.result
+
+
+def _next_batch(
+    work: _Loading, first: date | None, last: date | None, reload: bool, only_failed: bool, done: set[str]
+) -> Batch | None:
+    """Return the next batch with work to do; verdicts may have completed others, so batches are computed anew."""
+    with work.deployment.transaction() as conn:
+        files, batches = current_batches(conn, work.connection)
+    for batch in batches:
+        members = [files[m.name] for m in batch.members]
+        days = {f.partition_day for f in members} | {batch.day}
+        inside = any((first is None or day >= first) and (last is None or day <= last) for day in days)
+        if not inside or f"{batch.batch_id} {batch.state}" in done or batch.state is BatchState.SKIPPED:
+            continue
+        open_files = [files[f.name] for f in batch.loadable if not files[f.name].is_loaded]
+        unread = [f for f in members if f.status == "taken"]
+        again = reload and (not only_failed or bool(batch.failed or batch.missing))
+        if open_files or unread or again:
+            return batch
+    return None
+
+
+def _load_batch(work: _Loading, batch: Batch, *, reload: bool) -> None:
+    """Load a complete batch: all its files in one transaction, or none."""
+    with work.deployment.transaction() as conn:
+        files, _ = current_batches(conn, work.connection)
+    wanted = [files[f.name] for f in batch.loadable]
+    wanted = [f for f in wanted if not f.is_loaded or (reload and f.id not in work.reloaded)]
+    if not wanted:
+        return
+    try:
+        with work.deployment.transaction() as conn:
+            for file in wanted:
+                work.progress(file.name)
+                _load_file(work, conn, file)
+            reach("before_commit")
+        reach("after_commit")
+    except _FailedInBatch as failed:
+        _record_failed(work, failed.file, failed.findings)
+        _judge(work, batch, again=False)
+        return
+    work.reloaded.update(f.id for f in wanted)
+    with work.deployment.transaction() as conn:
+        work.result.loaded += [ledger.file_by_id(conn, f.id) for f in wanted]
+    work.result.batches.append(batch.batch_id)
+
+
+def _judge(work: _Loading, batch: Batch, *, again: bool) -> None:
+    """Read the files of a batch that may not load, so that each gets its verdict; no row is loaded."""
+    with work.deployment.transaction() as conn:
+        files, _ = current_batches(conn, work.connection)
+    for member in batch.members:
+        file = files[member.name]
+        unread = file.status == "taken" or (again and not file.is_loaded and file.id not in work.reloaded)
+        if not unread or (file.sha256 or "").startswith("not fetched"):
+            continue
+        work.reloaded.add(file.id)
+        work.progress(file.name)
+        try:
+            with work.deployment.transaction() as conn:
+                _judge_file(work, conn, file)
+                work.result.waiting.append(ledger.file_by_id(conn, file.id))
+        except _FailedInBatch as failed:
+            _record_failed(work, failed.file, failed.findings)
+
+
+def _record_failed(work: _Loading, file: LedgerFile, findings: Sequence[Finding]) -> None:
+    with work.deployment.transaction() as conn:
+        ledger.record_failed(conn, file.id, [finding_row(f) for f in findings])
+        work.result.failed.append(ledger.file_by_id(conn, file.id))
+
+
+def _land(work: _Loading, file: LedgerFile) -> tuple[CsvTable, Landing]:
+    table = TABLES[TableName(str(file.type))]
+    sha256 = str(file.sha256)
+    options = LandingOptions(name=file.name, max_findings=_FINDINGS_KEPT)
+    return table, land(lambda: work.deployment.archive.open(sha256), table, options)
+
+
+class _Spool:
+    """Rejected rows set aside on disk while the COPY of the accepted ones has the connection."""
+
+    def __init__(self, file: IO[str]) -> None:
+        self.file = file
+        self.warnings: list[Finding] = []
+        self.count = 0
+
+    def pass_rows(self, landing: Landing) -> Iterator[pa.RecordBatch]:
+        for block in landing.blocks():
+            for row in block.rejected:
+                self.keep(row)
+            self.warnings += block.warnings
+            yield block.rows
+
+    def keep(self, row: csv_rows.RejectedRow) -> None:
+        self.file.write(json.dumps([row.line, row.cells, row.findings_json()]) + "\n")
+        self.count += 1
+
+    def rows(self) -> Iterator["_Kept"]:
+        self.file.seek(0)
+        for text in self.file:
+            yield _Kept(*json.loads(text))
+
+
+@dataclass(frozen=True)
+class _Kept:
+    line: int
+    cells: list[str]
+    findings: list[dict[str, Any]]
+
+    def findings_json(self) -> list[dict[str, Any]]:
+        return self.findings
+
+
+def _load_file(work: _Loading, conn: psycopg.Connection[Any], file: LedgerFile) -> None:
+    """Validate one archived file and load its rows, rejects and verdict; older contents of the name are withdrawn."""
+    table, landing = _land(work, file)
+    for older in ledger.replace_older(conn, file):
+        csv_rows.clear_file(conn, work.connection.name, table, older)
+    csv_rows.clear_file(conn, work.connection.name, table, file.id)
+    with tempfile.TemporaryFile("w+", encoding="utf-8") as spool_file:
+        spool = _Spool(spool_file)
+        try:
+            csv_rows.copy_rows(conn, table, file.id, spool.pass_rows(landing))
+            _withdraw_duplicates(conn, table, file, landing, spool)
+        except FileFailed as failed:
+            raise _FailedInBatch(file, failed.findings) from failed
+        _require_one_key(work, conn, file, landing)
+        if spool.count:
+            csv_rows.add_rejected(conn, file.id, spool.rows())
+        ledger.add_findings(conn, file.id, map(finding_row, spool.warnings))
+    ledger.record_valid(conn, file.id, _verdict(landing), loaded=True)
+
+
+def _withdraw_duplicates(
+    conn: psycopg.Connection[Any], table: CsvTable, file: LedgerFile, landing: Landing, spool: _Spool
+) -> None:
+    lines = []
+    for row in landing.duplicates():
+        lines.append(row.line)
+        spool.keep(row)
+    if lines:
+        csv_rows.withdraw_lines(conn, table, file.id, lines)
+
+
+def _judge_file(work: _Loading, conn: psycopg.Connection[Any], file: LedgerFile) -> None:
+    _, landing = _land(work, file)
+    with tempfile.TemporaryFile("w+", encoding="utf-8") as spool_file:
+        spool = _Spool(spool_file)
+        try:
+            for _ in spool.pass_rows(landing):
+                pass
+            for row in landing.duplicates():
+                spool.keep(row)
+        except FileFailed as failed:
+            raise _FailedInBatch(file, failed.findings) from failed
+        _require_one_key(work, conn, file, landing)
+        conn.execute("DELETE FROM sftp_csv.rejected_rows WHERE file_id = %s", [file.id])
+        conn.execute("DELETE FROM raw.findings WHERE file_id = %s", [file.id])
+        csv_rows.add_rejected(conn, file.id, spool.rows())
+        ledger.add_findings(conn, file.id, map(finding_row, spool.warnings))
+    ledger.record_valid(conn, file.id, _verdict(landing), loaded=False)
+
+
+def _require_one_key(work: _Loading, conn: psycopg.Connection[Any], file: LedgerFile, landing: Landing) -> None:
+    """Fail a link file that keys its rows otherwise than this connection does (model 2: one of the two)."""
+    own = landing.link_keyed_by
+    if own is None:
+        return
+    expected: str | None = work.connection.allocation_key
+    if expected == "auto":
+        others = [f for f in ledger.newest_files(conn, work.connection.name) if f.is_loaded and f.type == file.type]
+        expected = next((f.link_keyed_by for f in others if f.link_keyed_by and f.name != file.name), own)
+    if own != expected:
+        with_id, without = "with an id of their own", "by the two documents they join"
+        message = (
+            f"the rows of this file are keyed {with_id if own == 'id' else without}, those of this connection"
+            f" {with_id if expected == 'id' else without}; send them one way"
+        )
+        raise _FailedInBatch(file, [Finding(None, "id", None, Code.BAD_HEADER, message)])
+
+
+def _verdict(landing: Landing) -> ledger.Verdict:
+    summary, header = landing.summary, landing.header
+    return ledger.Verdict(
+        summary.rows_read,
+        summary.rows_accepted,
+        summary.rows_rejected,
+        summary.warnings,
+        {str(code): number for code, number in summary.code_counts.items()},
+        ledger.money_as_text(summary.money_totals),
+        list(header.fields),
+        list(header.extra_columns),
+        list(header.names),
+        landing.link_keyed_by,
+    )

@@ -1,0 +1,152 @@
+"""Taking files: from the drop folder into the archive and the ledger, byte for byte. Nothing is parsed here."""
+
+import time
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass, field
+from datetime import date, datetime
+
+from kolleno_pipelines.connections import SftpConnection
+from kolleno_pipelines.connectors.errors import Changed, Permanent
+from kolleno_pipelines.connectors.sftp.client import open_drop
+from kolleno_pipelines.connectors.sftp.drop import Drop
+from kolleno_pipelines.connectors.sftp.findings import Finding
+from kolleno_pipelines.pipeline.clock import Clock, utc_now
+from kolleno_pipelines.pipeline.deployment import Deployment
+from kolleno_pipelines.pipeline.look import Candidate, Look, Notice, look
+from kolleno_pipelines.schemas.codes import Code, level_of
+from kolleno_pipelines.storage import ledger
+from kolleno_pipelines.storage.failpoints import reach
+
+Progress = Callable[[str], None]
+
+
+@dataclass
+class Taken:
+    """What one taking did: ledger ids of new contents, names noticed, names left for the next look."""
+
+    file_ids: list[int] = field(default_factory=list)
+    names: list[str] = field(default_factory=list)
+    days: set[date] = field(default_factory=set)
+    duplicates: list[str] = field(default_factory=list)
+    notices: list[Notice] = field(default_factory=list)
+    settling: list[str] = field(default_factory=list)
+    bytes: int = 0
+
+
+def take(
+    deployment: Deployment,
+    connection: SftpConnection,
+    *,
+    days: Collection[date] | None = None,
+    second_look: bool = False,
+    run_id: str | None = None,
+    clock: Clock = utc_now,
+    progress: Progress = lambda _: None,
+) -> Taken:
+    """Take every complete new file (of `days`, else of all days) into the archive and the ledger.
+
+    With `second_look` it waits `settle` and looks again where younger files were seen. Each file is recorded by itself:
+    a crash leaves no half file and the next taking goes on. Raises ConnectorError when the folder cannot be listed.
+    """
+    with open_drop(connection, deployment.resolve) as drop:
+        seen = look(deployment, connection, drop, clock=clock)
+        if second_look and seen.settling:
+            progress(f"{len(seen.settling)} files are younger than a minute; looking again")
+            time.sleep(connection.settle.total_seconds() + 0.1)
+            seen = look(deployment, connection, drop, clock=clock)
+        taken = Taken(settling=list(seen.settling))
+        record_notices(deployment, connection, seen)
+        taken.notices = seen.notices
+        for candidate in seen.candidates:
+            if days is None or candidate.day in days:
+                progress(candidate.entry.name)
+                _take_one(deployment, connection, drop, candidate, taken, run_id)
+    return taken
+
+
+def finding_row(finding: Finding) -> ledger.FindingRow:
+    """Return a finding of validation as the ledger stores it."""
+    return ledger.FindingRow(
+        finding.line, finding.column, finding.value, finding.code, level_of(finding.code), finding.message
+    )
+
+
+def record_notices(deployment: Deployment, connection: SftpConnection, seen: Look) -> None:
+    """Write names that are not taken into the ledger, each with its reason."""
+    for notice in seen.notices:
+        status = "held" if notice.code is Code.DATED_IN_FUTURE else "ignored"
+        _note(deployment, connection, notice, status, seen.looked_at)
+
+
+def _note(deployment: Deployment, connection: SftpConnection, notice: Notice, status: str, now: datetime) -> None:
+    arrival = ledger.Arrival(
+        notice.name, None, None, 0, notice.size, notice.modified_at, now.date(), status=status, message=notice.message
+    )
+    finding = ledger.FindingRow(None, None, None, notice.code, level_of(notice.code), notice.message)
+    with deployment.transaction() as conn:
+        file_id = ledger.add_file(conn, connection.name, arrival)
+        if file_id is not None:
+            ledger.add_findings(conn, file_id, [finding])
+
+
+def _take_one(
+    deployment: Deployment,
+    connection: SftpConnection,
+    drop: Drop,
+    candidate: Candidate,
+    taken: Taken,
+    run_id: str | None,
+) -> None:
+    entry, parsed = candidate.entry, candidate.file_name
+    size = entry.size or 0
+    name = {
+        "name": entry.name,
+        "type": parsed.type.value,
+        "name_time": parsed.name_time,
+        "fix": parsed.fix,
+        "modified_at": entry.modified_at,
+        "partition_day": candidate.day,
+    }
+    if size > connection.max_file_bytes:
+        _fail_too_large(deployment, connection, name, size, run_id)
+        return
+    try:
+        with deployment.archive.writer() as writer:
+            drop.download(entry, writer)
+    except Changed:
+        taken.settling.append(entry.name)
+        return
+    except Permanent as error:
+        notice = Notice(entry.name, Code.UNEXPECTED_NAME, str(error), size, entry.modified_at)
+        _note(deployment, connection, notice, "ignored", candidate.complete_since)
+        taken.notices.append(notice)
+        return
+    reach("archive_written")
+    with deployment.transaction() as conn:
+        arrival = ledger.Arrival(**name, size=writer.size, sha256=writer.sha256)
+        file_id = ledger.add_file(conn, connection.name, arrival, run_id)
+        if file_id is not None and candidate.warning is not None:
+            ledger.add_findings(conn, file_id, [finding_row(candidate.warning)])
+    reach("ledger_row")
+    taken.bytes += writer.size
+    if file_id is None:
+        taken.duplicates.append(entry.name)
+        return
+    taken.file_ids.append(file_id)
+    taken.names.append(entry.name)
+    taken.days.add(candidate.day)
+
+
+def _fail_too_large(
+    deployment: Deployment, connection: SftpConnection, name: Mapping[str, object], size: int, run_id: str | None
+) -> None:
+    message = (
+        f"{name['name']} has {size:,} bytes; this connection takes at most {connection.max_file_bytes:,}."
+        " Split the file, or raise max_file_bytes in connections.yaml."
+    )
+    finding = ledger.FindingRow(None, None, None, Code.TOO_LARGE, level_of(Code.TOO_LARGE), message)
+    arrival = ledger.Arrival(**name, size=size, sha256=f"not fetched: {size} bytes", status="failed")  # type: ignore[arg-type]
+    with deployment.transaction() as conn:
+        file_id = ledger.add_file(conn, connection.name, arrival, run_id)
+        if file_id is not None:
+            ledger.record_failed(conn, file_id, [finding])

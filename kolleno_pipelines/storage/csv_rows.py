@@ -1,0 +1,120 @@
+"""Rows of the seven CSV tables in `sftp_csv`: COPY in, rejected rows beside them, withdrawal. No validation."""
+
+import io
+import json
+from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, Protocol
+
+import psycopg
+import pyarrow as pa
+import pyarrow.csv
+from psycopg.types.json import Jsonb
+
+from kolleno_pipelines.schemas.sftp_tables import CsvTable
+from kolleno_pipelines.storage.failpoints import reach
+
+
+class RejectedRow(Protocol):
+    """A row kept aside: physical line, the cells as sent, and its findings as plain dicts."""
+
+    @property
+    def line(self) -> int:
+        """Physical line where the record begins."""
+
+    @property
+    def cells(self) -> list[str]:
+        """Cells as sent."""
+
+    def findings_json(self) -> list[dict[str, Any]]:
+        """Findings as JSON objects with line, column, value, code, level and message."""
+
+
+def copy_rows(conn: psycopg.Connection[Any], table: CsvTable, file_id: int, rows: Iterable[pa.RecordBatch]) -> int:
+    """COPY typed rows of one file into `sftp_csv.<table>`; returns their number.
+
+    Blocks are encoded in a second thread, so that parsing and the server's work overlap.
+    """
+    columns = ["file_id", "line", *_columns(table)]
+    statement = f"COPY sftp_csv.{table.name} ({', '.join(columns)}) FROM STDIN (FORMAT csv)"
+    copied = 0
+    with conn.cursor() as cursor, cursor.copy(statement.encode()) as copy:
+        for encoded, number in _ahead(_encoded(rows, columns, file_id)):
+            copy.write(encoded)
+            copied += number
+            if copied:
+                reach("mid_copy")
+    return copied
+
+
+def _columns(table: CsvTable) -> list[str]:
+    link = ["source_id"] if table.is_link else []
+    return [*link, *table.fields, "extra", "absent"]
+
+
+def _encoded(rows: Iterable[pa.RecordBatch], columns: list[str], file_id: int) -> Iterator[tuple[bytes, int]]:
+    options = pyarrow.csv.WriteOptions(include_header=False, quoting_style="needed")
+    for batch in rows:
+        if batch.num_rows:
+            ids = pa.array([file_id], pa.int32()).take(pa.array([0] * batch.num_rows))
+            arrays = [ids, *(batch.column(name) for name in columns[1:])]
+            sink = io.BytesIO()
+            pyarrow.csv.write_csv(pa.RecordBatch.from_arrays(arrays, names=columns), sink, options)
+            yield sink.getvalue(), batch.num_rows
+
+
+def _ahead(items: Iterator[tuple[bytes, int]]) -> Iterator[tuple[bytes, int]]:
+    """Yield items while one thread already makes the next."""
+    with ThreadPoolExecutor(max_workers=1) as maker:
+        coming = maker.submit(next, items, None)
+        while (item := coming.result()) is not None:
+            coming = maker.submit(next, items, None)
+            yield item
+
+
+def add_rejected(conn: psycopg.Connection[Any], file_id: int, rows: Iterable[RejectedRow]) -> int:
+    """Keep rejected rows with every reason; returns their number."""
+    number = 0
+    with (
+        conn.cursor() as cursor,
+        cursor.copy("COPY sftp_csv.rejected_rows (file_id, line, cells, codes, findings) FROM STDIN") as copy,
+    ):
+        copy.set_types(["int4", "int4", "text[]", "text[]", "jsonb"])
+        for row in rows:
+            findings = row.findings_json()
+            cells = [cell.replace("\x00", "\\0") for cell in row.cells]
+            copy.write_row((file_id, row.line, cells, [f["code"] for f in findings], Jsonb(findings)))
+            number += 1
+    return number
+
+
+def withdraw_lines(conn: psycopg.Connection[Any], table: CsvTable, file_id: int, lines: list[int]) -> None:
+    """Take rows of a file out again that turned out to be duplicates."""
+    conn.execute(f"DELETE FROM sftp_csv.{table.name} WHERE file_id = %s AND line = ANY(%s)".encode(), [file_id, lines])
+
+
+def clear_file(conn: psycopg.Connection[Any], connection: str, table: CsvTable, file_id: int) -> None:
+    """Withdraw all rows of a file and queue the records they named, so that the next fold folds them again."""
+    conn.execute(
+        (
+            f"WITH gone AS (DELETE FROM sftp_csv.{table.name} WHERE file_id = %(file)s RETURNING source_id)"
+            " INSERT INTO sftp_csv.ids_to_fold (connection, table_name, source_id)"
+            " SELECT DISTINCT %(connection)s, %(table)s, source_id FROM gone"
+        )
+
+        .encode(),
+        {"file": file_id, "connection": connection, "table": table.name.value},
+    )
+    conn.execute("DELETE FROM sftp_csv.rejected_rows WHERE file_id = %s", [file_id])
+    conn.execute("DELETE FROM sftp_csv.parked_rows WHERE file_id = %s", [file_id])
+    conn.execute("DELETE FROM raw.findings WHERE file_id = %s", [file_id])
+
+
+def rejected_rows(conn: psycopg.Connection[Any], file_id: int) -> Iterator[tuple[int, list[str], list[dict[str, Any]]]]:
+    """Yield (line, cells as sent, findings) of a file's rejected rows in order of line."""
+    with conn.cursor(name="rejected_rows") as cursor:
+        cursor.execute(
+            "SELECT line, cells, findings FROM sftp_csv.rejected_rows WHERE file_id = %s ORDER BY line", [file_id]
+        )
+        for line, cells, findings in cursor:
+            yield line, cells, findings if isinstance(findings, list) else json.loads(findings)

@@ -1,0 +1,259 @@
+"""The fold: brings `receivables` in line with the rows of `sftp_csv`, in the caller's transaction. No parsing, no files.
+
+Model 2 binds: the result is a function of the set of inputs. Per table, files newer than all folded ones take the fast
+path; ids touched by late, replaced or withdrawn inputs, and parked rows whose parent came, are folded from all rows.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+import psycopg
+from psycopg.rows import namedtuple_row
+
+from kolleno_pipelines.schemas.sftp_tables import TABLES, CsvTable, TableName
+from kolleno_pipelines.storage import fold_apply, fold_sql
+from kolleno_pipelines.storage.failpoints import reach
+from kolleno_pipelines.storage.fold_specs import FOLD_SPECS, FoldSpec
+
+_FEW_IDS = 50
+_MANY_ROWS = 50_000
+
+
+@dataclass
+class Changes:
+    """What a fold did to one entity, in records; `fields` counts changed fields (audit entries)."""
+
+    new: int = 0
+    changed: int = 0
+    gone: int = 0
+    fields: int = 0
+
+    def add(self, other: "Changes") -> None:
+        """Add another count to this one."""
+        self.new += other.new
+        self.changed += other.changed
+        self.gone += other.gone
+        self.fields += other.fields
+
+
+@dataclass
+class FoldReport:
+    """What one fold changed, by entity, and how many rows wait for a parent afterwards."""
+
+    entities: dict[str, Changes] = field(default_factory=dict)
+    files: int = 0
+    parked: int = 0
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether nothing changed."""
+        return not any(c.new or c.changed or c.gone for c in self.entities.values())
+
+
+@dataclass(frozen=True)
+class _File:
+    id: int
+    type: str
+    name_time: datetime
+    version: int
+    is_folded: bool
+    first_time: bool
+    rows: int
+    fields: frozenset[str]
+
+
+class _Fold:
+    """One fold of one connection inside one transaction."""
+
+    def __init__(self, conn: psycopg.Connection[Any], connection: str, run_id: str | None) -> None:
+        self.conn = conn
+        self.params: dict[str, Any] = {"connection": connection, "run_id": run_id}
+        self.gone: dict[str, list[str]] = {}
+        self.report = FoldReport({spec.entity: Changes() for spec in FOLD_SPECS})
+
+    def execute(self, statement: str, **params: Any) -> psycopg.Cursor[Any]:
+        return self.conn.execute(statement.encode(), {**self.params, **params})
+
+    def count(self, statement: str, **params: Any) -> int:
+        row = self.execute(statement, **params).fetchone()
+        return int(row[0]) if row else 0
+
+    def fold_table(self, table: CsvTable, files: Sequence[_File]) -> None:
+        """Fold one CSV table: late ids first, from all rows kept; then newer files in version order."""
+        newest = max((f.version for f in files if f.is_folded), default=-1)
+        pending = [f for f in files if not f.is_folded]
+        fast = [f for f in pending if f.version > newest]
+        late = [f.id for f in pending if f.version < newest]
+        specs = [spec for spec in FOLD_SPECS if spec.source is table]
+        ids = self._collect_late_ids(table, late)
+        if ids:
+            self._fold_late(table, specs, ids, [f.id for f in pending if f.first_time and f.version < newest])
+        for file in fast:
+            self._fold_newer(table, specs, file, skip_ids=ids > 0)
+
+    def _collect_late_ids(self, table: CsvTable, late_files: Sequence[int]) -> int:
+        """Fill `late_ids` with the records of one table that must be folded from all their rows."""
+        self.execute("DROP TABLE IF EXISTS late_ids, late_steps")
+        parked = " OR ".join(
+            f"(p.parent_table = '{parent}' AND EXISTS (SELECT FROM receivables.{parent} t"
+            " WHERE t.source_id = p.parent_id AND t.connection = p.connection))"
+            for _, parent, *_ in fold_sql.parent_conditions(table)
+        )
+        orphans = "".join(
+            f" UNION SELECT source_id FROM sftp_csv.{table.name} WHERE {reference.field} = ANY(%(gone_{i})s)"
+            for i, reference in enumerate(table.references)
+            if self.gone.get(reference.table.value)
+        )
+        gone = {f"gone_{i}": self.gone.get(r.table.value, []) for i, r in enumerate(table.references)}
+        self.execute(
+            "CREATE TEMP TABLE late_ids ON COMMIT DROP AS "
+            "SELECT source_id FROM sftp_csv.ids_to_fold WHERE connection = %(connection)s AND table_name = %(table)s"
+            f" UNION SELECT source_id FROM sftp_csv.{table.name} WHERE file_id = ANY(%(files)s)"
+            " UNION SELECT source_id FROM sftp_csv.parked_rows p WHERE connection = %(connection)s"
+            f" AND table_name = %(table)s AND ({parked or 'false'}){orphans}",
+            table=table.name.value,
+            files=list(late_files),
+            **gone,
+        )
+        self.execute("ANALYZE late_ids")
+        return self.count("SELECT count(*) FROM late_ids")
+
+    def _fold_late(self, table: CsvTable, specs: Sequence[FoldSpec], ids: int, first_time: Sequence[int]) -> None:
+        few = ids <= _FEW_IDS
+        wanted = [row[0] for row in self.execute("SELECT source_id FROM late_ids")] if few else None
+        self._plan_for_many(not few)
+        self.execute(fold_sql.create_steps(table, few=few), few=wanted)
+        self.execute("ANALYZE late_steps")
+        self._park(table, "s.source_id IN (SELECT source_id FROM late_ids)", clear=True)
+        for spec in specs:
+            self.execute("DROP TABLE IF EXISTS fold_state")
+            self.execute(f"CREATE TEMP TABLE fold_state ON COMMIT DROP AS {fold_sql.select_folded(spec)}")
+            self.execute("ANALYZE fold_state")
+            self._apply_late(spec)
+        fold_apply.note_superseded(self.execute, first_time)
+        self._plan_for_many(False)
+
+    def _apply_late(self, spec: FoldSpec) -> None:
+        changes = self.report.entities[spec.entity]
+        if spec.kind:
+            fold_apply.replace_moves(self.execute, spec.kind)
+        gone = fold_apply.delete_gone(self.execute, spec)
+        self.gone.setdefault(spec.entity, []).extend(gone)
+        fields = fold_apply.audit(self.execute, spec)
+        changed = fold_apply.update_changed(self.execute, spec)
+        new = fold_apply.insert_state(self.execute, spec)
+        changes.add(Changes(new, changed, len(gone), fields))
+
+    def _fold_newer(self, table: CsvTable, specs: Sequence[FoldSpec], file: _File, *, skip_ids: bool) -> None:
+        """Fast path: insert rows whose key is new, update those that differ; unchanged ones are not touched."""
+        if file.rows == 0:
+            return
+        self._plan_for_many(file.rows > _MANY_ROWS)
+        params = {"file_id": file.id, "version_at": file.name_time}
+        parked = self._park(table, "s.file_id = %(file_id)s", clear=False, **params) > 0
+        options = {"parked": parked, "skip_ids": skip_ids}
+        for spec in specs:
+            changes = self.report.entities[spec.entity]
+            new = self.execute(fold_sql.insert_new(spec, file.fields, **options), **params).rowcount
+            changes.new += new
+            if new == file.rows:
+                continue
+            self.execute("DROP TABLE IF EXISTS fold_state")
+            changed = fold_sql.select_changed(spec, file.fields, **options)
+            self.execute(f"CREATE TEMP TABLE fold_state ON COMMIT DROP AS {changed}", **params)
+            self.execute("ANALYZE fold_state")
+            if spec.kind:
+                fold_apply.add_moves(self.execute, spec)
+            fields = fold_apply.audit(self.execute, spec)
+            changes.add(Changes(changed=fold_apply.update_changed(self.execute, spec), fields=fields))
+        self._plan_for_many(False)
+
+    def _park(self, table: CsvTable, rows: str, *, clear: bool, **params: Any) -> int:
+        """Record the rows whose parents are unknown; returns how many (row, parent) pairs wait."""
+        if not table.references:
+            return 0
+        if clear:
+            self.execute(
+                "DELETE FROM sftp_csv.parked_rows p USING late_ids l WHERE p.connection = %(connection)s"
+                " AND p.table_name = %(table)s AND p.source_id = l.source_id",
+                table=table.name.value,
+            )
+        parked = 0
+        for code, parent, column, exists in fold_sql.parent_conditions(table):
+            parked += self.execute(
+                "INSERT INTO sftp_csv.parked_rows"
+                " (connection, file_id, line, table_name, source_id, code, parent_table, parent_id)"
+                f" SELECT %(connection)s, s.file_id, s.line, %(table)s, s.source_id, '{code}', '{parent}', s.{column}"
+                f" FROM sftp_csv.{table.name} s WHERE {rows} AND NOT {exists} ON CONFLICT DO NOTHING",
+                table=table.name.value,
+                **params,
+            ).rowcount
+        return parked
+
+    def _plan_for_many(self, many: bool) -> None:
+        """Keep the planner, which has no statistics of rows just loaded, from looping over a million rows."""
+        setting = "off" if many else "on"
+        self.execute(f"SET LOCAL enable_nestloop = {setting}")
+        self.execute(f"SET LOCAL enable_mergejoin = {setting}")
+
+
+def _loaded_files(conn: psycopg.Connection[Any], connection: str) -> list[_File]:
+    rows = conn.cursor(row_factory=namedtuple_row).execute(
+        """
+        SELECT id, type, name_time, is_folded, folded_at IS NULL AS first_time, rows_accepted, fields,
+               row_number() OVER (PARTITION BY type ORDER BY name_time, fix, receipt, sha256) AS version
+        FROM raw.files WHERE connection = %s AND is_loaded ORDER BY version
+        """,
+        [connection],
+    )
+    return [
+        _File(r.id, r.type, r.name_time, r.version, r.is_folded, r.first_time, r.rows_accepted, frozenset(r.fields))
+        for r in rows
+    ]
+
+
+def fold(conn: psycopg.Connection[Any], connection: str, *, run_id: str | None = None) -> FoldReport:
+    """Fold everything pending of one connection inside the open transaction of `conn`; the caller commits.
+
+    Pending are loaded files not folded yet, ids whose inputs were replaced or withdrawn, and parked rows whose parent
+    is known now. Returns counts of records new, changed and gone per entity.
+    """
+    work = _Fold(conn, connection, run_id)
+    work.execute("SELECT pg_advisory_xact_lock(hashtextextended('fold ' || %(connection)s, 0))")
+    files = _loaded_files(conn, connection)
+    pending = [f.id for f in files if not f.is_folded]
+    reach("before_merge")
+    for name, table in TABLES.items():
+        work.fold_table(table, [f for f in files if f.type == name])
+    if _touches(work.report, TableName.CUSTOMERS.value):
+        fold_apply.refresh_groups(work.execute)
+    fold_apply.derive_balances(work.execute)
+    fold_apply.note_newer_parked(work.execute, [f.id for f in files if f.first_time])
+    reach("after_merge")
+    work.execute("DELETE FROM sftp_csv.ids_to_fold WHERE connection = %(connection)s")
+    work.execute(
+        "UPDATE raw.files SET is_folded = true, folded_at = now(), run_id = COALESCE(%(run_id)s, run_id),"
+        " status = CASE WHEN rows_rejected > 0 THEN 'processed_with_rejects' ELSE 'processed' END"
+        " WHERE id = ANY(%(pending)s)",
+        pending=pending,
+    )
+    work.report.files = len(pending)
+    work.report.parked = work.count("SELECT count(*) FROM sftp_csv.parked_rows WHERE connection = %(connection)s")
+    return work.report
+
+
+def _touches(report: FoldReport, entity: str) -> bool:
+    changes = report.entities[entity]
+    return bool(changes.new or changes.changed or changes.gone)
+
+
+def pending(conn: psycopg.Connection[Any], connection: str) -> bool:
+    """Tell whether the next fold of the connection would have something to do."""
+    row = conn.execute(
+        "SELECT EXISTS (SELECT FROM raw.files WHERE connection = %(c)s AND is_loaded AND NOT is_folded)"
+        " OR EXISTS (SELECT FROM sftp_csv.ids_to_fold WHERE connection = %(c)s)",
+        {"c": connection},
+    ).fetchone()
+    return bool(row and row[0])

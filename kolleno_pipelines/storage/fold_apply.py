@@ -1,0 +1,226 @@
+"""How a fold's new states reach `receivables`: audit, insert, update, delete, balance moves, derived columns.
+
+Everything works on the temp tables of fold.py (`fold_state`, `late_ids`, `late_steps`); it decides nothing itself.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import psycopg
+
+from kolleno_pipelines.storage.fold_specs import FoldSpec
+
+Execute = Callable[..., "psycopg.Cursor[Any]"]
+
+_FINDINGS_KEPT = 1_000
+_UNAUDITED = {"kind", "owner_kind", "from_kind", "to_kind", "customer_connection", "contact_source_id"}
+
+
+def _state_columns(spec: FoldSpec) -> list[str]:
+    extra = ["extra"] if spec.keeps_extra else []
+    return [target.name for target in spec.targets] + extra
+
+
+def _written_columns(spec: FoldSpec) -> list[str]:
+    removed = ["removed_at"] if spec.link_kind else []
+    return [*_state_columns(spec), *removed, "observed_at", "origin"]
+
+
+def _join(spec: FoldSpec) -> str:
+    return f"r.source_id = n.source_id AND r.connection = %(connection)s AND {spec.scope}"
+
+
+def audit(execute: Execute, spec: FoldSpec) -> int:
+    """Write one audit entry per field in which `fold_state` differs from the record stored; returns their number."""
+    fields = [name for name in _state_columns(spec) if name not in _UNAUDITED]
+    values = ", ".join(f"('{name}', r.{name}::text, n.{name}::text)" for name in fields)
+    return execute(
+        "INSERT INTO receivables.audit"
+        " (connection, entity, source_id, field, old_value, new_value, version_at, origin, run_id)"
+        " SELECT %(connection)s, %(entity)s, n.source_id, c.field, c.old, c.new, n.observed_at, n.origin, %(run_id)s"
+        f" FROM fold_state n JOIN {spec.table} r ON {_join(spec)}"
+        f" CROSS JOIN LATERAL (VALUES {values}) c (field, old, new) WHERE c.old IS DISTINCT FROM c.new",
+        entity=spec.entity,
+    ).rowcount
+
+
+def update_changed(execute: Execute, spec: FoldSpec) -> int:
+    """Bring stored records to the state of `fold_state`; returns how many changed in a field (not only in version)."""
+    content = _state_columns(spec)
+    written = _written_columns(spec)
+    differs = f"({_tuple('r', content)}) IS DISTINCT FROM ({_tuple('n', content)})"
+    row = execute(f"SELECT count(*) FROM fold_state n JOIN {spec.table} r ON {_join(spec)} WHERE {differs}").fetchone()
+    sets = ", ".join(f"{name} = n.{name}" for name in written)
+    execute(
+        f"UPDATE {spec.table} r SET {sets}, loaded_at = now() FROM fold_state n WHERE {_join(spec)}"
+        f" AND ({_tuple('r', [*content, 'observed_at'])}) IS DISTINCT FROM ({_tuple('n', [*content, 'observed_at'])})"
+    )
+    return int(row[0]) if row else 0
+
+
+def _tuple(alias: str, names: Sequence[str]) -> str:
+    return ", ".join(f"{alias}.{name}" for name in names)
+
+
+def insert_state(execute: Execute, spec: FoldSpec) -> int:
+    """Insert the records of `fold_state` that are not stored yet; returns their number."""
+    names = _written_columns(spec)
+    group = ("group_source_id", "n.source_id") if spec.entity == "customers" else None
+    into = [*names, group[0]] if group else names
+    values = [f"n.{name}" for name in names] + ([group[1]] if group else [])
+    return execute(
+        f"INSERT INTO {spec.table} (connection, source_id, {', '.join(into)})"
+        f" SELECT %(connection)s, n.source_id, {', '.join(values)} FROM fold_state n"
+        f" WHERE NOT EXISTS (SELECT FROM {spec.table} r WHERE {_join(spec)})"
+    ).rowcount
+
+
+def delete_gone(execute: Execute, spec: FoldSpec) -> list[str]:
+    """Remove records of `late_ids` that no live row names any more, leaving an audit entry; returns their ids."""
+    rows = execute(
+        f"DELETE FROM {spec.table} r USING late_ids l WHERE r.source_id = l.source_id"
+        f" AND r.connection = %(connection)s AND {spec.scope}"
+        " AND NOT EXISTS (SELECT FROM fold_state n WHERE n.source_id = r.source_id)"
+        " RETURNING r.source_id, r.origin, to_jsonb(r)::text"
+    ).fetchall()
+    for source_id, origin, record in rows:
+        execute(
+            "INSERT INTO receivables.audit"
+            " (connection, entity, source_id, field, old_value, new_value, origin, run_id)"
+            " VALUES (%(connection)s, %(entity)s, %(source_id)s, 'withdrawn', %(record)s, NULL, %(origin)s, %(run_id)s)",
+            entity=spec.entity,
+            source_id=source_id,
+            record=record,
+            origin=origin,
+        )
+    return [row[0] for row in rows]
+
+
+def add_moves(execute: Execute, spec: FoldSpec) -> None:
+    """Record by how much `amount - balance` moves with the states about to be written (fast path)."""
+    execute(
+        "INSERT INTO receivables.balance_moves (connection, kind, source_id, moved_at, settled_delta)"
+        " SELECT %(connection)s, %(kind)s, n.source_id, n.observed_at,"
+        " (n.amount - n.balance) - (r.amount - r.balance)"
+        f" FROM fold_state n JOIN {spec.table} r ON {_join(spec)}"
+        " WHERE n.balance_source = 'stated' AND r.balance_source = 'stated'"
+        " AND n.amount - n.balance <> r.amount - r.balance"
+        " ON CONFLICT (source_id, kind, connection, moved_at) DO UPDATE"
+        " SET settled_delta = balance_moves.settled_delta + excluded.settled_delta",
+        kind=spec.kind,
+    )
+
+
+def replace_moves(execute: Execute, kind: str) -> None:
+    """Make the balance moves of `late_ids` those of `late_steps`; rows already right are not touched."""
+    execute("DROP TABLE IF EXISTS late_moves")
+    execute(
+        "CREATE TEMP TABLE late_moves ON COMMIT DROP AS SELECT source_id, name_time AS moved_at, sum(delta) AS delta"
+        " FROM (SELECT source_id, name_time, settled - lag(settled) OVER (PARTITION BY source_id ORDER BY version)"
+        " AS delta FROM late_steps) d WHERE delta <> 0 GROUP BY source_id, name_time"
+    )
+    execute(
+        "DELETE FROM receivables.balance_moves m USING late_ids l WHERE m.source_id = l.source_id"
+        " AND m.kind = %(kind)s AND m.connection = %(connection)s AND NOT EXISTS (SELECT FROM late_moves n"
+        " WHERE n.source_id = m.source_id AND n.moved_at = m.moved_at AND n.delta = m.settled_delta)",
+        kind=kind,
+    )
+    execute(
+        "INSERT INTO receivables.balance_moves (connection, kind, source_id, moved_at, settled_delta)"
+        " SELECT %(connection)s, %(kind)s, source_id, moved_at, delta FROM late_moves ON CONFLICT DO NOTHING",
+        kind=kind,
+    )
+
+
+def refresh_groups(execute: Execute) -> None:
+    """Derive each customer's group, the ultimate parent that is known; a cycle ends the walk at its smallest id."""
+    execute(
+        """
+        WITH RECURSIVE up AS (
+            SELECT source_id, source_id AS node, ARRAY[source_id] AS path, false AS cyclic
+            FROM receivables.customers WHERE connection = %(connection)s AND parent_source_id IS NOT NULL
+            UNION ALL
+            SELECT u.source_id, p.source_id, u.path || p.source_id, p.source_id = ANY(u.path)
+            FROM up u
+            JOIN receivables.customers c ON c.source_id = u.node AND c.connection = %(connection)s
+            JOIN receivables.customers p ON p.source_id = c.parent_source_id AND p.connection = %(connection)s
+            WHERE NOT u.cyclic
+        ), tops AS (
+            SELECT DISTINCT ON (source_id) source_id,
+                   CASE WHEN cyclic THEN (SELECT min(id) FROM unnest(path[array_position(path, node):]) id)
+                        ELSE node END AS top
+            FROM up ORDER BY source_id, cardinality(path) DESC
+        )
+        UPDATE receivables.customers c SET group_source_id = COALESCE(t.top, c.source_id)
+        FROM receivables.customers k LEFT JOIN tops t ON t.source_id = k.source_id
+        WHERE k.connection = %(connection)s AND c.source_id = k.source_id AND c.connection = k.connection
+          AND c.group_source_id IS DISTINCT FROM COALESCE(t.top, c.source_id)
+        """
+    )
+
+
+def derive_balances(execute: Execute) -> None:
+    """Set the balance of payments that state none to amount less what is allocated to posted invoices (facts 5.5)."""
+    execute(
+        """
+        UPDATE receivables.payments p SET balance = d.balance
+        FROM (
+            SELECT p.source_id, p.amount - COALESCE(sum(a.amount) FILTER (WHERE i.posting_status = 'posted'), 0)
+                   AS balance
+            FROM receivables.payments p
+            LEFT JOIN receivables.allocations a ON a.from_source_id = p.source_id AND a.from_kind = 'payment'
+                 AND a.connection = p.connection AND a.removed_at IS NULL
+            LEFT JOIN receivables.invoices i ON i.source_id = a.to_source_id AND i.connection = a.connection
+            WHERE p.connection = %(connection)s AND p.balance_source = 'derived'
+            GROUP BY p.source_id, p.amount
+        ) d
+        WHERE p.connection = %(connection)s AND p.source_id = d.source_id AND p.balance_source = 'derived'
+          AND p.balance IS DISTINCT FROM d.balance
+        """
+    )
+
+
+def note_superseded(execute: Execute, files: Sequence[int]) -> None:
+    """Warn, once per file, of its rows about which a newer input already speaks."""
+    _note(
+        execute,
+        "SELECT file_id, line, source_id FROM (SELECT *, max(version) OVER (PARTITION BY source_id) AS newest"
+        " FROM late_steps) s WHERE version < newest AND file_id = ANY(%(files)s)",
+        "superseded",
+        "a newer file already speaks about this record; the row is kept in its place in time",
+        files,
+    )
+
+
+def note_newer_parked(execute: Execute, files: Sequence[int]) -> None:
+    """Warn of rows that load although a newer row about the same record waits for its parent."""
+    waiting = execute("SELECT DISTINCT table_name FROM sftp_csv.parked_rows WHERE connection = %(connection)s")
+    for (table,) in waiting.fetchall():
+        _note(
+            execute,
+            f"SELECT DISTINCT s.file_id, s.line, s.source_id FROM sftp_csv.{table} s"
+            " JOIN raw.files f ON f.id = s.file_id"
+            " JOIN sftp_csv.parked_rows p ON p.source_id = s.source_id AND p.table_name = f.type"
+            " AND p.connection = f.connection JOIN raw.files n ON n.id = p.file_id"
+            " WHERE s.file_id = ANY(%(files)s) AND (n.name_time, n.fix, n.receipt) > (f.name_time, f.fix, f.receipt)",
+            "newer_parked",
+            "a newer row about this record waits for its parent; this older one stands until then",
+            files,
+        )
+
+
+def _note(execute: Execute, rows: str, code: str, message: str, files: Sequence[int]) -> None:
+    if not files:
+        return
+    execute(
+        f"WITH hit AS ({rows}), counted AS (SELECT file_id, count(*) AS n FROM hit GROUP BY file_id), raised AS ("
+        " UPDATE raw.files f SET warnings = COALESCE(warnings, 0) + n,"
+        " code_counts = code_counts || jsonb_build_object(%(code)s::text, n) FROM counted c WHERE f.id = c.file_id)"
+        " INSERT INTO raw.findings (file_id, line, column_name, value, code, level, message)"
+        " SELECT file_id, line, 'id', source_id, %(code)s, 'warning', %(message)s"
+        " FROM (SELECT *, row_number() OVER (PARTITION BY file_id ORDER BY line) AS k FROM hit) h WHERE k <= %(kept)s",
+        code=code,
+        message=message,
+        files=list(files),
+        kept=_FINDINGS_KEPT,
+    )

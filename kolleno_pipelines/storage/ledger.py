@@ -1,0 +1,308 @@
+"""The ledger `raw.files`: one row per received content of a file name, its verdict and fate. No rules, no bytes."""
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import Any
+
+import psycopg
+from psycopg.rows import class_row
+from psycopg.types.json import Jsonb
+
+
+@dataclass(frozen=True)
+class LedgerFile:
+    """One row of `raw.files`; sizes in bytes, moments aware."""
+
+    id: int
+    connection: str
+    name: str
+    type: str | None
+    name_time: datetime | None
+    fix: int
+    receipt: int
+    sha256: str | None
+    size: int
+    modified_at: datetime | None
+    partition_day: date
+    batch_id: str | None
+    status: str
+    message: str | None
+    rows_read: int | None
+    rows_accepted: int | None
+    rows_rejected: int | None
+    warnings: int | None
+    code_counts: dict[str, int]
+    money_totals: dict[str, dict[str, str]]
+    fields: list[str] | None
+    header: list[str] | None
+    link_keyed_by: str | None
+    is_loaded: bool
+    is_folded: bool
+    taken_at: datetime
+    validated_at: datetime | None
+    loaded_at: datetime | None
+    folded_at: datetime | None
+    archived_away_at: datetime | None
+    answered_at: datetime | None
+    run_id: str | None
+
+    @property
+    def content_seen(self) -> tuple[int, datetime | None]:
+        """Size and time of change as listed when this content was taken."""
+        return (self.size, self.modified_at)
+
+
+_COLUMNS = ", ".join(LedgerFile.__dataclass_fields__)
+
+
+def _files(conn: psycopg.Connection[Any], condition: str, params: Mapping[str, Any]) -> list[LedgerFile]:
+    with conn.cursor(row_factory=class_row(LedgerFile)) as cursor:
+        statement = (
+            f"SELECT {_COLUMNS} FROM raw.files WHERE {condition} ORDER BY name_time NULLS LAST, fix, name, receipt"
+        )
+        return cursor.execute(statement.encode(), params).fetchall()
+
+
+def newest_files(conn: psycopg.Connection[Any], connection: str) -> list[LedgerFile]:
+    """Return the newest content of each file name of the connection, ignored and held names included."""
+    return _files(
+        conn,
+        "connection = %(c)s AND NOT EXISTS (SELECT FROM raw.files n WHERE n.connection = raw.files.connection"
+        " AND n.name = raw.files.name AND n.receipt > raw.files.receipt)",
+        {"c": connection},
+    )
+
+
+def files_of_days(conn: psycopg.Connection[Any], connection: str, first: date, last: date) -> list[LedgerFile]:
+    """Return all contents whose partition day lies in [first, last]."""
+    return _files(
+        conn,
+        "connection = %(c)s AND partition_day BETWEEN %(first)s AND %(last)s",
+        {"c": connection, "first": first, "last": last},
+    )
+
+
+def files_named(conn: psycopg.Connection[Any], name: str, connection: str | None = None) -> list[LedgerFile]:
+    """Return every content received under a name, oldest first."""
+    return _files(
+        conn,
+        "name = %(name)s AND (%(c)s::text IS NULL OR connection = %(c)s)",
+        {"name": name, "c": connection},
+    )
+
+
+def file_by_id(conn: psycopg.Connection[Any], file_id: int) -> LedgerFile:
+    """Return one ledger row; KeyError when there is none."""
+    found = _files(conn, "id = %(id)s", {"id": file_id})
+    if not found:
+        raise KeyError(f"no file {file_id} in the ledger")
+    return found[0]
+
+
+@dataclass(frozen=True)
+class Arrival:
+    """What is known of a file when it is taken: name parsed, bytes archived."""
+
+    name: str
+    type: str | None
+    name_time: datetime | None
+    fix: int
+    size: int
+    modified_at: datetime | None
+    partition_day: date
+    sha256: str | None = None
+    status: str = "taken"
+    message: str | None = None
+
+
+@dataclass(frozen=True)
+class FindingRow:
+    """A finding as stored: physical line, column, value cut, code, level, message."""
+
+    line: int | None
+    column: str | None
+    value: str | None
+    code: str
+    level: str
+    message: str
+
+
+def add_file(conn: psycopg.Connection[Any], connection: str, arrival: Arrival, run_id: str | None = None) -> int | None:
+    """Add a received content as the next receipt of its name; returns its id.
+
+    The same content again returns None: only its size and time of change are noted, so that it is not fetched again.
+    """
+    conn.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", [f"file {connection} {arrival.name}"])
+    last = conn.execute(
+        "SELECT id, receipt, sha256, status FROM raw.files WHERE connection = %s AND name = %s"
+        " ORDER BY receipt DESC LIMIT 1",
+        [connection, arrival.name],
+    ).fetchone()
+    if last and last[3] in {"held", "ignored"}:
+        _turn(conn, last[0], arrival, run_id)
+        return int(last[0])
+    if last and last[2] == arrival.sha256:
+        conn.execute("UPDATE raw.files SET modified_at = %s WHERE id = %s", [arrival.modified_at, last[0]])
+        return None
+    row = conn.execute(
+        "INSERT INTO raw.files (connection, name, type, name_time, fix, receipt, sha256, size, modified_at,"
+        " partition_day, status, message, run_id)"
+        " VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s) RETURNING id",
+        [
+            connection,
+            arrival.name,
+            arrival.type,
+            arrival.name_time,
+            arrival.fix,
+            last[1] + 1 if last else 1,
+            arrival.sha256,
+            arrival.size,
+            arrival.modified_at,
+            arrival.partition_day,
+            arrival.status,
+            arrival.message,
+            run_id,
+        ],
+    ).fetchone()
+    return int(row[0]) if row else None
+
+
+def _turn(conn: psycopg.Connection[Any], file_id: int, arrival: Arrival, run_id: str | None) -> None:
+    """Let a name that was only noticed so far take what is known of it now."""
+    conn.execute("DELETE FROM raw.findings WHERE file_id = %s", [file_id])
+    conn.execute(
+        "UPDATE raw.files SET type = %s, name_time = %s, fix = %s, sha256 = %s, size = %s, modified_at = %s,"
+        " status = %s, message = %s, code_counts = '{}', run_id = %s, taken_at = now() WHERE id = %s",
+        [
+            arrival.type,
+            arrival.name_time,
+            arrival.fix,
+            arrival.sha256,
+            arrival.size,
+            arrival.modified_at,
+            arrival.status,
+            arrival.message,
+            run_id,
+            file_id,
+        ],
+    )
+
+
+def add_findings(conn: psycopg.Connection[Any], file_id: int, findings: Iterable[FindingRow]) -> None:
+    """Store findings about a file or its rows."""
+    with (
+        conn.cursor() as cursor,
+        cursor.copy("COPY raw.findings (file_id, line, column_name, value, code, level, message) FROM STDIN") as copy,
+    ):
+        for f in findings:
+            value = f.value.replace("\x00", "\\0") if f.value else f.value
+            message = f.message.replace("\x00", "\\0")
+            copy.write_row((file_id, f.line, f.column, value, f.code, f.level, message))
+
+
+def findings_of(conn: psycopg.Connection[Any], file_id: int) -> list[FindingRow]:
+    """Return the findings stored about a file, file-level ones first, then by line."""
+    with conn.cursor(row_factory=class_row(FindingRow)) as cursor:
+        return cursor.execute(
+            "SELECT line, column_name AS column, value, code, level, message FROM raw.findings"
+            " WHERE file_id = %s ORDER BY line NULLS FIRST, id",
+            [file_id],
+        ).fetchall()
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What validation found: counts of rows, counts per code, money per field and currency (as text)."""
+
+    rows_read: int
+    rows_accepted: int
+    rows_rejected: int
+    warnings: int
+    code_counts: Mapping[str, int]
+    money_totals: Mapping[str, Mapping[str, str]]
+    fields: Sequence[str]
+    extra_columns: Sequence[str]
+    header: Sequence[str]
+    link_keyed_by: str | None
+
+
+def record_valid(conn: psycopg.Connection[Any], file_id: int, verdict: Verdict, *, loaded: bool) -> None:
+    """Note that a file is readable; `loaded` when its rows are in `sftp_csv` by now and wait for the fold."""
+    conn.execute(
+        "UPDATE raw.files SET rows_read = %s, rows_accepted = %s, rows_rejected = %s, warnings = %s, code_counts = %s,"
+        " money_totals = %s, fields = %s, extra_columns = %s, header = %s, link_keyed_by = %s, message = NULL,"
+        " validated_at = now(), status = %s WHERE id = %s",
+        [
+            verdict.rows_read,
+            verdict.rows_accepted,
+            verdict.rows_rejected,
+            verdict.warnings,
+            Jsonb(dict(verdict.code_counts)),
+            Jsonb({field: dict(totals) for field, totals in verdict.money_totals.items()}),
+            list(verdict.fields),
+            list(verdict.extra_columns),
+            list(verdict.header),
+            verdict.link_keyed_by,
+            "loaded" if loaded else "waiting",
+            file_id,
+        ],
+    )
+    if loaded:
+        conn.execute(
+            "UPDATE raw.files SET is_loaded = true, is_folded = false, loaded_at = now() WHERE id = %s", [file_id]
+        )
+
+
+def record_failed(conn: psycopg.Connection[Any], file_id: int, findings: Sequence[FindingRow]) -> None:
+    """Note that a file failed as a whole, with every reason; nothing of it is loaded."""
+    conn.execute("DELETE FROM raw.findings WHERE file_id = %s", [file_id])
+    add_findings(conn, file_id, findings)
+    counts: dict[str, int] = {}
+    for finding in findings:
+        counts[finding.code] = counts.get(finding.code, 0) + 1
+    conn.execute(
+        "UPDATE raw.files SET status = 'failed', message = %s, code_counts = %s, validated_at = now() WHERE id = %s",
+        ["; ".join(f.message for f in findings), Jsonb(counts), file_id],
+    )
+
+
+def replace_older(conn: psycopg.Connection[Any], file: LedgerFile) -> list[int]:
+    """Mark older contents of the same name as replaced; returns the ids whose rows must be withdrawn."""
+    rows = conn.execute(
+        "UPDATE raw.files SET status = 'replaced' WHERE connection = %s AND name = %s AND receipt < %s"
+        " AND status <> 'replaced' RETURNING id, is_loaded",
+        [file.connection, file.name, file.receipt],
+    ).fetchall()
+    loaded = [row[0] for row in rows if row[1]]
+    conn.execute("UPDATE raw.files SET is_loaded = false WHERE id = ANY(%s)", [loaded])
+    return loaded
+
+
+def set_status(conn: psycopg.Connection[Any], file_ids: Collection[int], status: str) -> None:
+    """Set the status of files."""
+    conn.execute("UPDATE raw.files SET status = %s WHERE id = ANY(%s)", [status, list(file_ids)])
+
+
+def note_moved_away(conn: psycopg.Connection[Any], file_id: int) -> None:
+    """Remember that the server's copy was moved to the connection's archive folder."""
+    conn.execute("UPDATE raw.files SET archived_away_at = now() WHERE id = %s", [file_id])
+
+
+def unanswered(conn: psycopg.Connection[Any], connection: str) -> list[LedgerFile]:
+    """Return files with a verdict that their sender has not been told yet."""
+    return _files(
+        conn,
+        "connection = %(c)s AND answered_at IS NULL AND status IN ('processed', 'processed_with_rejects', 'failed')",
+        {"c": connection},
+    )
+
+
+def note_answered(conn: psycopg.Connection[Any], file_id: int) -> None:
+    """Remember that the sender got the result of a file."""
+    conn.execute("UPDATE raw.files SET answered_at = now() WHERE id = %s", [file_id])
+
+
+def money_as_text(totals: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[str, str]]:
+    """Return money totals with exact decimals as text, for JSON."""
+    return {name: {currency: str(amount) for currency, amount in sums.items()} for name, sums in totals.items()}
