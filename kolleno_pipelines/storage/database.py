@@ -32,12 +32,12 @@ class DatabaseError(RuntimeError):
 
 
 def connect(url: str, *, autocommit: bool = False, application_name: str = "kolleno") -> psycopg.Connection[TupleRow]:
-    """Open a connection whose session is in UTC. A server that is just restarting is waited for up to 30 s.
+    """Open a connection whose session is in UTC. A server that says it is restarting is waited for up to 30 s.
 
     Raises DatabaseError with libpq's reason when it cannot be reached.
     """
     parameters = _parameters(url)
-    deadline = time.monotonic() + PATIENCE
+    deadline, is_restarting = time.monotonic() + PATIENCE, False
     while True:
         try:
             return psycopg.connect(
@@ -48,9 +48,10 @@ def connect(url: str, *, autocommit: bool = False, application_name: str = "koll
                 options=f"{parameters.get('options', '')} -c timezone=UTC".strip(),
             )
         except psycopg.OperationalError as error:
-            reason = str(error).strip()
-            if not any(sign in reason for sign in _PASSING) or time.monotonic() > deadline:
-                raise DatabaseError(f"{_place(parameters)} cannot be reached: {reason.splitlines()[-1]}") from None
+            reason = " ".join(str(error).split())
+            is_restarting = is_restarting or any(sign in reason for sign in _PASSING)
+            if not is_restarting or time.monotonic() > deadline:
+                raise DatabaseError(f"{_place(parameters)} cannot be reached: {reason}") from None
             time.sleep(0.1)
 
 
@@ -62,8 +63,12 @@ def prepare(settings: Settings) -> str:
     """
     url = server_url(settings)
     newest = newest_migration()
-    if _migration_of(url) != newest:
-        _create(url)
+    try:
+        present = _migration_of(url)
+    except DatabaseError as unreachable:
+        _create(url, unreachable)
+        present = None
+    if present != newest:
         _migrate(url, newest)
     return url
 
@@ -88,7 +93,10 @@ def dagster_url(settings: Settings) -> str:
         ours = server_url(settings)
         url = make_conninfo(ours, dbname=f"{_name(_parameters(ours))}_dagster")
     parameters = _parameters(url)
-    _create(url)
+    try:
+        connect(url).close()
+    except DatabaseError as unreachable:
+        _create(url, unreachable)
     query = {key: value for key, value in parameters.items() if key not in {"user", "password", "dbname"}}
     return URL.create(
         "postgresql+psycopg2",
@@ -134,28 +142,27 @@ def _place(parameters: dict[str, str]) -> str:
 
 
 def _migration_of(url: str) -> str | None:
-    """Revision of the database; None when the database or its version table does not exist, or it is out of reach."""
+    """Revision of the database; None when its version table is not there (or not ours to read)."""
     try:
         with connect(url, autocommit=True) as connection:
             row = connection.execute(f"SELECT version_num FROM public.{VERSION_TABLE}").fetchone()
-    except (DatabaseError, psycopg.errors.UndefinedTable, psycopg.errors.InsufficientPrivilege):
+    except (psycopg.errors.UndefinedTable, psycopg.errors.InsufficientPrivilege):
         return None
     return str(row[0]) if row else None
 
 
-def _create(url: str) -> None:
-    """Create the database that `url` names when the server has none of that name. Raises DatabaseError."""
+def _create(url: str, unreachable: DatabaseError) -> None:
+    """Create the database that `url` names when its absence is why it was `unreachable`; else raise that."""
+    parameters = _parameters(url)
     try:
-        connect(url).close()
-    except DatabaseError as unreachable:
-        try:
-            maintenance = connect(make_conninfo(url, dbname="postgres"), autocommit=True)
-        except DatabaseError:
-            raise unreachable from None
-        with maintenance:
-            if _has(maintenance, _name(_parameters(url))):
-                raise
-            _create_named(maintenance, _parameters(url))
+        maintenance = connect(make_conninfo(url, dbname="postgres"), autocommit=True)
+    except DatabaseError:
+        raise unreachable from None
+    with maintenance:
+        if _has(maintenance, _name(parameters)):
+            connect(url).close()  # another process was faster, or the same trouble is told again
+        else:
+            _create_named(maintenance, parameters)
 
 
 def _has(maintenance: psycopg.Connection[TupleRow], name: str) -> bool:

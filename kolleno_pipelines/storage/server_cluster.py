@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 import secrets
 import shutil
 import stat
@@ -61,7 +62,7 @@ def initialise(folder: Path, programs: Path, runner: Account) -> None:
     answer = runner.run([*command, *locale, f"--pwfile={password_file}", "--no-instructions"])
     password_file.unlink()
     if answer.returncode != 0:
-        raise EmbeddedError(f"PostgreSQL could not create its data in {folder}: {_last_line(answer.stderr)}")
+        raise EmbeddedError(f"PostgreSQL could not create its data in {folder}: {_reason(answer.stderr)}")
     with (new / "postgresql.conf").open("a", encoding="utf-8") as configuration:
         configuration.write("\ninclude 'kolleno.conf'\n")
     new.rename(folder / "data")
@@ -133,7 +134,7 @@ def launch(folder: Path, programs: Path, runner: Account, deadline: float) -> No
             return
         said = server_log.read_text(encoding="utf-8", errors="replace") if server_log.exists() else ""
         if not any(sign in said for sign in PASSING) or time.monotonic() > deadline:
-            raise EmbeddedError(f"PostgreSQL did not start: {_last_line(said or answer.stderr)} (see {server_log}).")
+            raise EmbeddedError(f"PostgreSQL did not start: {_reason(said or answer.stderr)} (see {server_log}).")
         time.sleep(0.2)
 
 
@@ -143,10 +144,10 @@ def _keep_previous(server_log: Path) -> None:
         server_log.replace(server_log.with_suffix(".previous.log"))
 
 
-def _last_line(text: str) -> str:
-    lines = [line.strip() for line in text.splitlines() if line.strip()]
-    telling = [line for line in lines if "FATAL" in line or "PANIC" in line or "error" in line.lower()]
-    return (telling or lines or ["it gave no reason"])[-1]
+def _reason(text: str) -> str:
+    """The last two lines of what a program said (the second often only repeats that it failed), without times."""
+    lines = [re.sub(r"^[\d-]+ [\d:.]+ \w+ \[\d+\] ", "", line.strip()) for line in text.splitlines()]
+    return " / ".join([line for line in lines if line][-2:]) or "it gave no reason"
 
 
 def postmaster(data: Path) -> int | None:
