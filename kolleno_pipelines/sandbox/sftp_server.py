@@ -12,7 +12,7 @@ from collections.abc import AsyncIterator, Callable, Coroutine
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self, TypeVar
+from typing import IO, Any, Self, TypeVar, cast
 
 import asyncssh
 
@@ -55,6 +55,7 @@ class SandboxSftpServer:
         self.connections_made = 0
         self._home = home
         self.connections: set[asyncssh.SSHServerConnection] = set()
+        self.open_files: dict[IO[bytes], Path] = {}
         self._loop: asyncio.AbstractEventLoop | None = None
         self._thread: threading.Thread | None = None
         self._acceptor: asyncssh.SSHAcceptor | None = None
@@ -169,11 +170,14 @@ class SandboxSftpServer:
             connection.abort()
         for connection in open_connections:
             await connection.wait_closed()
-        # Tasks that a mute read left waiting would otherwise be destroyed while pending.
+        # Sessions that were cut off in the middle of a read are still ending.
         rest = [task for task in asyncio.all_tasks() if task is not asyncio.current_task()]
         for task in rest:
             task.cancel()
         await asyncio.gather(*rest, return_exceptions=True)
+        for file in self.open_files:
+            file.close()
+        self.open_files.clear()
 
 
 class _Login(asyncssh.SSHServer):
@@ -206,15 +210,19 @@ class _Files(asyncssh.SFTPServer):
         super().__init__(channel, chroot=os.fsencode(server.root))
         self._server = server
         self._given = 0
-        self._paths: dict[int, Path] = {}
+        self._cut_off = False
 
     def open(self, path: bytes, pflags: int, attrs: asyncssh.SFTPAttrs) -> object:
         local = self._local(path)
         if self._server.faults.on_open is not None:
             self._server.faults.on_open(local)
-        opened = super().open(path, pflags, attrs)
-        self._paths[id(opened)] = local
+        opened = cast("IO[bytes]", super().open(path, pflags, attrs))
+        self._server.open_files[opened] = local
         return opened
+
+    def close(self, file_obj: object) -> None:
+        self._server.open_files.pop(cast("IO[bytes]", file_obj), None)
+        super().close(file_obj)
 
     def stat(self, path: bytes) -> Any:
         self._local(path)
@@ -223,17 +231,20 @@ class _Files(asyncssh.SFTPServer):
     async def read(self, file_obj: object, offset: int, size: int) -> bytes:
         faults = self._server.faults
         if faults.on_read is not None:
-            faults.on_read(self._paths[id(file_obj)], offset)
-        if faults.mute:
-            await asyncio.Event().wait()
+            faults.on_read(self._server.open_files[cast("IO[bytes]", file_obj)], offset)
+        while faults.mute and self.connection in self._server.connections:
+            await asyncio.sleep(0.02)
         if faults.read_delay:
             await asyncio.sleep(faults.read_delay)
         data = super().read(file_obj, offset, size)
         assert isinstance(data, bytes)  # noqa: S101 - the parent reads at once
-        if faults.drop_after is not None and faults.drops > 0 and self._given + len(data) > faults.drop_after:
+        self._given += len(data)
+        due = faults.drop_after is not None and self._given > faults.drop_after
+        if due and faults.drops > 0 and not self._cut_off:
+            # Reads that were sent ahead still arrive here after the cut; they are not counted again.
+            self._cut_off = True
             faults.drops -= 1
             self.connection.abort()
-        self._given += len(data)
         return data
 
     async def scandir(self, path: bytes) -> AsyncIterator[asyncssh.SFTPName]:
