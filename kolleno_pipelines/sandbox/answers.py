@@ -113,7 +113,7 @@ def bucket_of(days_late: int) -> str:
 
 
 class Answers:
-    """Answers over the books after all events; `today` is the last day they may be asked about."""
+    """Answers over the books after all events; `today` is the day they speak of unless another is given."""
 
     def __init__(self, books: Books, today: date) -> None:
         self.books = books

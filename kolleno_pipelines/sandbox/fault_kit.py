@@ -30,7 +30,11 @@ class FaultFile:
 
 @dataclass(frozen=True)
 class ExpectedFinding:
-    """What must be found; None in `line` or `column` where the fault has none. State findings name a document."""
+    """What must be found; State findings name a document instead of a file.
+
+    `line` and `column` are None where the fault has none; a faulty header names the column as it was sent, several
+    missing ones joined by a comma.
+    """
 
     code: Code
     file: str | None = None

@@ -20,12 +20,11 @@ def _named(code: Code, title: str, name: str, content: bytes | None = None, fold
 
 
 def _failed(
-    kit: Kit, code: Code, title: str, content: bytes, line: int | None = None, columns: tuple[str | None, ...] = (None,)
+    kit: Kit, code: Code, title: str, content: bytes, line: int | None = None, column: str | None = None
 ) -> FaultCase:
     """A faulty invoices file among six header-only ones."""
-    name = kit.name(_INVOICES)
-    expected = tuple(ExpectedFinding(code, name, line, column) for column in columns)
-    return FaultCase(code, title, (kit.batch({_INVOICES: content}, bare=True),), expected)
+    found = ExpectedFinding(code, kit.name(_INVOICES), line, column)
+    return FaultCase(code, title, (kit.batch({_INVOICES: content}, bare=True),), (found,))
 
 
 def _header(*extra: str) -> str:
@@ -87,31 +86,31 @@ def empty_file(kit: Kit) -> FaultCase:
 def missing_columns(kit: Kit) -> FaultCase:
     """Two required columns are not there."""
     text = "id,customer_id,amount,currency_iso,date_issued,date_due\n"
-    return _failed(kit, Code.MISSING_COLUMNS, "no ref, no balance", text.encode(), 1)
+    return _failed(kit, Code.MISSING_COLUMNS, "no ref, no balance", text.encode(), 1, "ref, balance")
 
 
 def upper_case(kit: Kit) -> FaultCase:
     """A column name with a capital letter."""
     text = _header().replace("amount", "Amount") + _row(kit, "x")
-    return _failed(kit, Code.BAD_HEADER, "upper case", text.encode(), 1)
+    return _failed(kit, Code.BAD_HEADER, "upper case", text.encode(), 1, "Amount")
 
 
 def spaced(kit: Kit) -> FaultCase:
     """A column name with a space."""
     text = _header().replace("date_due", "date due") + _row(kit, "x")
-    return _failed(kit, Code.BAD_HEADER, "a space", text.encode(), 1)
+    return _failed(kit, Code.BAD_HEADER, "a space", text.encode(), 1, "date due")
 
 
 def doubled(kit: Kit) -> FaultCase:
     """A column that is there twice."""
     text = _header("amount") + _row(kit, "x", "50.00")
-    return _failed(kit, Code.BAD_HEADER, "a double column", text.encode(), 1)
+    return _failed(kit, Code.BAD_HEADER, "a double column", text.encode(), 1, "amount")
 
 
 def blank_column(kit: Kit) -> FaultCase:
     """A column without a name."""
     text = _header("") + _row(kit, "x", "y")
-    return _failed(kit, Code.BAD_HEADER, "a blank column name", text.encode(), 1)
+    return _failed(kit, Code.BAD_HEADER, "a blank column name", text.encode(), 1, "")
 
 
 def latin_1(kit: Kit) -> FaultCase:
@@ -123,7 +122,7 @@ def latin_1(kit: Kit) -> FaultCase:
 def utf_16(kit: Kit) -> FaultCase:
     """What a spreadsheet calls Unicode text."""
     text = _header() + _row(kit, "x")
-    return _failed(kit, Code.UNDECODABLE, "UTF-16 with its mark", text.encode("utf-16"))
+    return _failed(kit, Code.UNDECODABLE, "UTF-16 with its mark", text.encode("utf-16"), 1)
 
 
 def semicolons(kit: Kit) -> FaultCase:
