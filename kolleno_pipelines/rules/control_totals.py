@@ -1,0 +1,76 @@
+"""Do the open documents come to what the source itself says is owed, per customer and currency (model 7)?
+
+Adding documents up per customer does not belong here (storage/documents.py does it in SQL, exactly).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from decimal import Decimal
+
+from kolleno_pipelines.rules.breaks import break_id
+from kolleno_pipelines.schemas.results import ControlTotal, ControlTotalBreak, CustomerTotal, StatedTotal
+
+KIND = "control_total"
+_ZERO = Decimal(0)
+
+
+def control_totals(
+    totals: Iterable[CustomerTotal], stated: Iterable[StatedTotal], tolerance: Mapping[str, Decimal]
+) -> tuple[list[ControlTotal], list[ControlTotalBreak]]:
+    """Return one row per currency and every customer whose computed and stated balances differ (one connection).
+
+    Only customers for which the source states a balance are compared; `difference` is computed - stated over them,
+    null where no customer of the currency has one. A stated balance without currency is compared where the customer's
+    documents have one currency. At first sight, too, every customer that differs is listed.
+    """
+    rows: dict[str, list[CustomerTotal]] = {}
+    by_customer: dict[str, dict[str, CustomerTotal]] = {}
+    for total in totals:
+        rows.setdefault(total.currency_iso, []).append(total)
+        by_customer.setdefault(total.customer_source_id, {})[total.currency_iso] = total
+    compared: dict[str, list[ControlTotalBreak]] = {}
+    for one in stated:
+        mine = by_customer.get(one.customer_source_id, {})
+        currency = one.currency_iso or (next(iter(mine)) if len(mine) == 1 else None)
+        if currency is not None:
+            compared.setdefault(currency, []).append(_compared(one, currency, mine.get(currency)))
+    currencies = sorted({*rows, *compared})
+    breaks = [
+        row
+        for currency in currencies
+        for row in compared.get(currency, [])
+        if abs(row.difference) > tolerance.get(currency, _ZERO)
+    ]
+    return [_total(currency, rows.get(currency, []), compared.get(currency, [])) for currency in currencies], breaks
+
+
+def _compared(stated: StatedTotal, currency: str, total: CustomerTotal | None) -> ControlTotalBreak:
+    computed = total.net if total else _ZERO
+    side = ("customer", stated.customer_source_id)
+    return ControlTotalBreak(
+        break_id=break_id(KIND, stated.connection, side, ("currency", currency)),
+        connection=stated.connection,
+        customer_source_id=stated.customer_source_id,
+        currency_iso=currency,
+        computed=computed,
+        stated=stated.stated,
+        difference=computed - stated.stated,
+        since=stated.observed_at,
+    )
+
+
+def _total(currency: str, rows: list[CustomerTotal], compared: list[ControlTotalBreak]) -> ControlTotal:
+    return ControlTotal(
+        connection=(rows or compared)[0].connection,
+        currency_iso=currency,
+        customers=sum(row.items_open > 0 for row in rows),
+        invoices_open=sum(row.invoices_open for row in rows),
+        invoices_balance=sum((row.invoices_balance for row in rows), _ZERO),
+        credit_notes_balance=sum((row.credit_notes_balance for row in rows), _ZERO),
+        payments_balance=sum((row.payments_balance for row in rows), _ZERO),
+        journals_balance=sum((row.journals_balance for row in rows), _ZERO),
+        net=sum((row.net for row in rows), _ZERO),
+        stated=sum((row.stated for row in compared), _ZERO) if compared else None,
+        difference=sum((row.difference for row in compared), _ZERO) if compared else None,
+    )

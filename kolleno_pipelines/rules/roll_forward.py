@@ -1,0 +1,118 @@
+"""Opening + what happened = closing, per day and currency: the proof of model 6, with what no allocation explains.
+
+Where documents come from and where the rows go do not belong here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from datetime import date, timedelta
+
+import numpy as np
+
+from kolleno_pipelines.rules.allocated import LINES
+from kolleno_pipelines.rules.columns import codes, taken, texts
+from kolleno_pipelines.rules.effective_days import NO_BASIS, Movements, day_from, day_number
+from kolleno_pipelines.rules.residuals import BASES
+from kolleno_pipelines.rules.scaled import Amounts, decimal, sums
+from kolleno_pipelines.schemas.results import LINE_SIGNS, Line, RollForwardRow, UnexplainedRow
+
+_ROWS = len(LINES) + 1  # the lines, and one for transfers, which is index -1
+
+
+@dataclass
+class RollForward:
+    """Roll-forward of one connection over the days first..last, summed from any number of parts of its ledger."""
+
+    connection: str
+    first: date
+    last: date
+    unexplained: list[UnexplainedRow] = field(default_factory=list)
+    _net: dict[str, Amounts] = field(default_factory=dict)  # per currency: [line, 0 = before first, then each day]
+    _ahead: dict[str, int] = field(default_factory=dict)
+
+    def add(self, moved: Movements) -> None:
+        """Take one part of the ledger: its movements up to the last day, signed as they change what is owed to us."""
+        width = (self.last - self.first).days + 2
+        place = np.maximum(moved.day.astype(np.int64) - day_number(self.first) + 1, 0)
+        kept = place < width
+        place, document = place[kept], moved.document[kept]
+        net = moved.amount[kept] * moved.linked.part.kind.sign
+        line = moved.line[kept].astype(np.int64) % _ROWS
+        currency, names = codes(moved.linked.part.documents["currency_iso"])
+        code = currency[document]
+        totals = sums((code * _ROWS + line) * width + place, net, len(names) * _ROWS * width)
+        ahead = moved.ahead[kept]
+        ahead_totals = sums(code[ahead], net[ahead], len(names))
+        for place_of_name, name in enumerate(names):
+            block = (
+                totals[place_of_name * _ROWS * width : (place_of_name + 1) * _ROWS * width]
+                .reshape(_ROWS, width)
+                .astype(object)
+            )
+            self._net[name] = self._net[name] + block if name in self._net else block
+            self._ahead[name] = self._ahead.get(name, 0) + int(ahead_totals[place_of_name])
+        self._list_unexplained(moved)
+
+    def rows(self, on: Iterable[date], today: date) -> Iterator[RollForwardRow]:
+        """Return the rows of the days asked for; a currency without any figure on a day has no row."""
+        wanted = sorted(set(on))
+        for currency in sorted(self._net):
+            by_line = self._net[currency]
+            closings = np.cumsum(by_line.sum(axis=0))
+            for day in wanted:
+                place = (day - self.first).days + 1
+                row = self._row(day, currency, by_line[:, place], int(closings[place - 1]))
+                if today == day:
+                    row = RollForwardRow(**{**row.__dict__, "dated_ahead": decimal(self._ahead[currency])})
+                if any((row.opening, row.closing, *(getattr(row, line.value) for line in LINES))):
+                    yield row
+
+    def listed(self, on: Iterable[date]) -> list[UnexplainedRow]:
+        """Return the documents behind the unexplained lines of the days asked for."""
+        wanted = set(on)
+        return [row for row in self.unexplained if row.day in wanted]
+
+    def _row(self, day: date, currency: str, net: Amounts, opening: int) -> RollForwardRow:
+        lines = {line.value: decimal(int(net[place]) * LINE_SIGNS[line]) for place, line in enumerate(LINES)}
+        closing = opening + int(net.sum())
+        return RollForwardRow(
+            day=day,
+            connection=self.connection,
+            currency_iso=currency,
+            opening=decimal(opening),
+            closing=decimal(closing),
+            dated_ahead=decimal(0),
+            **lines,
+        )
+
+    def _list_unexplained(self, moved: Movements) -> None:
+        low, high = day_number(self.first), day_number(self.last)
+        chosen = np.flatnonzero(
+            (moved.line == LINES.index(Line.UNEXPLAINED))
+            & (moved.day >= low)
+            & (moved.day <= high)
+            & (moved.basis != NO_BASIS)
+        )
+        if len(chosen) == 0:
+            return
+        documents, kind = moved.linked.part.documents, moved.linked.part.kind
+        ids = texts(taken(documents["source_id"], moved.document[chosen]))
+        currencies = texts(taken(documents["currency_iso"], moved.document[chosen]))
+        summed: dict[tuple[int, str, int, str], int] = {}
+        for place, source_id, currency in zip(chosen.tolist(), ids, currencies, strict=True):
+            key = (int(moved.day[place]), source_id, int(moved.basis[place]), currency)
+            net = int(moved.amount[place]) * kind.sign * LINE_SIGNS[Line.UNEXPLAINED]
+            summed[key] = summed.get(key, 0) + net
+        self.unexplained += [
+            UnexplainedRow(
+                day_from(day), self.connection, kind.value, source_id, BASES[basis].value, currency, decimal(net)
+            )
+            for (day, source_id, basis, currency), net in summed.items()
+        ]
+
+
+def days_between(first: date, last: date) -> list[date]:
+    """Return every day from first to last, both included."""
+    return [first + timedelta(days=count) for count in range((last - first).days + 1)]

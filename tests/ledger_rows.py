@@ -1,0 +1,133 @@
+"""Ledger frames for tests of the rules, from few words: documents, allocations and moves with defaults."""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime
+from decimal import Decimal
+from typing import Any
+
+import pyarrow as pa
+
+from kolleno_pipelines.rules.ageing import Ageing, Buckets
+from kolleno_pipelines.rules.breaks import plain
+from kolleno_pipelines.rules.effective_days import movements
+from kolleno_pipelines.rules.roll_forward import RollForward, days_between
+from kolleno_pipelines.schemas.results import (
+    ALLOCATIONS,
+    DOCUMENTS,
+    MOVES,
+    PARKED_LINKS,
+    DocumentKind,
+    LedgerPart,
+)
+
+INVOICE, CREDIT_NOTE, PAYMENT = DocumentKind.INVOICE, DocumentKind.CREDIT_NOTE, DocumentKind.PAYMENT
+TODAY = date(2026, 3, 31)
+
+
+def moment(day: date | None) -> datetime:
+    return datetime.combine(day or date(2026, 1, 1), datetime.min.time(), UTC).replace(hour=6)
+
+
+def document(source_id: str, amount: str, balance: str, issued: date, **more: Any) -> dict[str, Any]:
+    row = {
+        "source_id": source_id,
+        "customer_source_id": "C1",
+        "currency_iso": "USD",
+        "amount": Decimal(amount),
+        "balance": Decimal(balance),
+        "balance_source": "stated",
+        "status_stated": None,
+        "date_issued": issued,
+        "date_due": None,
+        "date_paid": None,
+        "observed_at": moment(more.pop("seen", None)),
+    }
+    return row | more
+
+
+def allocation(source_id: str, other: tuple[str, str], amount: str, other_date: date, **more: Any) -> dict[str, Any]:
+    row = {
+        "source_id": source_id,
+        "other_kind": other[0],
+        "other_source_id": other[1],
+        "other_posting_status": "posted",
+        "other_date": other_date,
+        "other_currency_iso": "USD",
+        "own_group": "C1",
+        "other_group": "C1",
+        "amount": Decimal(amount),
+        "date_applied": None,
+        "observed_at": moment(more.pop("seen", None)),
+    }
+    return row | more
+
+
+def move(source_id: str, day: date, delta: str) -> dict[str, Any]:
+    return {"source_id": source_id, "moved_at": moment(day), "settled_delta": Decimal(delta)}
+
+
+def parked_link(source_id: str, **more: Any) -> dict[str, Any]:
+    row = {"amount": Decimal(60), "file": "payments_invoices_2026-01-01T06:00:05.csv", "line": 2}
+    row |= {"code": "unknown_payment", "parent_table": "payments", "parent_id": "P1", "parent_is_parked": False}
+    return row | {"source_id": source_id} | more
+
+
+def part(
+    kind: DocumentKind,
+    documents: list[dict[str, Any]],
+    allocations: list[dict[str, Any]] | None = None,
+    moves: list[dict[str, Any]] | None = None,
+) -> LedgerPart:
+    return LedgerPart(
+        "sftp",
+        kind,
+        pa.Table.from_pylist(documents, DOCUMENTS),
+        pa.Table.from_pylist(allocations or [], ALLOCATIONS),
+        pa.Table.from_pylist(moves or [], MOVES),
+    )
+
+
+def parked(*rows: dict[str, Any]) -> pa.Table:
+    return pa.Table.from_pylist(list(rows), PARKED_LINKS)
+
+
+def paid_invoice() -> tuple[LedgerPart, LedgerPart]:
+    """Invoice of 20 January over 100, paid by a payment of 5 January."""
+    paid_on, issued = date(2026, 1, 5), date(2026, 1, 20)
+    return (
+        part(INVOICE, [document("I1", "100", "0", issued)], [allocation("I1", ("payment", "P1"), "100", paid_on)]),
+        part(PAYMENT, [document("P1", "100", "0", paid_on)], [allocation("P1", ("invoice", "I1"), "100", issued)]),
+    )
+
+
+def ageing_on(
+    day: date, *parts: LedgerPart, today: date = TODAY, by_customer: bool = False
+) -> dict[Any, tuple[int, str]]:
+    """(documents, amount) by bucket, or by (customer, bucket)."""
+    ageing = Ageing("sftp", day, day, Buckets(), by_customer=by_customer)
+    for one in parts:
+        ageing.add(movements(one, today))
+    return {
+        (row.customer_source_id, row.bucket) if by_customer else row.bucket: (row.documents, plain(row.amount))
+        for row in ageing.rows([day])
+    }
+
+
+def net_by_day(first: date, last: date, *parts: LedgerPart, today: date = TODAY) -> dict[tuple[date, str], Decimal]:
+    """Ageing with credits by day and currency."""
+    ageing = Ageing("sftp", first, last)
+    for one in parts:
+        ageing.add(movements(one, today))
+    net: dict[tuple[date, str], Decimal] = {}
+    for row in ageing.rows(days_between(first, last)):
+        key = (row.day, row.currency_iso)
+        net[key] = net.get(key, Decimal(0)) + row.amount
+    return {key: amount for key, amount in net.items() if amount}
+
+
+def rolled(first: date, last: date, *parts: LedgerPart, today: date = TODAY) -> RollForward:
+    roll = RollForward("sftp", first, last)
+    for one in parts:
+        roll.add(movements(one, today))
+    return roll
