@@ -21,6 +21,7 @@ from kolleno_pipelines.storage import database as storage_database
 from kolleno_pipelines.storage import embedded
 
 POSTGRES_15 = Path("/usr/lib/postgresql/15/bin")
+SERVER_FOLDER = "kolleno-test-server-"
 CANARY = "s3cr3t-canary"
 
 _numbers = itertools.count(1)
@@ -84,8 +85,9 @@ def postgres_programs() -> Path | None:
 @pytest.fixture(scope="session")
 def postgres_url(postgres_programs: Path | None) -> Iterator[str]:
     """libpq URL of an empty server's maintenance database, for the whole run. Nothing in it survives the run."""
+    _remove_abandoned()
     # pytest's own tmp folders are 0700: the account that runs PostgreSQL for root could not reach them.
-    home = Path(tempfile.mkdtemp(prefix="kolleno-test-"))
+    home = Path(tempfile.mkdtemp(prefix=f"{SERVER_FOLDER}{os.getpid()}-"))
     home.chmod(0o711)
     url = make_conninfo(embedded.start(home, bin_dir=postgres_programs), dbname="postgres")
     with psycopg.connect(url, autocommit=True) as connection:
@@ -95,6 +97,25 @@ def postgres_url(postgres_programs: Path | None) -> Iterator[str]:
     yield url
     embedded.stop(home)
     shutil.rmtree(home)
+
+
+def _remove_abandoned() -> None:
+    """Stop and remove the servers of runs that were killed: a server outlives the process that started it."""
+    for home in Path(tempfile.gettempdir()).glob(f"{SERVER_FOLDER}*"):
+        runner = int(home.name.removeprefix(SERVER_FOLDER).split("-")[0])
+        if home.stat().st_uid == os.geteuid() and not _is_alive(runner):
+            embedded.stop(home)
+            shutil.rmtree(home, ignore_errors=True)
+
+
+def _is_alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
 
 
 @pytest.fixture(scope="session")
