@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 from io import BytesIO
 from pathlib import Path
 
+import paramiko
 import pytest
 
 from kolleno_pipelines.connections import SftpConnection
@@ -62,6 +63,28 @@ def test_a_download_cut_off_twice_goes_on_at_the_byte_reached(server: SandboxSft
     assert server.connections_made == 3
     assert server.faults.drops == 0
     assert offsets.count(0) == 1, "the beginning was read again"
+
+
+def test_progress_starts_the_count_of_retries_again(server: SandboxSftpServer) -> None:
+    content = os.urandom(5_000_000)
+    put(server, content)
+    into = BytesIO()
+    with opened(server, retries=1) as drop:
+        (entry,) = drop.listing().entries
+        server.faults.drop_after, server.faults.drops = 1_000_000, 3
+        drop.download(entry, into)
+    assert into.getvalue() == content
+    assert server.connections_made == 4
+
+
+def test_no_thread_of_a_lost_connection_is_left_behind(server: SandboxSftpServer) -> None:
+    put(server, bytes(1_000_000))
+    with opened(server, retries=0) as drop:
+        (entry,) = drop.listing().entries
+        server.faults.drop_after = 0
+        with pytest.raises(Retryable):
+            drop.download(entry, BytesIO())
+        assert not [thread for thread in threading.enumerate() if isinstance(thread, paramiko.Transport)]
 
 
 def test_a_download_that_never_gets_on_ends_after_the_retries(server: SandboxSftpServer) -> None:
