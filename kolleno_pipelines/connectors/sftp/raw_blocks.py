@@ -73,7 +73,7 @@ class RawBlocks:
             return None
         if ends:
             cut = min(ends) + 1
-            if data[cut - 1 : cut + 1] == b"\r\n":
+            if self._rest[cut - 1 : cut + 1] == b"\r\n":
                 cut += 1
             return self._cut(cut)
         return self._cut(len(data))
@@ -87,10 +87,8 @@ class RawBlocks:
                 return None
             if self._ended:
                 return self._cut(len(data))
-            if data.endswith(b"\r"):  # the LF of a CRLF may be the next byte
-                self._fill(len(data) + 1)
-                data = self._rest
-            cut = max(data.rfind(b"\n"), data.rfind(b"\r")) + 1
+            # A CR that is the last byte so far may be half of a CRLF.
+            cut = max(data.rfind(b"\n"), data.rfind(b"\r", 0, len(data) - 1)) + 1
             if cut:
                 return self._cut(cut)
             if len(data) > self._max_record_bytes:
