@@ -289,15 +289,3 @@ def test_a_link_out_of_the_sandbox_is_not_served(server: SandboxSftpServer, tmp_
         pytest.raises(NeedsHuman, match="does not permit"),
     ):
         drop.listing()
-
-
-def test_no_message_of_paramiko_reaches_the_terminal(
-    server: SandboxSftpServer, capfd: pytest.CaptureFixture[str]
-) -> None:
-    put(server, bytes(1_000_000))
-    with opened(server, retries=0) as drop:
-        (entry,) = drop.listing().entries
-        server.faults.drop_after = 0
-        with pytest.raises(Retryable):
-            drop.download(entry, BytesIO())
-    assert capfd.readouterr() == ("", "")
