@@ -54,8 +54,9 @@ class Deployment:
             yield conn
 
 
-def open_deployment(settings: Settings | None = None) -> Deployment:
-    """Load settings and connections, start and migrate the database; see Settings for what may be configured."""
+def open_deployment(settings: Settings | None = None, connections: Connections | None = None) -> Deployment:
+    """Load settings and connections unless given, start and migrate the database; see Settings."""
     settings = settings or load_settings()
-    connections = load_connections(settings.connections)
+    if connections is None:
+        connections = load_connections(settings.connections)
     return Deployment(settings, connections, database.prepare(settings), Archive(settings.archive_root))

@@ -1,4 +1,4 @@
-"""Taking what is new through to `receivables`: look, take, load, fold, answer. Reconciliation follows in its own story."""
+"""Taking what is new through to `receivables`: look, take, load, fold, answer. Reconciling is another story."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field

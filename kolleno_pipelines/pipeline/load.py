@@ -11,13 +11,14 @@ import psycopg
 import pyarrow as pa
 
 from kolleno_pipelines.connections import SftpConnection
-from kolleno_pipelines.connectors.sftp.landing import FileFailed, Finding, Landing, LandingOptions, land
+from kolleno_pipelines.connectors.sftp.landing import Landing, LandingOptions, land
 from kolleno_pipelines.pipeline.batches import current_batches, refresh_batches
 from kolleno_pipelines.pipeline.clock import Clock, utc_now
 from kolleno_pipelines.pipeline.deployment import Deployment
 from kolleno_pipelines.pipeline.take import finding_row
 from kolleno_pipelines.rules.batches import Batch, BatchState
 from kolleno_pipelines.schemas.codes import Code
+from kolleno_pipelines.schemas.findings import FileFailed, Finding, RejectedRow
 from kolleno_pipelines.schemas.sftp_tables import TABLES, CsvTable, TableName
 from kolleno_pipelines.storage import csv_rows, ledger
 from kolleno_pipelines.storage.failpoints import reach
@@ -156,7 +157,7 @@ def _record_failed(work: _Loading, file: LedgerFile, findings: Sequence[Finding]
 def _land(work: _Loading, file: LedgerFile) -> tuple[CsvTable, Landing]:
     table = TABLES[TableName(str(file.type))]
     sha256 = str(file.sha256)
-    options = LandingOptions(name=file.name, max_findings=_FINDINGS_KEPT)
+    options = LandingOptions(max_findings=_FINDINGS_KEPT)
     return table, land(lambda: work.deployment.archive.open(sha256), table, options)
 
 
@@ -175,24 +176,15 @@ class _Spool:
             self.warnings += block.warnings
             yield block.rows
 
-    def keep(self, row: csv_rows.RejectedRow) -> None:
-        self.file.write(json.dumps([row.line, row.cells, row.findings_json()]) + "\n")
+    def keep(self, row: RejectedRow) -> None:
+        self.file.write(json.dumps([row.line, list(row.cells), [f.to_json() for f in row.findings]]) + "\n")
         self.count += 1
 
-    def rows(self) -> Iterator["_Kept"]:
+    def rows(self) -> Iterator[csv_rows.KeptRow]:
         self.file.seek(0)
         for text in self.file:
-            yield _Kept(*json.loads(text))
-
-
-@dataclass(frozen=True)
-class _Kept:
-    line: int
-    cells: list[str]
-    findings: list[dict[str, Any]]
-
-    def findings_json(self) -> list[dict[str, Any]]:
-        return self.findings
+            line, cells, findings = json.loads(text)
+            yield line, cells, findings
 
 
 def _load_file(work: _Loading, conn: psycopg.Connection[Any], file: LedgerFile) -> None:

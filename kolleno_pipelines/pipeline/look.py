@@ -6,7 +6,6 @@ from datetime import date, datetime, timedelta
 from kolleno_pipelines.connections import SftpConnection
 from kolleno_pipelines.connectors.errors import ConnectorError
 from kolleno_pipelines.connectors.sftp.drop import Drop, Entry, Listing
-from kolleno_pipelines.connectors.sftp.findings import Finding
 from kolleno_pipelines.connectors.sftp.names import FileName, Standing, classify, partition_day
 from kolleno_pipelines.pipeline.batches import as_batch_file
 from kolleno_pipelines.pipeline.clock import Clock, utc_now
@@ -14,6 +13,7 @@ from kolleno_pipelines.pipeline.deployment import Deployment
 from kolleno_pipelines.rules.arrivals import Arrived, due_days, is_complete, is_new
 from kolleno_pipelines.rules.batches import BatchFile, BatchState, group
 from kolleno_pipelines.schemas.codes import CODE_TEXTS, Code
+from kolleno_pipelines.schemas.findings import Finding
 from kolleno_pipelines.storage import batches as batch_store
 from kolleno_pipelines.storage import ledger, sightings
 

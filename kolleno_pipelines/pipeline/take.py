@@ -1,19 +1,19 @@
 """Taking files: from the drop folder into the archive and the ledger, byte for byte. Nothing is parsed here."""
 
 import time
-from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Collection
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 
 from kolleno_pipelines.connections import SftpConnection
 from kolleno_pipelines.connectors.errors import Changed, Permanent
 from kolleno_pipelines.connectors.sftp.client import open_drop
 from kolleno_pipelines.connectors.sftp.drop import Drop
-from kolleno_pipelines.connectors.sftp.findings import Finding
 from kolleno_pipelines.pipeline.clock import Clock, utc_now
 from kolleno_pipelines.pipeline.deployment import Deployment
 from kolleno_pipelines.pipeline.look import Candidate, Look, Notice, look
 from kolleno_pipelines.schemas.codes import Code, level_of
+from kolleno_pipelines.schemas.findings import Finding
 from kolleno_pipelines.storage import ledger
 from kolleno_pipelines.storage.failpoints import reach
 
@@ -99,16 +99,17 @@ def _take_one(
 ) -> None:
     entry, parsed = candidate.entry, candidate.file_name
     size = entry.size or 0
-    name = {
-        "name": entry.name,
-        "type": parsed.type.value,
-        "name_time": parsed.name_time,
-        "fix": parsed.fix,
-        "modified_at": entry.modified_at,
-        "partition_day": candidate.day,
-    }
+    arrival = ledger.Arrival(
+        entry.name,
+        parsed.type.value,
+        parsed.name_time,
+        parsed.fix,
+        size,
+        entry.modified_at,
+        candidate.day,
+    )
     if size > connection.max_file_bytes:
-        _fail_too_large(deployment, connection, name, size, run_id)
+        _fail_too_large(deployment, connection, arrival, run_id)
         return
     try:
         with deployment.archive.writer() as writer:
@@ -123,7 +124,7 @@ def _take_one(
         return
     reach("archive_written")
     with deployment.transaction() as conn:
-        arrival = ledger.Arrival(**name, size=writer.size, sha256=writer.sha256)
+        arrival = replace(arrival, size=writer.size, sha256=writer.sha256)
         file_id = ledger.add_file(conn, connection.name, arrival, run_id)
         if file_id is not None and candidate.warning is not None:
             ledger.add_findings(conn, file_id, [finding_row(candidate.warning)])
@@ -138,15 +139,15 @@ def _take_one(
 
 
 def _fail_too_large(
-    deployment: Deployment, connection: SftpConnection, name: Mapping[str, object], size: int, run_id: str | None
+    deployment: Deployment, connection: SftpConnection, arrival: ledger.Arrival, run_id: str | None
 ) -> None:
     message = (
-        f"{name['name']} has {size:,} bytes; this connection takes at most {connection.max_file_bytes:,}."
+        f"{arrival.name} has {arrival.size:,} bytes; this connection takes at most {connection.max_file_bytes:,}."
         " Split the file, or raise max_file_bytes in connections.yaml."
     )
     finding = ledger.FindingRow(None, None, None, Code.TOO_LARGE, level_of(Code.TOO_LARGE), message)
-    arrival = ledger.Arrival(**name, size=size, sha256=f"not fetched: {size} bytes", status="failed")  # type: ignore[arg-type]
+    unread = replace(arrival, sha256=f"not fetched: {arrival.size} bytes", status="failed")
     with deployment.transaction() as conn:
-        file_id = ledger.add_file(conn, connection.name, arrival, run_id)
+        file_id = ledger.add_file(conn, connection.name, unread, run_id)
         if file_id is not None:
             ledger.record_failed(conn, file_id, [finding])

@@ -58,7 +58,8 @@ def batches_of(conn: psycopg.Connection[Any], connection: str | None = None) -> 
     with conn.cursor(row_factory=class_row(BatchRow)) as cursor:
         return cursor.execute(
             "SELECT connection, batch_id, partition_day, begins_at, status, missing, failed, names, first_seen_at,"
-            " processed_at FROM raw.batches WHERE %(c)s::text IS NULL OR connection = %(c)s ORDER BY begins_at, batch_id",
+            " processed_at FROM raw.batches WHERE %(c)s::text IS NULL OR connection = %(c)s"
+            " ORDER BY begins_at, batch_id",
             {"c": connection},
         ).fetchall()
 

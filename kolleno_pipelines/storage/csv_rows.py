@@ -4,7 +4,7 @@ import io
 import json
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any, Protocol
+from typing import Any
 
 import psycopg
 import pyarrow as pa
@@ -15,19 +15,7 @@ from kolleno_pipelines.schemas.sftp_tables import CsvTable
 from kolleno_pipelines.storage.failpoints import reach
 
 
-class RejectedRow(Protocol):
-    """A row kept aside: physical line, the cells as sent, and its findings as plain dicts."""
-
-    @property
-    def line(self) -> int:
-        """Physical line where the record begins."""
-
-    @property
-    def cells(self) -> list[str]:
-        """Cells as sent."""
-
-    def findings_json(self) -> list[dict[str, Any]]:
-        """Findings as JSON objects with line, column, value, code, level and message."""
+KeptRow = tuple[int, list[str], list[dict[str, Any]]]
 
 
 def copy_rows(conn: psycopg.Connection[Any], table: CsvTable, file_id: int, rows: Iterable[pa.RecordBatch]) -> int:
@@ -72,18 +60,17 @@ def _ahead(items: Iterator[tuple[bytes, int]]) -> Iterator[tuple[bytes, int]]:
             yield item
 
 
-def add_rejected(conn: psycopg.Connection[Any], file_id: int, rows: Iterable[RejectedRow]) -> int:
-    """Keep rejected rows with every reason; returns their number."""
+def add_rejected(conn: psycopg.Connection[Any], file_id: int, rows: Iterable[KeptRow]) -> int:
+    """Keep rejected rows as (line, cells as sent, findings as JSON objects); returns their number."""
     number = 0
     with (
         conn.cursor() as cursor,
         cursor.copy("COPY sftp_csv.rejected_rows (file_id, line, cells, codes, findings) FROM STDIN") as copy,
     ):
         copy.set_types(["int4", "int4", "text[]", "text[]", "jsonb"])
-        for row in rows:
-            findings = row.findings_json()
-            cells = [cell.replace("\x00", "\\0") for cell in row.cells]
-            copy.write_row((file_id, row.line, cells, [f["code"] for f in findings], Jsonb(findings)))
+        for line, cells, findings in rows:
+            sent = [cell.replace("\x00", "\\0") for cell in cells]
+            copy.write_row((file_id, line, sent, [f["code"] for f in findings], Jsonb(findings)))
             number += 1
     return number
 
@@ -100,9 +87,7 @@ def clear_file(conn: psycopg.Connection[Any], connection: str, table: CsvTable, 
             f"WITH gone AS (DELETE FROM sftp_csv.{table.name} WHERE file_id = %(file)s RETURNING source_id)"
             " INSERT INTO sftp_csv.ids_to_fold (connection, table_name, source_id)"
             " SELECT DISTINCT %(connection)s, %(table)s, source_id FROM gone"
-        )
-
-        .encode(),
+        ).encode(),
         {"file": file_id, "connection": connection, "table": table.name.value},
     )
     conn.execute("DELETE FROM sftp_csv.rejected_rows WHERE file_id = %s", [file_id])
@@ -110,7 +95,7 @@ def clear_file(conn: psycopg.Connection[Any], connection: str, table: CsvTable, 
     conn.execute("DELETE FROM raw.findings WHERE file_id = %s", [file_id])
 
 
-def rejected_rows(conn: psycopg.Connection[Any], file_id: int) -> Iterator[tuple[int, list[str], list[dict[str, Any]]]]:
+def rejected_rows(conn: psycopg.Connection[Any], file_id: int) -> Iterator[KeptRow]:
     """Yield (line, cells as sent, findings) of a file's rejected rows in order of line."""
     with conn.cursor(name="rejected_rows") as cursor:
         cursor.execute(

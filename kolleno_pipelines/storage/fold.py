@@ -1,4 +1,4 @@
-"""The fold: brings `receivables` in line with the rows of `sftp_csv`, in the caller's transaction. No parsing, no files.
+"""The fold: brings `receivables` in line with the rows of `sftp_csv`, in the caller's transaction. No file is read.
 
 Model 2 binds: the result is a function of the set of inputs. Per table, files newer than all folded ones take the fast
 path; ids touched by late, replaced or withdrawn inputs, and parked rows whose parent came, are folded from all rows.
@@ -10,7 +10,6 @@ from datetime import datetime
 from typing import Any
 
 import psycopg
-from psycopg.rows import namedtuple_row
 
 from kolleno_pipelines.schemas.sftp_tables import TABLES, CsvTable, TableName
 from kolleno_pipelines.storage import fold_apply, fold_sql
@@ -82,14 +81,13 @@ class _Fold:
 
     def fold_table(self, table: CsvTable, files: Sequence[_File]) -> None:
         """Fold one CSV table: late ids first, from all rows kept; then newer files in version order."""
-        newest = max((f.version for f in files if f.is_folded), default=-1)
-        pending = [f for f in files if not f.is_folded]
-        fast = [f for f in pending if f.version > newest]
-        late = [f.id for f in pending if f.version < newest]
+        newest = max((f.version for f in files if not f.first_time), default=-1)
+        fast = [f for f in files if f.first_time and f.version > newest]
+        late = [f for f in files if not f.is_folded and f not in fast]
         specs = [spec for spec in FOLD_SPECS if spec.source is table]
-        ids = self._collect_late_ids(table, late)
+        ids = self._collect_late_ids(table, [f.id for f in late])
         if ids:
-            self._fold_late(table, specs, ids, [f.id for f in pending if f.first_time and f.version < newest])
+            self._fold_late(table, specs, ids, [f.id for f in late if f.first_time])
         for file in fast:
             self._fold_newer(table, specs, file, skip_ids=ids > 0)
 
@@ -180,6 +178,8 @@ class _Fold:
                 " AND p.table_name = %(table)s AND p.source_id = l.source_id",
                 table=table.name.value,
             )
+        else:
+            self.execute("DELETE FROM sftp_csv.parked_rows WHERE file_id = %(file_id)s", **params)
         parked = 0
         for code, parent, column, exists in fold_sql.parent_conditions(table):
             parked += self.execute(
@@ -200,17 +200,18 @@ class _Fold:
 
 
 def _loaded_files(conn: psycopg.Connection[Any], connection: str) -> list[_File]:
-    rows = conn.cursor(row_factory=namedtuple_row).execute(
+    rows = conn.execute(
         """
-        SELECT id, type, name_time, is_folded, folded_at IS NULL AS first_time, rows_accepted, fields,
-               row_number() OVER (PARTITION BY type ORDER BY name_time, fix, receipt, sha256) AS version
+        SELECT id, type, name_time,
+               row_number() OVER (PARTITION BY type ORDER BY name_time, fix, receipt, sha256) AS version,
+               is_folded, folded_at IS NULL AS first_time, rows_accepted, fields
         FROM raw.files WHERE connection = %s AND is_loaded ORDER BY version
         """,
         [connection],
     )
     return [
-        _File(r.id, r.type, r.name_time, r.version, r.is_folded, r.first_time, r.rows_accepted, frozenset(r.fields))
-        for r in rows
+        _File(file_id, type_, name_time, version, is_folded, first_time, accepted, frozenset(fields))
+        for file_id, type_, name_time, version, is_folded, first_time, accepted, fields in rows
     ]
 
 

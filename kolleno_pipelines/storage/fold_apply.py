@@ -87,7 +87,8 @@ def delete_gone(execute: Execute, spec: FoldSpec) -> list[str]:
         execute(
             "INSERT INTO receivables.audit"
             " (connection, entity, source_id, field, old_value, new_value, origin, run_id)"
-            " VALUES (%(connection)s, %(entity)s, %(source_id)s, 'withdrawn', %(record)s, NULL, %(origin)s, %(run_id)s)",
+            " VALUES (%(connection)s, %(entity)s, %(source_id)s, 'withdrawn', %(record)s, NULL, %(origin)s,"
+            " %(run_id)s)",
             entity=spec.entity,
             source_id=source_id,
             record=record,

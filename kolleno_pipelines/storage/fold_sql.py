@@ -5,6 +5,7 @@ their table; the full fold reads every row kept of the named ids. A property tes
 """
 
 from collections.abc import Collection, Mapping
+from string import Formatter
 
 from kolleno_pipelines.schemas.sftp_tables import Column, CsvTable, Kind, Requirement
 from kolleno_pipelines.schemas.statuses import SFTP_STATUSES, CollectionStatus, PostingStatus
@@ -149,28 +150,36 @@ def select_folded(spec: FoldSpec) -> str:
     if spec.link_kind:
         columns["removed_at"] = "CASE WHEN (s.st ->> 'amount')::numeric = 0 THEN s.observed_at END"
     new = ", ".join(f"{expression} AS {name}" for name, expression in columns.items())
+    others = _literals([field for field in spec.source.fields if field not in _used_fields(spec)])
+    content = f"st - ARRAY[{others}]::text[]" + (" || jsonb_build_object('extra', xt)" if spec.keeps_extra else "")
     return f"""
 SELECT s.source_id, {new}, s.observed_at, s.origin
 FROM (
     SELECT DISTINCT ON (source_id) source_id, st, xt,
-           max(name_time) FILTER (WHERE changed) OVER whole AS observed_at,
-           last_origin AS origin
+           first_value(name_time) OVER newest_change AS observed_at,
+           first_value(origin) OVER newest_change AS origin
     FROM (
-        SELECT *, first_value(origin) OVER (PARTITION BY source_id ORDER BY changed DESC, version DESC) AS last_origin
+        SELECT *, lag({content}) OVER (PARTITION BY source_id ORDER BY version) IS DISTINCT FROM {content} AS changed
         FROM late_steps
     ) steps
-    WINDOW whole AS (PARTITION BY source_id)
+    WINDOW newest_change AS (PARTITION BY source_id ORDER BY changed DESC, version DESC)
     ORDER BY source_id, version DESC
 ) s
 LEFT JOIN {spec.table} r ON r.source_id = s.source_id AND r.connection = %(connection)s AND {spec.scope}"""
 
 
+def _used_fields(spec: FoldSpec) -> set[str]:
+    """Return the cells that this entity's columns are made of: only they make it change."""
+    names = {name for target in spec.targets for _, name, _, _ in Formatter().parse(target.expression) if name}
+    return names | ({"status"} if "posting_status" in names else set())
+
+
 def create_steps(table: CsvTable, *, few: bool) -> str:
     """Return the statement that lays out `late_steps`: per row of `late_ids`, the cells stated so far.
 
-    Each row gives the cells it states; jsonb_merge over the versions keeps the newest of each key. `changed` tells
-    whether the record changed at that version, seen without cells that say nothing (null). `few` ids are bound as an
-    array, so that the Bloom index over source_id finds them without reading the table.
+    Each row gives the cells it states; jsonb_merge over the versions keeps the newest of each key; cells that say
+    nothing (null) are left out. `few` ids are bound as an array, so that the Bloom index over source_id finds them
+    without reading the table.
     """
     wanted = "s.source_id = ANY(%(few)s::text[])" if few else "s.source_id IN (SELECT source_id FROM late_ids)"
     sparse = _literals([c.field for c in table.columns if c.requirement is Requirement.FIELD_OPTIONAL])
@@ -190,7 +199,8 @@ WITH versions AS (
            ARRAY(SELECT unnest(ARRAY[{sparse}]::text[]) EXCEPT SELECT unnest(fields)) AS absent_fields
     FROM raw.files WHERE connection = %(connection)s AND type = '{table.name}' AND is_loaded
 ), stated AS (
-    SELECT s.source_id, s.file_id || ':' || s.line AS origin, s.file_id, s.line, v.version, v.name_time, s.extra{status},
+    SELECT s.source_id, s.file_id || ':' || s.line AS origin, s.file_id, s.line, v.version, v.name_time,
+           s.extra{status},
            jsonb_build_object({pairs}) - COALESCE(s.absent, '{{}}') - v.absent_fields AS cells
     FROM sftp_csv.{table.name} s JOIN versions v USING (file_id)
     WHERE {wanted}{parents}
@@ -200,6 +210,4 @@ WITH versions AS (
            jsonb_strip_nulls(sftp_csv.jsonb_merge(COALESCE(extra, '{{}}')) OVER upto) AS xt
     FROM stated WINDOW upto AS (PARTITION BY source_id ORDER BY version ROWS UNBOUNDED PRECEDING)
 )
-SELECT *, (lag(st) OVER back IS DISTINCT FROM st) OR (lag(xt) OVER back IS DISTINCT FROM xt) AS changed,
-       (st ->> 'amount')::numeric - (st ->> 'balance')::numeric AS settled
-FROM merged WINDOW back AS (PARTITION BY source_id ORDER BY version)"""
+SELECT *, (st ->> 'amount')::numeric - (st ->> 'balance')::numeric AS settled FROM merged"""

@@ -1,0 +1,209 @@
+"""Reads posted documents, their allocations and moves for the rules, in chunks of bounded memory. Decides nothing."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterator, Mapping
+from itertools import pairwise
+from typing import Any
+
+import psycopg
+import pyarrow as pa
+import pyarrow.csv
+
+from kolleno_pipelines.schemas.results import (
+    ALLOCATIONS,
+    DOCUMENTS,
+    MOVES,
+    PARKED_LINKS,
+    CustomerTotal,
+    DocumentKind,
+    LedgerPart,
+    StatedTotal,
+)
+
+CHUNK = 250_000
+_csv: Any = pyarrow.csv
+
+_TABLES = {
+    DocumentKind.INVOICE: "receivables.invoices",
+    DocumentKind.CREDIT_NOTE: "receivables.credit_notes",
+    DocumentKind.PAYMENT: "receivables.payments",
+}
+_LINKS = {"payment": "payments_invoices", "credit_note": "credit_notes_invoices"}
+
+
+def ledger_parts(
+    conn: psycopg.Connection[Any],
+    connection: str,
+    kinds: tuple[DocumentKind, ...] = tuple(DocumentKind),
+    *,
+    with_groups: bool = False,
+    chunk: int = CHUNK,
+) -> Iterator[LedgerPart]:
+    """Yield the posted documents of a connection, about `chunk` at a time, each chunk with all that belongs to it.
+
+    The ultimate parents of customers are null unless asked for. All chunks agree only in a REPEATABLE READ transaction.
+    """
+    for kind in kinds:
+        for after, upto in _ranges(conn, connection, kind, chunk):
+            bounds = {"connection": connection, "kind": kind.value, "after": after, "upto": upto}
+            yield LedgerPart(
+                connection,
+                kind,
+                read_table(conn, _documents(kind, with_groups=with_groups), bounds, DOCUMENTS),
+                read_table(conn, _allocations(kind, with_groups=with_groups), bounds, ALLOCATIONS),
+                read_table(conn, _MOVES, bounds, MOVES),
+            )
+
+
+def parked_links(conn: psycopg.Connection[Any], connection: str, kind: DocumentKind) -> pa.Table:
+    """Return the parked allocation rows that name documents of a kind (PARKED_LINKS)."""
+    paying = [kind.value] if kind.value in _LINKS else list(_LINKS)
+    document = "invoice_id" if kind is DocumentKind.INVOICE else f"{kind.value}_id"
+    query = " UNION ALL ".join(
+        f"""
+SELECT l.{document}, l.amount, f.name, p.line, p.code, p.parent_table, p.parent_id,
+       EXISTS (SELECT FROM sftp_csv.parked_rows q WHERE q.connection = p.connection
+               AND q.table_name = p.parent_table AND q.source_id = p.parent_id)
+FROM sftp_csv.parked_rows p
+JOIN sftp_csv.{_LINKS[one]} l ON l.file_id = p.file_id AND l.line = p.line
+JOIN raw.files f ON f.id = p.file_id
+WHERE p.connection = %(connection)s AND p.table_name = '{_LINKS[one]}' AND l.amount <> 0"""
+        for one in paying
+    )
+    return read_table(conn, query, {"connection": connection}, PARKED_LINKS)
+
+
+def customer_totals(conn: psycopg.Connection[Any], connection: str) -> list[CustomerTotal]:
+    """Return what each customer's posted documents of a currency come to now; customers without any have no row."""
+    union = " UNION ALL ".join(
+        f"SELECT '{kind.value}' AS kind, customer_source_id, currency_iso, balance_open FROM {table}"
+        " WHERE connection = %(connection)s AND balance_open <> 0"
+        for kind, table in _TABLES.items()
+    )
+    rows = conn.execute(
+        f"""
+SELECT customer_source_id, currency_iso, count(*) FILTER (WHERE kind = 'invoice'), count(*),
+       COALESCE(sum(balance_open) FILTER (WHERE kind = 'invoice'), 0),
+       COALESCE(sum(balance_open) FILTER (WHERE kind = 'credit_note'), 0),
+       COALESCE(sum(balance_open) FILTER (WHERE kind = 'payment'), 0),
+       0::numeric
+FROM ({union}) open_items
+GROUP BY 1, 2 ORDER BY 1, 2""",
+        {"connection": connection},
+    )
+    return [CustomerTotal(connection, *row) for row in rows]
+
+
+def currencies(conn: psycopg.Connection[Any], connection: str) -> list[str]:
+    """Return the currencies of the connection's posted documents."""
+    union = " UNION ".join(
+        f"SELECT DISTINCT currency_iso FROM {table} WHERE connection = %(connection)s AND posting_status = 'posted'"
+        for table in _TABLES.values()
+    )
+    return [row[0] for row in conn.execute(f"{union} ORDER BY 1", {"connection": connection})]
+
+
+def stated_totals(conn: psycopg.Connection[Any], connection: str) -> list[StatedTotal]:
+    """Return what the source states its customers owe, where it does."""
+    rows = conn.execute(
+        "SELECT source_id, balance_currency_iso, balance_stated, observed_at FROM receivables.customers"
+        " WHERE connection = %s AND balance_stated IS NOT NULL ORDER BY source_id",
+        (connection,),
+    )
+    return [StatedTotal(connection, *row) for row in rows]
+
+
+def parents(conn: psycopg.Connection[Any], connection: str) -> tuple[dict[str, str], dict[str, Any]]:
+    """Return customer -> parent as stated, and customer -> version of its last change, where there is one."""
+    rows = conn.execute(
+        "SELECT source_id, parent_source_id, observed_at FROM receivables.customers"
+        " WHERE connection = %s AND parent_source_id IS NOT NULL",
+        (connection,),
+    ).fetchall()
+    return {row[0]: row[1] for row in rows}, {row[0]: row[2] for row in rows}
+
+
+def read_table(conn: psycopg.Connection[Any], query: str, params: Mapping[str, object], schema: pa.Schema) -> pa.Table:
+    """Return a query's rows as a table of the schema, column by column; amounts stay exact (COPY, CSV, decimal)."""
+    sink = io.BytesIO()
+    with conn.cursor() as cursor, cursor.copy(f"COPY ({query}) TO STDOUT (FORMAT csv)", params) as copy:
+        for block in copy:
+            sink.write(block)
+    if sink.tell() == 0:
+        return schema.empty_table()
+    return _csv.read_csv(  # type: ignore[no-any-return]
+        pa.py_buffer(sink.getbuffer()),
+        read_options=_csv.ReadOptions(column_names=schema.names),
+        parse_options=_csv.ParseOptions(newlines_in_values=True),
+        convert_options=_csv.ConvertOptions(
+            column_types=schema, null_values=[""], strings_can_be_null=True, quoted_strings_can_be_null=False
+        ),
+    )
+
+
+def _ranges(
+    conn: psycopg.Connection[Any], connection: str, kind: DocumentKind, chunk: int
+) -> list[tuple[str | None, str | None]]:
+    """Cut the documents' ids, in order, into ranges (after, up to]; the last one is open."""
+    rows = conn.execute(
+        f"""
+SELECT source_id FROM (
+    SELECT source_id, row_number() OVER (ORDER BY source_id) AS number FROM {_TABLES[kind]}
+    WHERE connection = %s) numbered
+WHERE number %% %s = 0 ORDER BY source_id""",
+        (connection, chunk),
+    )
+    bounds: list[str | None] = [None, *(row[0] for row in rows), None]
+    return list(pairwise(bounds))
+
+
+def _within(column: str) -> str:
+    """Ids of one range; null leaves that side open."""
+    return (
+        f"(%(after)s::text IS NULL OR {column} > %(after)s::text)"
+        f" AND (%(upto)s::text IS NULL OR {column} <= %(upto)s::text)"
+    )
+
+
+def _documents(kind: DocumentKind, *, with_groups: bool) -> str:
+    group, customers = _group("d") if with_groups else ("NULL", "")
+    return f"""
+SELECT d.source_id, d.customer_source_id, {group}, d.currency_iso, d.amount, COALESCE(d.balance, 0), d.balance_source,
+       d.status_stated, d.date_issued, d.date_due, d.date_paid, d.observed_at
+FROM {_TABLES[kind]} d{customers}
+WHERE d.connection = %(connection)s AND d.posting_status = 'posted' AND {_within("d.source_id")}"""
+
+
+def _allocations(kind: DocumentKind, *, with_groups: bool) -> str:
+    own, other = ("to", "from") if kind is DocumentKind.INVOICE else ("from", "to")
+    others = [one for one in DocumentKind if (one is DocumentKind.INVOICE) != (kind is DocumentKind.INVOICE)]
+    union = " UNION ALL ".join(
+        f"SELECT '{one.value}' AS kind, source_id, connection, posting_status, date_issued, currency_iso,"
+        f" customer_source_id FROM {_TABLES[one]}"
+        for one in others
+    )
+    group, customers = _group("o") if with_groups else ("NULL", "")
+    return f"""
+SELECT a.{own}_source_id, a.{other}_kind, a.{other}_source_id, o.posting_status, o.date_issued, o.currency_iso,
+       {group}, a.amount, a.date_applied, a.observed_at
+FROM receivables.allocations a
+LEFT JOIN ({union}) o
+    ON o.kind = a.{other}_kind AND o.source_id = a.{other}_source_id AND o.connection = a.connection{customers}
+WHERE a.connection = %(connection)s AND a.{own}_kind = %(kind)s AND a.removed_at IS NULL
+  AND {_within(f"a.{own}_source_id")}"""
+
+
+def _group(alias: str) -> tuple[str, str]:
+    """Column and join that give the ultimate parent of a document's customer."""
+    return "COALESCE(c.group_source_id, c.source_id)", (
+        f"\nLEFT JOIN receivables.customers c ON c.source_id = {alias}.customer_source_id"
+        f" AND c.connection = {alias}.connection"
+    )
+
+
+_MOVES = f"""
+SELECT m.source_id, m.moved_at, m.settled_delta
+FROM receivables.balance_moves m
+WHERE m.connection = %(connection)s AND m.kind = %(kind)s AND {_within("m.source_id")}"""

@@ -1,0 +1,160 @@
+"""What an operator's pages show, read from PostgreSQL: files per day, rows kept aside, rows that wait, sums. No writes."""
+
+from dataclasses import dataclass
+from datetime import date, datetime
+from decimal import Decimal
+from typing import Any
+
+import psycopg
+from psycopg.rows import class_row
+
+from kolleno_pipelines.storage.fold_specs import FOLD_SPECS
+
+_WITH_BALANCE = ("invoices", "credit_notes", "payments")
+
+
+@dataclass(frozen=True)
+class KeptAside:
+    """A rejected row that no later file has made good; `reasons` are its findings' messages."""
+
+    file: str
+    table: str
+    line: int
+    codes: list[str]
+    reasons: list[str]
+
+
+@dataclass(frozen=True)
+class Waiting:
+    """A parked row, what it waits for, and where that parent itself was rejected or parked, when it was."""
+
+    file: str
+    table: str
+    line: int
+    source_id: str
+    code: str
+    parent_table: str
+    parent_id: str
+    parent_file: str | None
+    parent_line: int | None
+
+
+@dataclass(frozen=True)
+class EntityTotal:
+    """Rows of one receivables entity, with the sums of one currency ("" for entities without amounts)."""
+
+    entity: str
+    currency_iso: str
+    rows: int
+    amount: Decimal | None
+    balance_open: Decimal | None
+
+
+# A row counts as made good when a later file of its record was loaded, or a fix file of its own file.
+_OPEN_REJECTS = """
+WITH kept AS (
+    SELECT f.id AS file_id, f.name, f.type, f.name_time, f.fix, f.receipt, r.line, r.codes, r.findings,
+        NULLIF(r.cells[array_position(f.header, 'id')], '') AS own_id,
+        r.cells[array_position(f.header, replace(f.type, 's_invoices', '_id'))] || '|'
+            || r.cells[array_position(f.header, 'invoice_id')] AS pair
+    FROM sftp_csv.rejected_rows r JOIN raw.files f ON f.id = r.file_id
+    WHERE f.connection = %(connection)s AND f.status NOT IN ('replaced', 'skipped')
+        AND NOT EXISTS (SELECT FROM raw.files x WHERE x.connection = f.connection AND x.type = f.type
+            AND x.name_time = f.name_time AND x.fix > f.fix AND x.is_loaded)
+), keyed AS (SELECT *, CASE WHEN type LIKE '%%s_invoices' THEN COALESCE(own_id, pair) ELSE own_id END AS source_id FROM kept)
+SELECT name AS file, type AS table, line, codes,
+    ARRAY(SELECT e ->> 'message' FROM jsonb_array_elements(findings) e) AS reasons
+FROM keyed k WHERE source_id IS NULL OR NOT EXISTS ({made_good})
+ORDER BY name_time DESC, name, line
+"""
+
+
+def _made_good(table: str) -> str:
+    return (
+        f"SELECT FROM sftp_csv.{table} a JOIN raw.files x ON x.id = a.file_id WHERE k.type = '{table}'"
+        " AND a.source_id = k.source_id AND x.connection = %(connection)s AND x.is_loaded"
+        " AND (x.name_time, x.fix, x.receipt) > (k.name_time, k.fix, k.receipt)"
+    )
+
+
+def kept_aside(conn: psycopg.Connection[Any], connection: str) -> list[KeptAside]:
+    """Return the rejected rows that nothing later has made good, newest file first."""
+    tables = sorted({spec.source.name.value for spec in FOLD_SPECS})
+    statement = _OPEN_REJECTS.replace("{made_good}", " UNION ALL ".join(map(_made_good, tables)))
+    with conn.cursor(row_factory=class_row(KeptAside)) as cursor:
+        return cursor.execute(statement.encode(), {"connection": connection}).fetchall()
+
+
+_PARKED = """
+SELECT f.name AS file, p.table_name AS table, p.line, p.source_id, p.code, p.parent_table, p.parent_id,
+    root.name AS parent_file, root.line AS parent_line
+FROM sftp_csv.parked_rows p JOIN raw.files f ON f.id = p.file_id
+LEFT JOIN LATERAL (
+    SELECT rf.name, r.line FROM sftp_csv.rejected_rows r JOIN raw.files rf ON rf.id = r.file_id
+    WHERE rf.connection = p.connection AND rf.type = p.parent_table AND rf.status NOT IN ('replaced', 'skipped')
+        AND r.cells[array_position(rf.header, 'id')] = p.parent_id
+    UNION ALL
+    SELECT pf.name, q.line FROM sftp_csv.parked_rows q JOIN raw.files pf ON pf.id = q.file_id
+    WHERE q.connection = p.connection AND q.table_name = p.parent_table AND q.source_id = p.parent_id
+    LIMIT 1
+) root ON true
+WHERE p.connection = %(connection)s ORDER BY f.name_time DESC, f.name, p.line LIMIT %(limit)s
+"""
+
+
+def waiting(conn: psycopg.Connection[Any], connection: str, limit: int) -> list[Waiting]:
+    """Return parked rows with the parent they wait for, newest file first, at most `limit`."""
+    with conn.cursor(row_factory=class_row(Waiting)) as cursor:
+        return cursor.execute(_PARKED, {"connection": connection, "limit": limit}).fetchall()
+
+
+def count_waiting(conn: psycopg.Connection[Any], connection: str) -> dict[str, int]:
+    """Return the number of parked rows by CSV table."""
+    rows = conn.execute(
+        "SELECT table_name, count(DISTINCT (file_id, line)) FROM sftp_csv.parked_rows WHERE connection = %s"
+        " GROUP BY table_name ORDER BY table_name",
+        [connection],
+    ).fetchall()
+    return {row[0]: row[1] for row in rows}
+
+
+def entity_totals(conn: psycopg.Connection[Any], connection: str) -> list[EntityTotal]:
+    """Return rows and sums of every receivables entity, per currency where it has amounts; ended allocations left out."""
+    parts = []
+    for entity in dict.fromkeys(spec.entity for spec in FOLD_SPECS):
+        key, amount, balance, where = "''", "NULL::numeric", "NULL::numeric", ""
+        if entity in _WITH_BALANCE:
+            key, amount, balance = "currency_iso", "sum(amount)", "sum(balance_open)"
+        elif entity == "allocations":
+            where = " AND removed_at IS NULL"
+        parts.append(
+            f"SELECT '{entity}' AS entity, {key} AS currency_iso, count(*) AS rows, {amount} AS amount,"
+            f" {balance} AS balance_open FROM receivables.{entity} WHERE connection = %(connection)s{where}"
+            f"{' GROUP BY currency_iso' if entity in _WITH_BALANCE else ''}"
+        )
+    with conn.cursor(row_factory=class_row(EntityTotal)) as cursor:
+        statement = f"{' UNION ALL '.join(parts)} ORDER BY entity, currency_iso"
+        return cursor.execute(statement.encode(), {"connection": connection}).fetchall()
+
+
+def last_complete_batch(conn: psycopg.Connection[Any], connection: str) -> tuple[str, datetime] | None:
+    """Return id and arrival of the newest batch that was complete (its last file's arrival), or None."""
+    row = conn.execute(
+        "SELECT b.batch_id, max(f.taken_at) AS arrived FROM raw.batches b"
+        " JOIN raw.files f ON f.connection = b.connection AND f.name = ANY(b.names) AND f.receipt = 1"
+        " WHERE b.connection = %s AND b.missing = '{}' AND b.status IN ('processing', 'processed',"
+        " 'processed_with_rejects') AND b.batch_id NOT LIKE '%%-fix%%'"
+        " GROUP BY b.batch_id ORDER BY arrived DESC LIMIT 1",
+        [connection],
+    ).fetchone()
+    return (row[0], row[1]) if row else None
+
+
+def unread_names(conn: psycopg.Connection[Any], connection: str, first: date, last: date) -> int:
+    """Return how many names seen in [first, last] were not taken (ignored or held)."""
+    row = conn.execute(
+        "SELECT count(*) FROM raw.files WHERE connection = %s AND partition_day BETWEEN %s AND %s"
+        " AND status IN ('ignored', 'held')",
+        [connection, first, last],
+    ).fetchone()
+    return int(row[0]) if row else 0
