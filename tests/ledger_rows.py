@@ -33,6 +33,7 @@ def document(source_id: str, amount: str, balance: str, issued: date, **more: An
     row = {
         "source_id": source_id,
         "customer_source_id": "C1",
+        "group_source_id": "C1",
         "currency_iso": "USD",
         "amount": Decimal(amount),
         "balance": Decimal(balance),
@@ -54,7 +55,6 @@ def allocation(source_id: str, other: tuple[str, str], amount: str, other_date: 
         "other_posting_status": "posted",
         "other_date": other_date,
         "other_currency_iso": "USD",
-        "own_group": "C1",
         "other_group": "C1",
         "amount": Decimal(amount),
         "date_applied": None,

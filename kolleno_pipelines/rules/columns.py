@@ -56,9 +56,10 @@ def find(column: Column, among: Column) -> Places:
     return np.asarray(_compute.fill_null(places, -1).to_numpy(), dtype=np.int64)
 
 
-def is_one_of(column: Column, words: Collection[str]) -> Flags:
-    """Return which texts are among the words; null is not."""
-    return np.asarray(_compute.is_in(column, value_set=pa.array(sorted(words), pa.string())).to_numpy(), dtype=np.bool_)
+def is_one_of(column: Column, values: Collection[object]) -> Flags:
+    """Return which values are among the given ones; null is not."""
+    among: Any = pa.array(list(values), column.type)
+    return np.asarray(_compute.is_in(column, value_set=among).to_numpy(), dtype=np.bool_)
 
 
 def differ(left: Column, right: Column) -> Flags:

@@ -30,10 +30,10 @@ def next_status(known: Known, today: date) -> BreakStatus:
         return BreakStatus.REOPENED
     if not known.is_accepted:
         return BreakStatus.OPEN
-    if known.amount != known.accepted_amount:
-        return BreakStatus.REOPENED
     if known.until is not None and today > known.until:
         return BreakStatus.OPEN
+    if known.amount != known.accepted_amount:
+        return BreakStatus.REOPENED
     return BreakStatus.ACCEPTED
 
 

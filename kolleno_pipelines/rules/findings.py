@@ -127,7 +127,8 @@ def _currency_mismatches(linked: Linked) -> list[Break]:
 
 def _customer_mismatches(linked: Linked) -> list[Break]:
     """An allocation may join customers of one group: a parent pays a child's invoice."""
-    outside = differ(linked.allocations["own_group"], linked.allocations["other_group"]) & linked.allocation_counts
+    own = taken(linked.part.documents["group_source_id"], linked.allocation_document)
+    outside = differ(own, linked.allocations["other_group"]) & linked.allocation_counts
     return _pairs(linked, Code.CUSTOMER_MISMATCH, outside, None)
 
 
@@ -135,11 +136,11 @@ def _pairs(linked: Linked, code: Code, which: Flags, cause: Cause | None) -> lis
     """Return one break per pair of documents; several allocations between them are summed."""
     at = np.flatnonzero(which)
     kinds, ids = (texts(taken(linked.allocations[name], at)) for name in ("other_kind", "other_source_id"))
-    groups, others, currencies = (
-        optional_texts(taken(linked.allocations[name], at))
-        for name in ("own_group", "other_group", "other_currency_iso")
+    others, currencies = (
+        optional_texts(taken(linked.allocations[name], at)) for name in ("other_group", "other_currency_iso")
     )
     documents, seen = linked.allocation_document[at], _seen(linked)[at]
+    groups = optional_texts(taken(linked.part.documents["group_source_id"], documents))
     amounts: Amounts = linked.allocation_amount[at]
     pairs: dict[tuple[int, str, str], list[int]] = {}
     for row, key in enumerate(zip(documents.tolist(), kinds, ids, strict=True)):

@@ -10,13 +10,14 @@ from dataclasses import dataclass, field
 from datetime import date, timedelta
 
 import numpy as np
+import pyarrow as pa
 
 from kolleno_pipelines.rules.allocated import LINES
-from kolleno_pipelines.rules.columns import codes, taken, texts
-from kolleno_pipelines.rules.effective_days import NO_BASIS, Movements, day_from, day_number
+from kolleno_pipelines.rules.columns import codes, is_one_of, taken
+from kolleno_pipelines.rules.effective_days import Movements, day_number
 from kolleno_pipelines.rules.residuals import BASES
-from kolleno_pipelines.rules.scaled import Amounts, decimal, sums
-from kolleno_pipelines.schemas.results import LINE_SIGNS, Line, RollForwardRow, UnexplainedRow
+from kolleno_pipelines.rules.scaled import Amounts, decimal, decimals, sums
+from kolleno_pipelines.schemas.results import LINE_SIGNS, UNEXPLAINED, Line, RollForwardRow
 
 _ROWS = len(LINES) + 1  # the lines, and one for transfers, which is index -1
 
@@ -28,7 +29,7 @@ class RollForward:
     connection: str
     first: date
     last: date
-    unexplained: list[UnexplainedRow] = field(default_factory=list)
+    unexplained: list[pa.Table] = field(default_factory=list)
     _net: dict[str, Amounts] = field(default_factory=dict)  # per currency: [line, 0 = before first, then each day]
     _ahead: dict[str, int] = field(default_factory=dict)
 
@@ -69,10 +70,10 @@ class RollForward:
                 if any((row.opening, row.closing, *(getattr(row, line.value) for line in LINES))):
                     yield row
 
-    def listed(self, on: Iterable[date]) -> list[UnexplainedRow]:
-        """Return the documents behind the unexplained lines of the days asked for."""
-        wanted = set(on)
-        return [row for row in self.unexplained if row.day in wanted]
+    def listed(self, on: Iterable[date]) -> pa.Table:
+        """Return the documents behind the unexplained lines of the days asked for (UNEXPLAINED)."""
+        every = pa.concat_tables([UNEXPLAINED.empty_table(), *self.unexplained])
+        return every.filter(is_one_of(every["day"], sorted(set(on))))
 
     def _row(self, day: date, currency: str, net: Amounts, opening: int) -> RollForwardRow:
         lines = {line.value: decimal(int(net[place]) * LINE_SIGNS[line]) for place, line in enumerate(LINES)}
@@ -88,29 +89,32 @@ class RollForward:
         )
 
     def _list_unexplained(self, moved: Movements) -> None:
-        low, high = day_number(self.first), day_number(self.last)
+        """Sum the unexplained movements of the days by document and basis, and keep them as a table."""
         chosen = np.flatnonzero(
             (moved.line == LINES.index(Line.UNEXPLAINED))
-            & (moved.day >= low)
-            & (moved.day <= high)
-            & (moved.basis != NO_BASIS)
+            & (moved.day >= day_number(self.first))
+            & (moved.day <= day_number(self.last))
         )
         if len(chosen) == 0:
             return
         documents, kind = moved.linked.part.documents, moved.linked.part.kind
-        ids = texts(taken(documents["source_id"], moved.document[chosen]))
-        currencies = texts(taken(documents["currency_iso"], moved.document[chosen]))
-        summed: dict[tuple[int, str, int, str], int] = {}
-        for place, source_id, currency in zip(chosen.tolist(), ids, currencies, strict=True):
-            key = (int(moved.day[place]), source_id, int(moved.basis[place]), currency)
-            net = int(moved.amount[place]) * kind.sign * LINE_SIGNS[Line.UNEXPLAINED]
-            summed[key] = summed.get(key, 0) + net
-        self.unexplained += [
-            UnexplainedRow(
-                day_from(day), self.connection, kind.value, source_id, BASES[basis].value, currency, decimal(net)
-            )
-            for (day, source_id, basis, currency), net in summed.items()
-        ]
+        width = (self.last - self.first).days + 1
+        offset = moved.day[chosen].astype(np.int64) - day_number(self.first)
+        keys = (moved.document[chosen] * width + offset) * len(BASES) + moved.basis[chosen]
+        distinct, group = np.unique(keys, return_inverse=True)
+        net = sums(group, moved.amount[chosen] * (kind.sign * LINE_SIGNS[Line.UNEXPLAINED]), len(distinct))
+        document, basis = distinct // len(BASES) // width, distinct % len(BASES)
+        day = (distinct // len(BASES) % width + day_number(self.first)).astype(np.int32)
+        arrays = {
+            "day": pa.array(day).cast(pa.date32()),
+            "connection": pa.array([self.connection] * len(distinct), pa.string()),
+            "kind": pa.array([kind.value] * len(distinct), pa.string()),
+            "source_id": taken(documents["source_id"], document),
+            "basis": pa.array([BASES[place].value for place in basis.tolist()], pa.string()),
+            "currency_iso": taken(documents["currency_iso"], document),
+            "amount": decimals(net),
+        }
+        self.unexplained.append(pa.table([arrays[name] for name in UNEXPLAINED.names], schema=UNEXPLAINED))
 
 
 def days_between(first: date, last: date) -> list[date]:

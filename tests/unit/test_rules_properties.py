@@ -1,4 +1,4 @@
-"""Whatever the ledger: the past against a plain reading of model 6, the proof of the roll-forward, the sums of parts."""
+"""Whatever the ledger: the past against a plain reading of model 6, the proof of the roll-forward, sums of parts."""
 
 from __future__ import annotations
 
@@ -121,9 +121,9 @@ def test_closing_is_the_ageing_and_the_chain_holds(book: Book) -> None:
         before = rows.get((day - timedelta(days=1), currency))
         assert row.opening == (before.closing if before else 0)
     unexplained: dict[tuple[date, str], Decimal] = {}
-    for one in roll.listed(days):
-        key = (one.day, one.currency_iso)
-        unexplained[key] = unexplained.get(key, Decimal(0)) + one.amount
+    for one in roll.listed(days).to_pylist():
+        key = (one["day"], one["currency_iso"])
+        unexplained[key] = unexplained.get(key, Decimal(0)) + one["amount"]
     assert {key: amount for key, amount in unexplained.items() if amount} == {
         key: row.unexplained for key, row in rows.items() if row.unexplained
     }

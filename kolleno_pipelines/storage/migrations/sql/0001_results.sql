@@ -40,7 +40,7 @@ COMMENT ON COLUMN reconciliation.balance_summary.unproven IS 'Documents whose ba
 
 CREATE TABLE reconciliation.findings (
     break_id text PRIMARY KEY,
-    connection text NOT NULL, code text NOT NULL,
+    connection text NOT NULL, kind text NOT NULL,
     left_kind text NOT NULL, left_source_id text NOT NULL, right_kind text NOT NULL, right_source_id text NOT NULL,
     customer_source_id text, currency_iso text, amount numeric(26,6), cause text,
     since timestamptz NOT NULL, evidence jsonb NOT NULL

@@ -1,0 +1,188 @@
+"""The list of breaks over time, in SQL: what is there now, what was known of it, decisions about it. Decides nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from decimal import Decimal
+from typing import Any
+
+import psycopg
+
+from kolleno_pipelines.schemas.results import Break
+from kolleno_pipelines.storage.results import Changes
+
+_FACTS = (
+    *("break_id", "connection", "kind", "left_kind", "left_source_id", "right_kind", "right_source_id"),
+    *("customer_source_id", "currency_iso", "amount", "cause", "since", "evidence"),
+)
+_PARKABLE = ("contacts", "invoices", "credit_notes", "payments", "payments_invoices", "credit_notes_invoices")
+
+
+@dataclass(frozen=True)
+class ParkedRow:
+    """A record whose newest row waits for a parent; `since` is the version of the first row that did."""
+
+    table_name: str
+    source_id: str
+    code: str
+    parent_table: str
+    parent_id: str
+    parent_is_parked: bool
+    amount: Decimal | None
+    file: str
+    line: int
+    since: datetime
+
+
+@dataclass(frozen=True)
+class KnownBreak:
+    """A break that is there now and of which more is known than that it is open."""
+
+    break_id: str
+    status: str | None
+    amount: Decimal | None
+    is_accepted: bool
+    accepted_amount: Decimal | None
+    until: date | None
+
+
+def parked_rows(conn: psycopg.Connection[Any], connection: str) -> list[ParkedRow]:
+    """Return every parked record with the parent that it waits for, one entry per pair."""
+    found: list[ParkedRow] = []
+    for table in _PARKABLE:
+        amount = "NULL::numeric" if table == "contacts" else "r.amount"
+        rows = conn.execute(
+            f"""
+SELECT DISTINCT ON (p.source_id, p.parent_table, p.parent_id)
+       p.table_name, p.source_id, p.code, p.parent_table, p.parent_id,
+       EXISTS (SELECT FROM sftp_csv.parked_rows q WHERE q.connection = p.connection
+               AND q.table_name = p.parent_table AND q.source_id = p.parent_id),
+       {amount}, f.name, p.line, min(f.name_time) OVER (PARTITION BY p.source_id, p.parent_table, p.parent_id)
+FROM sftp_csv.parked_rows p
+JOIN raw.files f ON f.id = p.file_id
+LEFT JOIN sftp_csv.{table} r ON r.file_id = p.file_id AND r.line = p.line
+WHERE p.connection = %s AND p.table_name = %s
+ORDER BY p.source_id, p.parent_table, p.parent_id, f.name_time DESC, f.fix DESC, f.receipt DESC, p.line DESC""",
+            (connection, table),
+        )
+        found += [ParkedRow(*row) for row in rows]
+    return found
+
+
+def stage_present(conn: psycopg.Connection[Any], connections: Sequence[str]) -> None:
+    """Lay out `present_breaks`: the breaks that balances, findings and control totals hold now."""
+    conn.execute(
+        f"CREATE TEMP TABLE present_breaks ON COMMIT DROP AS SELECT {', '.join(_FACTS)}"
+        " FROM reconciliation.differences WITH NO DATA"
+    )
+    facts = ", ".join(_FACTS)
+    conn.execute(
+        f"""
+INSERT INTO present_breaks ({facts})
+SELECT break_id, connection, 'balance_allocation_mismatch', kind, source_id, '', '', customer_source_id, currency_iso,
+       difference, cause, since,
+       evidence || jsonb_build_object('amount', amount::text, 'allocated', allocated::text, 'balance', balance::text)
+FROM reconciliation.balances WHERE connection = ANY(%(connections)s)
+UNION ALL
+SELECT {facts} FROM reconciliation.findings WHERE connection = ANY(%(connections)s)
+UNION ALL
+SELECT break_id, connection, 'control_total', 'customer', customer_source_id, 'currency', currency_iso,
+       customer_source_id, currency_iso, difference, NULL, since,
+       jsonb_build_object('computed', computed::text, 'stated', stated::text)
+FROM reconciliation.control_total_breaks WHERE connection = ANY(%(connections)s)""",
+        {"connections": list(connections)},
+    )
+
+
+def stage_breaks(conn: psycopg.Connection[Any], breaks: Iterable[Break]) -> None:
+    """Add breaks to `present_breaks`."""
+    with conn.cursor() as cursor, cursor.copy(f"COPY present_breaks ({', '.join(_FACTS)}) FROM STDIN") as copy:
+        for one in breaks:
+            copy.write_row([getattr(one, fact) for fact in _FACTS])
+
+
+def carry_over(
+    conn: psycopg.Connection[Any],
+    connections: Sequence[str],
+    today: date,
+    status_of: Callable[[KnownBreak], str],
+) -> Changes:
+    """Bring the list to what is present; `status_of` decides about breaks that were accepted or resolved before.
+
+    A new break is open, an open or reopened one stays so, one that is not there any more is resolved.
+    """
+    conn.execute("CREATE UNIQUE INDEX ON present_breaks (break_id)")
+    conn.execute("ANALYZE present_breaks")
+    known = [KnownBreak(*row) for row in conn.execute(_KNOWN)]
+    conn.execute("CREATE TEMP TABLE next_statuses (break_id text PRIMARY KEY, status text) ON COMMIT DROP")
+    with conn.cursor() as cursor, cursor.copy("COPY next_statuses FROM STDIN") as copy:
+        for one in known:
+            copy.write_row((one.break_id, status_of(one)))
+    written = conn.execute(_WRITE).rowcount
+    resolved = conn.execute(
+        "UPDATE reconciliation.differences d SET status = 'resolved', resolved_on = %s"
+        " WHERE d.connection = ANY(%s) AND d.status <> 'resolved'"
+        " AND NOT EXISTS (SELECT FROM present_breaks p WHERE p.break_id = d.break_id)",
+        (today, list(connections)),
+    ).rowcount
+    return Changes(written, resolved)
+
+
+_LAST_DECISIONS = """
+(SELECT DISTINCT ON (break_id) break_id, decision, decided_by, why, until, amount, decided_at
+ FROM reconciliation.difference_decisions ORDER BY break_id, id DESC)"""
+
+_KNOWN = f"""
+SELECT p.break_id, d.status, p.amount, COALESCE(l.decision = 'accept', false), l.amount, l.until
+FROM present_breaks p
+LEFT JOIN reconciliation.differences d ON d.break_id = p.break_id
+LEFT JOIN {_LAST_DECISIONS} l ON l.break_id = p.break_id
+WHERE d.status IN ('accepted', 'resolved') OR l.decision = 'accept'"""
+
+_NEW = ", ".join(f"p.{fact}" for fact in _FACTS)
+_OLD = ", ".join(f"d.{fact}" for fact in _FACTS)
+_DECIDED = "accepted_by, why, until, accepted_amount, accepted_at"
+_WRITE = f"""
+INSERT INTO reconciliation.differences AS t ({", ".join(_FACTS)}, status, {_DECIDED})
+SELECT {_NEW}, COALESCE(n.status, d.status, 'open'),
+       l.decided_by, l.why, l.until, l.amount, l.decided_at
+FROM present_breaks p
+LEFT JOIN reconciliation.differences d ON d.break_id = p.break_id
+LEFT JOIN next_statuses n ON n.break_id = p.break_id
+LEFT JOIN {_LAST_DECISIONS} l ON l.break_id = p.break_id AND l.decision = 'accept'
+WHERE d.break_id IS NULL OR d.resolved_on IS NOT NULL
+   OR (d.status, {_OLD}) IS DISTINCT FROM (COALESCE(n.status, d.status, 'open'), {_NEW})
+ON CONFLICT (break_id) DO UPDATE SET
+    ({", ".join(_FACTS[1:])}, status, resolved_on) =
+    ROW ({", ".join(f"excluded.{fact}" for fact in _FACTS[1:])}, excluded.status, NULL::date)"""
+
+
+def decide(
+    conn: psycopg.Connection[Any], break_id: str, decision: str, why: str, by: str, until: date | None
+) -> str | None:
+    """Note an operator's decision about a break and give it its new status; returns the status before, None: unknown.
+
+    Nothing is noted about a break that is unknown or resolved.
+    """
+    row = conn.execute(
+        "SELECT status, amount FROM reconciliation.differences WHERE break_id = %s FOR UPDATE", (break_id,)
+    ).fetchone()
+    if row is None or row[0] == "resolved":
+        return row[0] if row else None
+    before: str = row[0]
+    conn.execute(
+        "INSERT INTO reconciliation.difference_decisions (break_id, decision, why, decided_by, until, amount)"
+        " VALUES (%s, %s, %s, %s, %s, %s)",
+        (break_id, decision, why, by, until, row[1]),
+    )
+    if decision == "accept":
+        conn.execute(
+            "UPDATE reconciliation.differences SET status = 'accepted', accepted_by = %s, why = %s, until = %s,"
+            " accepted_amount = amount, accepted_at = now() WHERE break_id = %s",
+            (by, why, until, break_id),
+        )
+    else:
+        conn.execute("UPDATE reconciliation.differences SET status = 'reopened' WHERE break_id = %s", (break_id,))
+    return before
