@@ -140,7 +140,10 @@ def waiting_rows(conn: psycopg.Connection[Any], table: CsvTable, connection: str
     """Return the rows about the record that wait for a parent."""
     with conn.cursor(row_factory=class_row(Waiting)) as cursor:
         return cursor.execute(
-            f"{_WAITING} WHERE p.connection = %s AND p.table_name = %s AND p.source_id = %s ORDER BY f.name, p.line".encode(),
+            (
+                f"{_WAITING} WHERE p.connection = %s AND p.table_name = %s AND p.source_id = %s"
+                " ORDER BY f.name, p.line, p.parent_table"
+            ).encode(),
             [connection, table.name.value, source_id],
         ).fetchall()
 

@@ -1,0 +1,26 @@
+"""Options that several commands share. What the commands do does not belong here."""
+
+from __future__ import annotations
+
+from datetime import date
+from typing import Annotated, Any
+
+import typer
+
+
+def parse_day(text: str) -> date:
+    """Return the day that `YYYY-MM-DD` names. Raises BadParameter."""
+    try:
+        if len(text) == 10:
+            return date.fromisoformat(text)
+    except ValueError:
+        pass
+    raise typer.BadParameter(f"{text!r} is not a day such as 2026-03-31")
+
+
+def Day(flag: str, text: str) -> Any:  # noqa: N802 - reads as a type where it is used
+    """Return the option for one day."""
+    return typer.Option(flag, parser=parse_day, metavar="DAY", help=f"{text} YYYY-MM-DD.")
+
+
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON on stdout.")]

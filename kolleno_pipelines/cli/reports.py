@@ -1,0 +1,58 @@
+"""`kolleno report`: each reconciliation result as a table, JSON or CSV. How it is computed does not belong here."""
+
+from __future__ import annotations
+
+from datetime import date
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from kolleno_pipelines.cli.choices import AsJson, Day
+from kolleno_pipelines.cli.terminal import end, print_json, print_rows, say, write_csv
+
+NAMES = ("balances", "control-totals", "ageing", "roll-forward", "unapplied-cash", "differences")
+
+
+def add_to(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command("report")(report)
+
+
+def report(
+    name: Annotated[str, typer.Argument(metavar="NAME", help=", ".join(NAMES) + ".")],
+    as_of: Annotated[date | None, Day("--as-of", "The day; of ageing and roll-forward only.")] = None,
+    by: Annotated[
+        str | None, typer.Option("--by", metavar="customer", help="A line per customer; of ageing only.")
+    ] = None,
+    everything: Annotated[bool, typer.Option("--all", help="Mirrors too.")] = False,
+    as_json: AsJson = False,
+    csv_file: Annotated[Path | None, typer.Option("--csv", metavar="FILE", help="Write a CSV; - is stdout.")] = None,
+) -> None:
+    """Show what the reconciliation says. Exit code 1: it lists something that is neither accepted nor opening."""
+    from kolleno_pipelines.pipeline.deployment import open_deployment
+    from kolleno_pipelines.pipeline.reports import has_findings
+    from kolleno_pipelines.pipeline.reports import report as make
+
+    word = name.strip().lower().replace("_", "-")
+    if word not in NAMES:
+        raise typer.BadParameter(f"there is no report {name!r}; there are {', '.join(NAMES)}", param_hint="NAME")
+    deployment = open_deployment()
+    rows = make(deployment, word.replace("-", "_"), as_of=as_of, by=by, include_mirrors=everything)
+    if csv_file is not None:
+        write_csv(csv_file, list(rows[0]) if rows else [], rows)
+        if str(csv_file) != "-":
+            say(f"{len(rows)} rows are in {csv_file}.")
+    elif as_json:
+        print_json(rows)
+    else:
+        _print(rows)
+    end(findings=has_findings(word, rows))
+
+
+def _print(rows: list[dict[str, Any]]) -> None:
+    if not rows:
+        say("There is nothing to report.")
+        return
+    columns = list(rows[0])
+    print_rows(columns, ([row[column] for column in columns] for row in rows))
