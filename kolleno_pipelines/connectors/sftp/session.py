@@ -189,6 +189,8 @@ def _prepare_transport(account: Account, wire: socket.socket) -> paramiko.Transp
 def _check_host_key(account: Account, transport: paramiko.Transport) -> HostKey:
     """Negotiate, and refuse every server whose key the known_hosts file does not list for it."""
     transport.start_client(timeout=account.connect_timeout)
+    if not transport.initial_kex_done:
+        raise Lost("it did not finish the SSH greeting within the connect time-out")
     presented = transport.get_remote_server_key()
     key = HostKey(presented.get_name(), presented.asbytes())
     known = read_known_keys(account.known_hosts, account.host, account.port)
