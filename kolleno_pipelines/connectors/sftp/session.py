@@ -173,8 +173,9 @@ def _prepare_transport(account: Account, wire: socket.socket) -> paramiko.Transp
     transport = paramiko.Transport(wire)
     transport.set_log_channel(_LOG_CHANNEL)
     transport.daemon = True
-    transport.banner_timeout = transport.handshake_timeout = transport.auth_timeout = account.connect_timeout
-    transport.channel_timeout = account.connect_timeout
+    # start_client's own time-out comes first, so that a silent server always gets the same sentence.
+    transport.banner_timeout = transport.handshake_timeout = account.connect_timeout + 1
+    transport.auth_timeout = transport.channel_timeout = account.connect_timeout
     transport.use_compression(False)
     options = transport.get_security_options()
     options.ciphers = [name for name in _CIPHERS if name in options.ciphers]
