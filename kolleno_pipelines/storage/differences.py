@@ -1,8 +1,8 @@
-"""The list of breaks over time, in SQL: what is there now, what was known of it, decisions about it. Decides nothing."""
+"""The list of breaks over time, in SQL: what is there now, what was known, what was decided. Decides nothing itself."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
@@ -160,16 +160,23 @@ ON CONFLICT (break_id) DO UPDATE SET
 
 
 def decide(
-    conn: psycopg.Connection[Any], break_id: str, decision: str, why: str, by: str, until: date | None
+    conn: psycopg.Connection[Any],
+    break_id: str,
+    decision: str,
+    *,
+    why: str,
+    by: str,
+    until: date | None,
+    among: Collection[str],
 ) -> str | None:
     """Note an operator's decision about a break and give it its new status; returns the status before, None: unknown.
 
-    Nothing is noted about a break that is unknown or resolved.
+    Nothing is noted unless the status before is `among` those given.
     """
     row = conn.execute(
         "SELECT status, amount FROM reconciliation.differences WHERE break_id = %s FOR UPDATE", (break_id,)
     ).fetchone()
-    if row is None or row[0] == "resolved":
+    if row is None or row[0] not in among:
         return row[0] if row else None
     before: str = row[0]
     conn.execute(

@@ -16,6 +16,7 @@ from kolleno_pipelines.schemas.results import (
     DOCUMENTS,
     MOVES,
     PARKED_LINKS,
+    UNAPPLIED_ITEMS,
     CustomerTotal,
     DocumentKind,
     LedgerPart,
@@ -73,6 +74,18 @@ WHERE p.connection = %(connection)s AND p.table_name = '{_LINKS[one]}' AND l.amo
         for one in paying
     )
     return read_table(conn, query, {"connection": connection}, PARKED_LINKS)
+
+
+def unapplied_items(conn: psycopg.Connection[Any], connection: str, *, chunk: int = CHUNK) -> Iterator[pa.Table]:
+    """Yield posted payments and credit notes with something left to apply (UNAPPLIED_ITEMS), in chunks."""
+    for kind in (DocumentKind.CREDIT_NOTE, DocumentKind.PAYMENT):
+        query = f"""
+SELECT d.connection, d.kind, d.source_id, d.ref, d.customer_source_id, d.currency_iso, d.date_issued, d.amount,
+       d.balance_open
+FROM {_TABLES[kind]} d
+WHERE d.connection = %(connection)s AND d.balance_open <> 0 AND {_within("d.source_id")}"""
+        for after, upto in _ranges(conn, connection, kind, chunk):
+            yield read_table(conn, query, {"connection": connection, "after": after, "upto": upto}, UNAPPLIED_ITEMS)
 
 
 def customer_totals(conn: psycopg.Connection[Any], connection: str) -> list[CustomerTotal]:

@@ -151,22 +151,29 @@ class _Fold:
         self._plan_for_many(file.rows > _MANY_ROWS)
         params = {"file_id": file.id, "version_at": file.name_time}
         parked = self._park(table, "s.file_id = %(file_id)s", clear=False, **params) > 0
-        options = {"parked": parked, "skip_ids": skip_ids}
         for spec in specs:
+            known = self.count(fold_sql.count_known(spec), **params) * 2 > min(file.rows, 100)
+            options = {"parked": parked, "skip_ids": skip_ids}
             changes = self.report.entities[spec.entity]
-            new = self.execute(fold_sql.insert_new(spec, file.fields, **options), **params).rowcount
-            changes.new += new
-            if new == file.rows:
-                continue
+            if not known:
+                new = self.execute(fold_sql.insert_new(spec, file.fields, **options), **params).rowcount
+                changes.new += new
+                if new == file.rows:
+                    continue
             self.execute("DROP TABLE IF EXISTS fold_state")
-            changed = fold_sql.select_changed(spec, file.fields, **options)
-            self.execute(f"CREATE TEMP TABLE fold_state ON COMMIT DROP AS {changed}", **params)
+            states = fold_sql.select_changed(spec, file.fields, **options, with_new=known)
+            self.execute(f"CREATE TEMP TABLE fold_state ON COMMIT DROP AS {states}", **params)
             self.execute("ANALYZE fold_state")
-            if spec.kind:
-                fold_apply.add_moves(self.execute, spec)
-            fields = fold_apply.audit(self.execute, spec)
-            changes.add(Changes(changed=fold_apply.update_changed(self.execute, spec), fields=fields))
+            self._apply_newer(spec, changes, with_new=known)
         self._plan_for_many(False)
+
+    def _apply_newer(self, spec: FoldSpec, changes: Changes, *, with_new: bool) -> None:
+        if spec.kind:
+            fold_apply.add_moves(self.execute, spec)
+        fields = fold_apply.audit(self.execute, spec)
+        changed = fold_apply.update_changed(self.execute, spec)
+        new = fold_apply.insert_state(self.execute, spec) if with_new else 0
+        changes.add(Changes(new, changed, 0, fields))
 
     def _park(self, table: CsvTable, rows: str, *, clear: bool, **params: Any) -> int:
         """Record the rows whose parents are unknown; returns how many (row, parent) pairs wait."""

@@ -14,6 +14,10 @@ Execute = Callable[..., "psycopg.Cursor[Any]"]
 
 _FINDINGS_KEPT = 1_000
 _UNAUDITED = {"kind", "owner_kind", "from_kind", "to_kind", "customer_connection", "contact_source_id"}
+_SETTLEMENT = (
+    "CASE WHEN d.balance < 0 THEN 'overpaid' WHEN d.balance = 0 THEN 'paid'"
+    " WHEN d.balance < p.amount THEN 'partially_paid' ELSE 'open' END"
+)
 
 
 def _state_columns(spec: FoldSpec) -> list[str]:
@@ -32,7 +36,8 @@ def _join(spec: FoldSpec) -> str:
 
 def audit(execute: Execute, spec: FoldSpec) -> int:
     """Write one audit entry per field in which `fold_state` differs from the record stored; returns their number."""
-    fields = [name for name in _state_columns(spec) if name not in _UNAUDITED]
+    follows = {target.name for target in spec.targets if target.follows}
+    fields = [name for name in _state_columns(spec) if name not in _UNAUDITED | follows]
     values = ", ".join(f"('{name}', r.{name}::text, n.{name}::text)" for name in fields)
     return execute(
         "INSERT INTO receivables.audit"
@@ -163,8 +168,9 @@ def refresh_groups(execute: Execute) -> None:
 def derive_balances(execute: Execute) -> None:
     """Set the balance of payments that state none to amount less what is allocated to posted invoices (facts 5.5)."""
     execute(
-        """
-        UPDATE receivables.payments p SET balance = d.balance
+        f"""
+        UPDATE receivables.payments p SET balance = d.balance, settlement = {_SETTLEMENT},
+               balance_open = CASE WHEN p.posting_status = 'posted' THEN d.balance ELSE 0 END
         FROM (
             SELECT p.source_id, p.amount - COALESCE(sum(a.amount) FILTER (WHERE i.posting_status = 'posted'), 0)
                    AS balance

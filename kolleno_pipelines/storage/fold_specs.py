@@ -19,11 +19,15 @@ from kolleno_pipelines.schemas.sftp_tables import (
 
 @dataclass(frozen=True)
 class Target:
-    """One column of a receivables table; `keeps` names the cell that the stored column preserves, if any."""
+    """One column of a receivables table.
+
+    `keeps` names the cell that the stored column preserves, if any; `follows` marks a column that follows from others.
+    """
 
     name: str
     expression: str
     keeps: str | None = None
+    follows: bool = False
 
 
 @dataclass(frozen=True)
@@ -66,7 +70,23 @@ _STATUSES = (
     Target("collection_status", "{collection_status}"),
     Target("status_stated", "{status}", "status"),
 )
-_STATED_BALANCE = (Target("balance", "{balance}", "balance"), Target("balance_source", "'stated'"))
+
+
+def _balance(balance: str, source: str) -> tuple[Target, ...]:
+    """Balance and what follows from it (model 3); plain columns, since generated ones cost the load a third more."""
+    settlement = (
+        f"CASE WHEN {balance} < 0 THEN 'overpaid' WHEN {balance} = 0 THEN 'paid'"
+        f" WHEN {balance} < {{amount}} THEN 'partially_paid' WHEN {balance} >= {{amount}} THEN 'open' END"
+    )
+    return (
+        Target("balance", balance, "balance"),
+        Target("balance_source", source),
+        Target("settlement", settlement, follows=True),
+        Target("balance_open", f"CASE WHEN {{posting_status}} = 'posted' THEN {balance} ELSE 0 END", follows=True),
+    )
+
+
+_STATED_BALANCE = _balance("{balance}", "'stated'")
 
 
 def _document(kind: str, *others: Target) -> tuple[Target, ...]:
@@ -120,8 +140,9 @@ _PAYMENTS = FoldSpec(
     PAYMENTS,
     _document(
         "payment",
-        Target("balance", "COALESCE({balance}, {derived_balance})", "balance"),
-        Target("balance_source", "CASE WHEN {balance} IS NULL THEN 'derived' ELSE 'stated' END"),
+        *_balance(
+            "COALESCE({balance}, {derived_balance})", "CASE WHEN {balance} IS NULL THEN 'derived' ELSE 'stated' END"
+        ),
         Target("date_issued", "{date_paid}"),
         *_same("date_paid", "method"),
     ),

@@ -58,8 +58,8 @@ def _fast_cell(spec: FoldSpec, column: Column, present: Collection[str], *, stor
 
 
 def _fast_statuses(spec: FoldSpec, present: Collection[str], *, stored: bool) -> dict[str, str]:
-    old_posting = "r.posting_status" if stored else "'posted'"
-    old_collection = "r.collection_status" if stored else "'none'"
+    old_posting = "COALESCE(r.posting_status, 'posted')" if stored else "'posted'"
+    old_collection = "COALESCE(r.collection_status, 'none')" if stored else "'none'"
     if "status" not in spec.source.fields:
         return {}
     if "status" not in present:
@@ -116,18 +116,42 @@ LEFT JOIN {spec.table} r ON r.source_id = s.source_id AND r.connection = %(conne
 WHERE s.file_id = %(file_id)s AND r.source_id IS NULL{conditions}"""
 
 
-def select_changed(spec: FoldSpec, present: Collection[str], *, parked: bool, skip_ids: bool) -> str:
-    """Return the SELECT of one file's rows that differ from the record stored, as the record's new state."""
+def select_changed(
+    spec: FoldSpec, present: Collection[str], *, parked: bool, skip_ids: bool, with_new: bool = False
+) -> str:
+    """Return the SELECT of one file's rows that differ from the record stored, as the record's new state.
+
+    `with_new` includes rows whose key is not stored: one pass over a file that mostly says what is known.
+    """
     columns = fast_columns(spec, present, stored=True)
     new = ", ".join(f"{expression} AS {name}" for name, expression in columns.items())
-    old_tuple = ", ".join(f"r.{name}" for name in columns)
+    follows = {target.name for target in spec.targets if target.follows}
+    spoken = [name for name, text in columns.items() if name not in follows and _may_change(name, text)]
+    old_tuple = ", ".join(f"r.{name}" for name in spoken)
+    new_tuple = ", ".join(columns[name] for name in spoken)
     removed = ", CASE WHEN s.amount = 0 THEN %(version_at)s::timestamptz END AS removed_at" if spec.link_kind else ""
+    differs = f"({old_tuple}) IS DISTINCT FROM ({new_tuple})"
     return f"""
 SELECT s.source_id, {new}{removed}, %(version_at)s::timestamptz AS observed_at, s.file_id || ':' || s.line AS origin
 FROM sftp_csv.{spec.source.name} s
-JOIN {spec.table} r ON r.source_id = s.source_id AND r.connection = %(connection)s AND {spec.scope}
-WHERE s.file_id = %(file_id)s AND ({old_tuple}) IS DISTINCT FROM ({", ".join(columns.values())})
+{"LEFT " if with_new else ""}JOIN {spec.table} r
+    ON r.source_id = s.source_id AND r.connection = %(connection)s AND {spec.scope}
+WHERE s.file_id = %(file_id)s AND {f"(r.source_id IS NULL OR {differs})" if with_new else differs}
 {_row_conditions(spec, parked=parked, skip_ids=skip_ids)}"""
+
+
+def _may_change(name: str, expression: str) -> bool:
+    """Tell whether a column can differ from the stored one: constants and kept columns need no comparison."""
+    constant = expression.startswith("'") or expression == "%(connection)s"
+    return not constant and expression != f"r.{name}" and not expression.startswith(f"COALESCE(r.{name}, ")
+
+
+def count_known(spec: FoldSpec) -> str:
+    """Return the SELECT of how many of a file's first rows are about records that are stored already."""
+    return f"""
+SELECT count(r.source_id)
+FROM (SELECT source_id FROM sftp_csv.{spec.source.name} WHERE file_id = %(file_id)s LIMIT 100) s
+LEFT JOIN {spec.table} r ON r.source_id = s.source_id AND r.connection = %(connection)s AND {spec.scope}"""
 
 
 def _row_conditions(spec: FoldSpec, *, parked: bool, skip_ids: bool) -> str:

@@ -1,4 +1,4 @@
-"""What an operator's pages show, read from PostgreSQL: files per day, rows kept aside, rows that wait, sums. No writes."""
+"""What an operator's pages show, read from PostgreSQL: files per day, rows kept aside, rows that wait, sums. Reads only."""
 
 from dataclasses import dataclass
 from datetime import date, datetime
@@ -158,3 +158,71 @@ def unread_names(conn: psycopg.Connection[Any], connection: str, first: date, la
         [connection, first, last],
     ).fetchone()
     return int(row[0]) if row else 0
+
+
+@dataclass(frozen=True)
+class DayAmount:
+    """One bucket of the ageing, or one line of a day's roll-forward."""
+
+    day: date
+    currency_iso: str
+    line: str
+    documents: int | None
+    amount: Decimal
+
+
+@dataclass(frozen=True)
+class Tie:
+    """What should be equal: the newest ageing in full, and the net of the control totals."""
+
+    currency_iso: str
+    day: date
+    aged: Decimal
+    net: Decimal
+
+
+def ageing_of(conn: psycopg.Connection[Any], connection: str, first: date, last: date) -> list[DayAmount]:
+    """Return the stored ageing of [first, last]."""
+    with conn.cursor(row_factory=class_row(DayAmount)) as cursor:
+        return cursor.execute(
+            "SELECT day, currency_iso, bucket AS line, documents, amount FROM reconciliation.ageing"
+            " WHERE connection = %s AND day BETWEEN %s AND %s ORDER BY day, currency_iso, bucket",
+            [connection, first, last],
+        ).fetchall()
+
+
+def roll_forward_of(conn: psycopg.Connection[Any], connection: str, first: date, last: date) -> list[DayAmount]:
+    """Return the stored roll-forward of [first, last], line by line in its order."""
+    with conn.cursor(row_factory=class_row(DayAmount)) as cursor:
+        return cursor.execute(
+            "SELECT day, currency_iso, line, NULL::bigint AS documents, amount FROM reconciliation.roll_forward r,"
+            " LATERAL (VALUES (1, 'opening', opening), (2, 'invoices', invoices), (3, 'credit_notes', -credit_notes),"
+            " (4, 'receipts', -receipts), (5, 'refunds', refunds), (6, 'journals', journals),"
+            " (7, 'write_offs', -write_offs), (8, 'unexplained', -unexplained), (9, 'closing', closing))"
+            " AS v (position, line, amount)"
+            " WHERE connection = %s AND day BETWEEN %s AND %s ORDER BY day, currency_iso, position",
+            [connection, first, last],
+        ).fetchall()
+
+
+def ties(conn: psycopg.Connection[Any], connection: str) -> list[Tie]:
+    """Return, per currency, the ageing of the newest day that was today when computed, and the control totals."""
+    with conn.cursor(row_factory=class_row(Tie)) as cursor:
+        return cursor.execute(
+            "WITH newest AS (SELECT max(day) AS day FROM reconciliation.results"
+            " WHERE result = 'ageing' AND connection = %(c)s AND day = today),"
+            " aged AS (SELECT currency_iso, sum(amount) AS amount FROM reconciliation.ageing a JOIN newest n"
+            " ON a.day = n.day WHERE connection = %(c)s GROUP BY currency_iso),"
+            " owed AS (SELECT currency_iso, net FROM reconciliation.control_totals WHERE connection = %(c)s)"
+            " SELECT currency_iso, n.day, COALESCE(aged.amount, 0) AS aged, COALESCE(owed.net, 0) AS net"
+            " FROM newest n, aged FULL JOIN owed USING (currency_iso) WHERE n.day IS NOT NULL ORDER BY currency_iso",
+            {"c": connection},
+        ).fetchall()
+
+
+def unexplained_days(conn: psycopg.Connection[Any], connection: str) -> list[date]:
+    """Return the days whose stored roll-forward has an unexplained part."""
+    rows = conn.execute(
+        "SELECT DISTINCT day FROM reconciliation.unexplained WHERE connection = %s ORDER BY day", [connection]
+    ).fetchall()
+    return [row[0] for row in rows]

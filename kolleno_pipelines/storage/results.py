@@ -56,6 +56,15 @@ def result_transaction(url: str, tables: Sequence[str]) -> Iterator[psycopg.Conn
         yield conn
 
 
+@contextmanager
+def reading(url: str) -> Iterator[psycopg.Connection[Any]]:
+    """Open a transaction that reads one moment of the database and writes nothing."""
+    with database.connect(url, application_name="kolleno report") as conn:
+        conn.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
+        conn.read_only = True
+        yield conn
+
+
 class Stage:
     """A temporary table like a result table, filled in any number of steps and then merged into it."""
 
@@ -91,8 +100,9 @@ class Stage:
         target = f"reconciliation.{self.table}"
         self._conn.execute(f"ANALYZE {self.name}")
         scope = "t.connection = ANY(%(connections)s)" + (" AND t.day = ANY(%(days)s)" if days is not None else "")
+        staged = f"SELECT FROM {self.name} s WHERE {_same(key, 's', 't')}"
         deleted = self._conn.execute(
-            f"DELETE FROM {target} t WHERE {scope} AND NOT EXISTS (SELECT FROM {self.name} s WHERE {_same(key, 's', 't')})",
+            f"DELETE FROM {target} t WHERE {scope} AND NOT EXISTS ({staged})",
             {"connections": list(connections), "days": list(days or [])},
         ).rowcount
         others = [column for column in self.columns if column not in key]

@@ -1,4 +1,4 @@
-"""A mark for as long as the process of a run lives: a shared advisory lock, which ends with its session. No run states."""
+"""A mark for as long as the process of a run lives: a shared advisory lock of its session. No run states."""
 
 from collections.abc import Iterable
 from typing import Any

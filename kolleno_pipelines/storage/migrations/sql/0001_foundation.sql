@@ -248,9 +248,7 @@ CREATE TABLE receivables.invoices (
     amount numeric(20,6) NOT NULL, balance numeric(20,6), balance_source text NOT NULL, currency_iso text NOT NULL,
     date_issued date NOT NULL, date_due date, date_paid date,
     po_number text, description text, amount_net numeric(20,6), amount_tax numeric(20,6),
-    settlement text GENERATED ALWAYS AS (CASE WHEN balance < 0 THEN 'overpaid'
-        WHEN balance = 0 THEN 'paid' WHEN balance < amount THEN 'partially_paid' WHEN balance >= amount THEN 'open' END) STORED,
-    balance_open numeric(20,6) GENERATED ALWAYS AS (CASE WHEN posting_status = 'posted' THEN balance ELSE 0 END) STORED,
+    settlement text, balance_open numeric(20,6),
     observed_at timestamptz NOT NULL, extra jsonb, origin text NOT NULL, loaded_at timestamptz NOT NULL DEFAULT now(),
     PRIMARY KEY (source_id, connection)
 );
@@ -261,9 +259,7 @@ CREATE TABLE receivables.credit_notes (
     posting_status text NOT NULL, collection_status text NOT NULL, status_stated text,
     amount numeric(20,6) NOT NULL, balance numeric(20,6), balance_source text NOT NULL, currency_iso text NOT NULL,
     date_issued date NOT NULL, date_due date, date_paid date, description text,
-    settlement text GENERATED ALWAYS AS (CASE WHEN balance < 0 THEN 'overpaid'
-        WHEN balance = 0 THEN 'paid' WHEN balance < amount THEN 'partially_paid' WHEN balance >= amount THEN 'open' END) STORED,
-    balance_open numeric(20,6) GENERATED ALWAYS AS (CASE WHEN posting_status = 'posted' THEN balance ELSE 0 END) STORED,
+    settlement text, balance_open numeric(20,6),
     observed_at timestamptz NOT NULL, extra jsonb, origin text NOT NULL, loaded_at timestamptz NOT NULL DEFAULT now(),
     PRIMARY KEY (source_id, connection)
 );
@@ -274,9 +270,7 @@ CREATE TABLE receivables.payments (
     posting_status text NOT NULL, collection_status text NOT NULL, status_stated text,
     amount numeric(20,6) NOT NULL, balance numeric(20,6), balance_source text NOT NULL, currency_iso text NOT NULL,
     date_issued date NOT NULL, date_due date, date_paid date, method text,
-    settlement text GENERATED ALWAYS AS (CASE WHEN balance < 0 THEN 'overpaid'
-        WHEN balance = 0 THEN 'paid' WHEN balance < amount THEN 'partially_paid' WHEN balance >= amount THEN 'open' END) STORED,
-    balance_open numeric(20,6) GENERATED ALWAYS AS (CASE WHEN posting_status = 'posted' THEN balance ELSE 0 END) STORED,
+    settlement text, balance_open numeric(20,6),
     observed_at timestamptz NOT NULL, extra jsonb, origin text NOT NULL, loaded_at timestamptz NOT NULL DEFAULT now(),
     PRIMARY KEY (source_id, connection)
 );

@@ -1,0 +1,115 @@
+"""Reads stored reconciliation results, for reports, checks and metadata. Decides nothing and writes nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import date
+from typing import Any
+
+import psycopg
+from psycopg.rows import dict_row
+
+Rows = list[dict[str, Any]]
+
+#: A break that asks for somebody: rules.differences.is_red in SQL.
+_RED = "d.status IN ('open', 'reopened') AND d.cause IS DISTINCT FROM 'opening'"
+
+_ORDER = {
+    "balances": "cause IS NOT DISTINCT FROM 'opening', abs(difference) DESC, source_id",
+    "balance_summary": "connection, kind, currency_iso",
+    "control_totals": "connection, currency_iso",
+    "control_total_breaks": "abs(difference) DESC, customer_source_id",
+    "unapplied_cash": "connection, currency_iso, age_days DESC, balance DESC, source_id",
+    "differences": "status = 'resolved', cause IS NOT DISTINCT FROM 'opening', abs(amount) DESC NULLS LAST, break_id",
+    "unexplained": "abs(amount) DESC, source_id",
+}
+
+
+def stored_rows(
+    conn: psycopg.Connection[Any], table: str, connections: Sequence[str], *, limit: int | None = None
+) -> Rows:
+    """Return rows of a result table, the ones that a person looks at first in front."""
+    return _query(
+        conn,
+        f"SELECT * FROM reconciliation.{table} WHERE connection = ANY(%s) ORDER BY {_ORDER[table]} LIMIT %s",
+        (list(connections), limit),
+    )
+
+
+def most_overdue(conn: psycopg.Connection[Any], connections: Sequence[str], *, limit: int) -> Rows:
+    """Return the customers with most overdue, by currency, on the newest day of the ageing."""
+    return _query(
+        conn,
+        "SELECT connection, customer_source_id, currency_iso, sum(documents)::bigint AS documents,"
+        " sum(amount) AS amount"
+        " FROM reconciliation.ageing_by_customer"
+        " WHERE connection = ANY(%s) AND bucket NOT IN ('not_due', 'unapplied')"
+        " GROUP BY 1, 2, 3 ORDER BY 5 DESC, 2 LIMIT %s",
+        (list(connections), limit),
+    )
+
+
+def unapplied_totals(conn: psycopg.Connection[Any], connections: Sequence[str]) -> Rows:
+    """Return what is unapplied per connection, currency and age bucket."""
+    return _query(
+        conn,
+        "SELECT connection, currency_iso, bucket, count(*) AS items, sum(balance) AS balance"
+        " FROM reconciliation.unapplied_cash WHERE connection = ANY(%s)"
+        " GROUP BY 1, 2, 3 ORDER BY 1, 2, min(age_days)",
+        (list(connections),),
+    )
+
+
+def break_counts(conn: psycopg.Connection[Any], connections: Sequence[str]) -> Rows:
+    """Return per status how many breaks there are and how many of them ask for somebody."""
+    return _query(
+        conn,
+        f"SELECT status, count(*) AS breaks, count(*) FILTER (WHERE {_RED}) AS red"
+        " FROM reconciliation.differences d WHERE connection = ANY(%s) GROUP BY 1",
+        (list(connections),),
+    )
+
+
+def red_totals(conn: psycopg.Connection[Any], connections: Sequence[str]) -> Rows:
+    """Return the breaks that ask for somebody per connection, kind and currency."""
+    return _query(
+        conn,
+        "SELECT connection, kind, currency_iso, count(*) AS breaks, sum(abs(amount)) AS amount"
+        f" FROM reconciliation.differences d WHERE connection = ANY(%s) AND {_RED}"
+        " GROUP BY 1, 2, 3 ORDER BY 1, 2, 3",
+        (list(connections),),
+    )
+
+
+def red_breaks(conn: psycopg.Connection[Any], connections: Sequence[str], *, limit: int) -> Rows:
+    """Return the largest breaks that ask for somebody: neither accepted nor resolved nor opening."""
+    return _query(
+        conn,
+        f"SELECT d.* FROM reconciliation.differences d WHERE d.connection = ANY(%s) AND {_RED}"
+        " ORDER BY abs(d.amount) DESC NULLS LAST, d.break_id LIMIT %s",
+        (list(connections), limit),
+    )
+
+
+def red_unexplained(
+    conn: psycopg.Connection[Any], connections: Sequence[str], days: Sequence[date], *, limit: int
+) -> Rows:
+    """Return the unexplained movements of days whose document has a break that asks for somebody, largest first."""
+    return _query(
+        conn,
+        f"""
+SELECT u.* FROM reconciliation.unexplained u
+WHERE u.connection = ANY(%s) AND u.day = ANY(%s) AND EXISTS (
+    SELECT FROM reconciliation.differences d
+    WHERE d.connection = u.connection AND {_RED}
+      AND ((d.kind = 'balance_allocation_mismatch' AND d.left_kind = u.kind AND d.left_source_id = u.source_id)
+           OR (d.kind = 'currency_mismatch' AND u.basis = 'currency'
+               AND d.right_kind = u.kind AND d.right_source_id = u.source_id)))
+ORDER BY abs(u.amount) DESC, u.source_id LIMIT %s""",
+        (list(connections), list(days), limit),
+    )
+
+
+def _query(conn: psycopg.Connection[Any], query: str, params: tuple[object, ...]) -> Rows:
+    with conn.cursor(row_factory=dict_row) as cursor:
+        return cursor.execute(query, params).fetchall()
