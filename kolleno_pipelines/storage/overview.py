@@ -61,7 +61,9 @@ WITH kept AS (
     WHERE f.connection = %(connection)s AND f.status NOT IN ('replaced', 'skipped')
         AND NOT EXISTS (SELECT FROM raw.files x WHERE x.connection = f.connection AND x.type = f.type
             AND x.name_time = f.name_time AND x.fix > f.fix AND x.is_loaded)
-), keyed AS (SELECT *, CASE WHEN type LIKE '%%s_invoices' THEN COALESCE(own_id, pair) ELSE own_id END AS source_id FROM kept)
+), keyed AS (
+    SELECT *, CASE WHEN type LIKE '%%s_invoices' THEN COALESCE(own_id, pair) ELSE own_id END AS source_id FROM kept
+)
 SELECT name AS file, type AS table, line, codes,
     ARRAY(SELECT e ->> 'message' FROM jsonb_array_elements(findings) e) AS reasons
 FROM keyed k WHERE source_id IS NULL OR NOT EXISTS ({made_good})
@@ -119,7 +121,7 @@ def count_waiting(conn: psycopg.Connection[Any], connection: str) -> dict[str, i
 
 
 def entity_totals(conn: psycopg.Connection[Any], connection: str) -> list[EntityTotal]:
-    """Return rows and sums of every receivables entity, per currency where it has amounts; ended allocations left out."""
+    """Return rows and sums of every receivables entity, per currency where it has amounts; live allocations."""
     parts = []
     for entity in dict.fromkeys(spec.entity for spec in FOLD_SPECS):
         key, amount, balance, where = "''", "NULL::numeric", "NULL::numeric", ""

@@ -1,0 +1,46 @@
+"""One fact that should hold: its verdict in words, and the rows that speak against it. No fact is judged here."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import dagster as dg
+
+
+@dataclass(frozen=True)
+class Fact:
+    """The verdict of a check: `name` on `asset_key`; `is_red` tells an error from a warning."""
+
+    asset_key: dg.AssetKey
+    name: str
+    holds: bool
+    words: str
+    metadata: Mapping[str, int | str | dg.MetadataValue[Any]] = field(default_factory=dict)
+    is_red: bool = True
+
+    @property
+    def severity(self) -> dg.AssetCheckSeverity:
+        """What a fact that does not hold means."""
+        return dg.AssetCheckSeverity.ERROR if self.is_red else dg.AssetCheckSeverity.WARN
+
+    def result(self) -> dg.AssetCheckResult:
+        """Return the fact as the result of a check in a run."""
+        return dg.AssetCheckResult(
+            asset_key=self.asset_key,
+            check_name=self.name,
+            passed=self.holds,
+            severity=self.severity,
+            description=self.words,
+            metadata=self.metadata,
+        )
+
+    def evaluation(self) -> dg.AssetCheckEvaluation:
+        """Return the fact as a sensor reports it, without a run."""
+        return dg.AssetCheckEvaluation(
+            asset_key=self.asset_key,
+            check_name=self.name,
+            passed=self.holds,
+            severity=self.severity,
+            description=self.words,
+            metadata=self.metadata,
+        )

@@ -1,0 +1,102 @@
+"""Facts about the results: no open break, the roll-forward explained, the sums tied. Breaks are found elsewhere."""
+
+import dagster as dg
+
+from kolleno_pipelines.assets.checks.facts import Fact
+from kolleno_pipelines.assets.presentation import amount_text, rows_table
+from kolleno_pipelines.assets.reconciliation.present import result_key
+from kolleno_pipelines.connections import SftpConnection
+from kolleno_pipelines.pipeline.result_facts import open_breaks, red_unexplained, stated_breaks, ties
+from kolleno_pipelines.resources.deployment import DeploymentResource
+
+_BREAK = ("kind", "left_kind", "left_source_id", "right_kind", "right_source_id", "customer_source_id")
+_BREAK_COLUMNS = (*_BREAK, "currency_iso", "amount", "cause", "since", "status", "break_id")
+
+
+def result_checks(connection: SftpConnection) -> list[dg.AssetChecksDefinition]:
+    """Return the checks on the results."""
+    return [
+        _no_open_break(connection),
+        _agrees_with_source(connection),
+        _roll_forward_explained(connection),
+        _ageing_ties(connection),
+    ]
+
+
+def _no_open_break(connection: SftpConnection) -> dg.AssetChecksDefinition:
+    key = result_key("differences")
+
+    @dg.asset_check(
+        asset=key,
+        name="no_open_break",
+        description="No break asks for somebody. What was accepted, or was there at first sight (opening), is not red.",
+    )
+    def no_open_break(deployment: dg.ResourceParam[DeploymentResource]) -> dg.AssetCheckResult:
+        found = open_breaks(deployment.deployment, connection)
+        listed = ", ".join(f"{number} {status}" for status, number in sorted(found.by_status.items())) or "none known"
+        words = f"{found.red} breaks ask for somebody ({listed})." if found.red else f"No open break ({listed})."
+        shown = {"largest breaks": rows_table(found.worst, _BREAK_COLUMNS)}
+        return Fact(key, "no_open_break", not found.red, words, shown).result()
+
+    return no_open_break
+
+
+def _agrees_with_source(connection: SftpConnection) -> dg.AssetChecksDefinition:
+    key = result_key("control_totals")
+
+    @dg.asset_check(
+        asset=key,
+        name="agrees_with_source",
+        description="What each customer owes by its documents is what the source says, where it says so.",
+    )
+    def agrees_with_source(deployment: dg.ResourceParam[DeploymentResource]) -> dg.AssetCheckResult:
+        rows = stated_breaks(deployment.deployment, connection)
+        words = "The source states no balances that differ."
+        if rows:
+            words = f"{len(rows)} or more customers owe another amount by their documents than the source states."
+        return Fact(key, "agrees_with_source", not rows, words, {"customers": rows_table(rows)}).result()
+
+    return agrees_with_source
+
+
+def _roll_forward_explained(connection: SftpConnection) -> dg.AssetChecksDefinition:
+    key = result_key("roll_forward")
+
+    @dg.asset_check(
+        asset=key,
+        name="roll_forward_explained",
+        description="No movement is left unexplained, unless it was accepted or was there at first sight.",
+    )
+    def roll_forward_explained(deployment: dg.ResourceParam[DeploymentResource]) -> dg.AssetCheckResult:
+        rows = red_unexplained(deployment.deployment, connection)
+        words = "Every movement is explained, accepted or opening."
+        if rows:
+            most = amount_text(rows[0]["amount"])
+            words = f"{len(rows)} or more movements are explained by nothing; the largest: {most}."
+        return Fact(key, "roll_forward_explained", not rows, words, {"unexplained": rows_table(rows)}).result()
+
+    return roll_forward_explained
+
+
+def _ageing_ties(connection: SftpConnection) -> dg.AssetChecksDefinition:
+    key = result_key("ageing")
+
+    @dg.asset_check(
+        asset=key,
+        name="ties_with_control_totals",
+        description="Today's ageing, unapplied money included, is the net of the control totals in every currency.",
+        additional_deps=[result_key("control_totals")],
+    )
+    def ties_with_control_totals(deployment: dg.ResourceParam[DeploymentResource]) -> dg.AssetCheckResult:
+        sums = ties(deployment.deployment, connection)
+        apart = [tie for tie in sums if tie.aged != tie.net]
+        words = f"Equal in {len(sums)} currencies."
+        if apart:
+            names = ", ".join(tie.currency_iso for tie in apart)
+            words = (
+                f"Not equal in {names}. If only one of the two was computed since the last files, run the job"
+                " reconciliation; if it stays, it is a defect."
+            )
+        return Fact(key, "ties_with_control_totals", not apart, words, {"sums": rows_table(sums)}).result()
+
+    return ties_with_control_totals

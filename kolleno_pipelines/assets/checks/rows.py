@@ -1,0 +1,72 @@
+"""Facts about rows: none is kept aside, none waits for a parent. Amounts are not judged here."""
+
+from collections.abc import Iterator
+
+import dagster as dg
+
+from kolleno_pipelines.assets.checks.facts import Fact
+from kolleno_pipelines.assets.presentation import rows_table
+from kolleno_pipelines.assets.receivables.sftp import SOURCES, entity_key
+from kolleno_pipelines.assets.sftp_csv.tables import table_key
+from kolleno_pipelines.connections import SftpConnection
+from kolleno_pipelines.pipeline.overview import KeptAside, Waiting, kept_aside, waiting
+from kolleno_pipelines.resources.deployment import DeploymentResource
+from kolleno_pipelines.schemas.sftp_tables import TABLES, CsvTable
+
+NO_REJECTS, NONE_PARKED = "no_rejects", "none_parked"
+_SHOWN_PARKED = 500
+
+
+def reject_checks(connection: SftpConnection) -> dg.AssetChecksDefinition:
+    """Return `no_rejects` of the seven CSV tables."""
+    text = (
+        "No row is kept aside. A rejected row counts until a later file brings its record, or a"
+        " `<type>_<origin time>.fix1.csv` corrects it."
+    )
+
+    @dg.multi_asset_check(
+        name=f"rejects_of_{connection.name}",
+        specs=[dg.AssetCheckSpec(NO_REJECTS, asset=table_key(t), description=text) for t in TABLES.values()],
+    )
+    def rejects(deployment: dg.ResourceParam[DeploymentResource]) -> Iterator[dg.AssetCheckResult]:
+        kept = kept_aside(deployment.deployment, connection)
+        for table in TABLES.values():
+            yield _no_rejects(table, [row for row in kept if row.table == table.name.value]).result()
+
+    return rejects
+
+
+def _no_rejects(table: CsvTable, kept: list[KeptAside]) -> Fact:
+    words = "No row is kept aside."
+    if kept:
+        words = f"{len(kept)} rows are kept aside; `kolleno rejects {kept[0].file} --out FILE` writes them out."
+    shown = {"rejected rows": rows_table(kept, ("file", "line", "codes", "reasons"))}
+    return Fact(table_key(table), NO_REJECTS, not kept, words, shown)
+
+
+def parked_checks(connection: SftpConnection) -> dg.AssetChecksDefinition:
+    """Return `none_parked` of the entities whose rows name a parent."""
+    text = "No row waits for a parent; one that does loads by itself when the parent comes."
+    entities = [entity for entity, sources in SOURCES.items() if any(TABLES[s].references for s in sources)]
+
+    @dg.multi_asset_check(
+        name=f"parked_of_{connection.name}",
+        specs=[
+            dg.AssetCheckSpec(NONE_PARKED, asset=entity_key(connection, entity), description=text)
+            for entity in entities
+        ],
+    )
+    def parked(deployment: dg.ResourceParam[DeploymentResource]) -> Iterator[dg.AssetCheckResult]:
+        counts, rows = waiting(deployment.deployment, connection, _SHOWN_PARKED)
+        for entity in entities:
+            tables = {source.value for source in SOURCES[entity]}
+            number = sum(counts.get(table, 0) for table in tables)
+            yield _none_parked(connection, entity, number, [row for row in rows if row.table in tables]).result()
+
+    return parked
+
+
+def _none_parked(connection: SftpConnection, entity: str, number: int, rows: list[Waiting]) -> Fact:
+    words = f"{number} rows wait for a parent." if number else "No row waits for a parent."
+    shown = {"parked rows": rows_table(rows)}
+    return Fact(entity_key(connection, entity), NONE_PARKED, not number, words, shown, is_red=False)

@@ -1,0 +1,87 @@
+"""How counts, sums and rows become metadata of an asset: scalars per day, tables once per run. No computing."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, is_dataclass
+from datetime import date, datetime
+from decimal import Decimal
+from typing import Any
+
+import dagster as dg
+
+from kolleno_pipelines.schemas.model_columns import Columns
+from kolleno_pipelines.schemas.sftp_tables import CsvTable, Requirement
+
+Metadata = dict[str, int | str | dg.MetadataValue[Any]]
+
+#: Rows that a table in the metadata shows; the rest is counted.
+SHOWN_ROWS = 20
+_LONGEST_TEXT = 300
+
+
+def csv_schema(table: CsvTable) -> dg.TableSchema:
+    """Return the column schema of one of the seven CSV tables, from its spec."""
+    return dg.TableSchema(
+        columns=[
+            dg.TableColumn(
+                name=column.name,
+                type=column.kind.value,
+                description=f"{column.requirement.value}; {column.provenance.value}: {column.basis}",
+                constraints=dg.TableColumnConstraints(nullable=column.requirement is not Requirement.REQUIRED),
+            )
+            for column in table.columns
+        ]
+    )
+
+
+def model_schema(columns: Columns) -> dg.TableSchema:
+    """Return the column schema of a receivables entity or a result."""
+    return dg.TableSchema(columns=[dg.TableColumn(c.name, c.type, c.meaning) for c in columns])
+
+
+def amount_text(amount: Decimal) -> str:
+    """Return an amount as people write it: exact, two decimals at least, thousands apart."""
+    text = f"{amount:,f}"
+    whole, _, decimals = text.partition(".")
+    return f"{whole}.{decimals.rstrip('0').ljust(2, '0')}"
+
+
+def money(prefix: str, sums: Mapping[str, Decimal]) -> Metadata:
+    """Return one entry per currency, exact as text: `prefix USD` -> 1,234.50."""
+    return {f"{prefix} {currency}": amount_text(amount) for currency, amount in sorted(sums.items())}
+
+
+def rows_table(rows: Iterable[Any], names: Sequence[str] | None = None) -> dg.MetadataValue[Any] | str:
+    """Return rows (dataclasses or mappings) as a table, cut at SHOWN_ROWS; a sentence when there are none.
+
+    `names`: which fields to show, all by default.
+    """
+    records = []
+    for row in rows:
+        cells = asdict(row) if is_dataclass(row) and not isinstance(row, type) else dict(row)
+        records.append(dg.TableRecord({name: _cell(cells[name]) for name in names or cells}))
+        if len(records) == SHOWN_ROWS:
+            break
+    if not records:
+        return "none"
+    columns = [dg.TableColumn(name, "text") for name in records[0].data]
+    return dg.MetadataValue.table(records, dg.TableSchema(columns=columns))
+
+
+def _cell(value: object) -> str | int | bool:
+    """Return a cell as the UI takes it; amounts as text, so that no digit is lost."""
+    match value:
+        case bool() | int():
+            return value
+        case None:
+            return ""
+        case Decimal():
+            return amount_text(value)
+        case datetime():
+            return f"{value:%Y-%m-%d %H:%M:%S}"
+        case date():
+            return value.isoformat()
+        case list() | tuple() | set():
+            text = "; ".join(str(part) for part in value)
+        case _:
+            text = str(value)
+    return text if len(text) <= _LONGEST_TEXT else f"{text[:_LONGEST_TEXT]}..."

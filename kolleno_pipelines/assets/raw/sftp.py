@@ -1,0 +1,85 @@
+"""`raw/<connection>/files`: the files that the sender dropped for a day, in the archive. Nothing is parsed here."""
+
+from collections.abc import Iterable, Sequence
+from datetime import date
+
+import dagster as dg
+
+from kolleno_pipelines.assets.partitions import RANGES, days_of_run
+from kolleno_pipelines.assets.presentation import Metadata, rows_table
+from kolleno_pipelines.connections import SftpConnection
+from kolleno_pipelines.pipeline.overview import DayTable, LedgerFile, by_table_and_day, files_of
+from kolleno_pipelines.pipeline.take import Taken, take
+from kolleno_pipelines.resources.deployment import DeploymentResource
+
+FILE_COLUMNS = ("name", "status", "size", "rows_read", "rows_accepted", "rows_rejected", "message")
+
+
+def files_key(connection: SftpConnection) -> dg.AssetKey:
+    """Return the key of the connection's files."""
+    return dg.AssetKey(["raw", connection.name, "files"])
+
+
+def raw_files(connection: SftpConnection, days: dg.DailyPartitionsDefinition) -> dg.AssetsDefinition:
+    """Return the asset that takes what is new in the drop folder for the days of the run."""
+    key = files_key(connection)
+    spec = dg.AssetSpec(
+        key,
+        group_name="raw",
+        owners=["team:receivables"],
+        kinds={"sftp"},
+        partitions_def=days,
+        description=(
+            "Files dropped for the day, byte for byte in the archive, a ledger row (`raw.files`) for each content of a"
+            " name. The day is fixed when a file is first taken. A day without files has 0 rows."
+        ),
+    )
+
+    @dg.multi_asset(
+        name=f"raw_{connection.name}", specs=[spec], backfill_policy=RANGES, partitions_def=days, can_subset=False
+    )
+    def files(
+        context: dg.AssetExecutionContext, deployment: dg.ResourceParam[DeploymentResource]
+    ) -> dg.MaterializeResult[None]:
+        run_days = days_of_run(context)
+        with deployment.working(run_days) as opened:
+            taken = take(opened, connection, days=set(run_days), run_id=context.run.run_id, progress=context.log.info)
+        ledger = files_of(opened, connection, run_days[0], run_days[-1])
+        for day, metadata in _per_day(ledger, run_days):
+            context.add_asset_metadata(metadata, asset_key=key, partition_key=day.isoformat())
+        last = run_days[-1].isoformat()
+        context.add_asset_metadata(_per_run(ledger, taken), asset_key=key, partition_key=last)
+        return dg.MaterializeResult(asset_key=key)
+
+    return files
+
+
+def _per_day(ledger: Sequence[LedgerFile], days: Iterable[date]) -> list[tuple[date, Metadata]]:
+    sums: dict[date, DayTable] = {}
+    for (_, day), table in by_table_and_day(ledger).items():
+        total = sums.setdefault(day, DayTable())
+        total.files += table.files
+        total.bytes += table.bytes
+        total.failed += table.failed
+        total.rows_read += table.rows_read
+    return [(day, _scalars(sums.get(day, DayTable()))) for day in days]
+
+
+def _scalars(day: DayTable) -> Metadata:
+    return {
+        "dagster/partition_row_count": day.rows_read,
+        "files": day.files,
+        "files failed": day.failed,
+        "bytes": day.bytes,
+    }
+
+
+def _per_run(ledger: Sequence[LedgerFile], taken: Taken) -> Metadata:
+    newest = sorted(ledger, key=lambda file: (file.status != "failed", -file.id))
+    return {
+        "files taken now": len(taken.file_ids),
+        "taken before, same content": len(taken.duplicates),
+        "still being written": len(taken.settling),
+        "names not taken": rows_table(taken.notices, ("name", "code", "message")),
+        "files of the run": rows_table(newest, FILE_COLUMNS),
+    }

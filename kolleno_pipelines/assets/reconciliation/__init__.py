@@ -1,0 +1,1 @@
+"""Assets of stage reconciliation: one answer each. The formulas are in `rules`."""

@@ -1,0 +1,107 @@
+"""Results that are the present state: balances, control totals, unapplied cash, differences. No days, no formula."""
+
+from collections.abc import Callable, Mapping
+from datetime import date
+
+import dagster as dg
+
+from kolleno_pipelines.assets.presentation import Metadata, model_schema, rows_table
+from kolleno_pipelines.assets.receivables.sftp import entity_key
+from kolleno_pipelines.connections import SftpConnection
+from kolleno_pipelines.pipeline.clock import utc_now
+from kolleno_pipelines.pipeline.reconcile import (
+    ResultSummary,
+    reconcile_balances,
+    reconcile_control_totals,
+    reconcile_differences,
+    reconcile_unapplied_cash,
+)
+from kolleno_pipelines.resources.deployment import DeploymentResource
+from kolleno_pipelines.schemas.model_columns import RESULTS
+
+DOCUMENTS = ("customers", "invoices", "credit_notes", "payments", "allocations")
+_Compute = Callable[[str, Mapping[str, SftpConnection], date], ResultSummary]
+
+
+def result_key(result: str) -> dg.AssetKey:
+    """Return the key of a result."""
+    return dg.AssetKey(["reconciliation", result])
+
+
+def result_spec(
+    result: str,
+    question: str,
+    deps: list[dg.AssetKey],
+    days: dg.DailyPartitionsDefinition | None = None,
+) -> dg.AssetSpec:
+    """Return what the graph says about a result."""
+    return dg.AssetSpec(
+        result_key(result),
+        deps=deps,
+        group_name="reconciliation",
+        owners=["team:receivables"],
+        kinds={"python", "postgres"},
+        partitions_def=days,
+        description=question,
+        metadata={
+            "dagster/column_schema": model_schema(RESULTS[result]),
+            "dagster/table_name": f"reconciliation.{result}",
+        },
+    )
+
+
+def balances(connection: SftpConnection) -> dg.AssetsDefinition:
+    """Return the asset that proves each stated balance by its allocations."""
+    question = "Does amount - allocations equal the stated balance, document by document? What does not is listed."
+    return _result(
+        result_spec("balances", question, [entity_key(connection, entity) for entity in DOCUMENTS]),
+        connection,
+        reconcile_balances,
+    )
+
+
+def control_totals(connection: SftpConnection) -> dg.AssetsDefinition:
+    """Return the asset that adds up what is owed."""
+    question = (
+        "Open invoices - credit notes - unapplied payments per customer and currency: what is owed now, and does it"
+        " equal what the source itself says, where it says so?"
+    )
+    deps = [entity_key(connection, entity) for entity in ("customers", "invoices", "credit_notes", "payments")]
+    return _result(result_spec("control_totals", question, deps), connection, reconcile_control_totals)
+
+
+def unapplied_cash(connection: SftpConnection) -> dg.AssetsDefinition:
+    """Return the asset that lists money not applied to invoices."""
+    question = "Which payments and credit notes are not applied in full, and since when?"
+    deps = [entity_key(connection, entity) for entity in ("credit_notes", "payments")]
+    return _result(result_spec("unapplied_cash", question, deps), connection, reconcile_unapplied_cash)
+
+
+def differences(connection: SftpConnection) -> dg.AssetsDefinition:
+    """Return the asset that keeps every break of the other results in one list."""
+    question = "Every break in one list: what, how much, since when, probable cause, who accepted it."
+    deps = [result_key("balances"), result_key("control_totals")]
+    return _result(result_spec("differences", question, deps), connection, reconcile_differences)
+
+
+def _result(spec: dg.AssetSpec, connection: SftpConnection, compute: _Compute) -> dg.AssetsDefinition:
+    """Return the asset of one result: the four have one shape."""
+
+    @dg.multi_asset(name=spec.key.path[-1], specs=[spec], can_subset=False)
+    def result(deployment: dg.ResourceParam[DeploymentResource]) -> dg.MaterializeResult[None]:
+        opened = deployment.deployment
+        summary = compute(opened.database_url, {connection.name: connection}, utc_now().date())
+        return dg.MaterializeResult(asset_key=spec.key, metadata=summary_metadata(summary))
+
+    return result
+
+
+def summary_metadata(summary: ResultSummary) -> Metadata:
+    """Return counts, sums and the rows that a person looks at first."""
+    shown: Metadata = {"dagster/row_count": summary.rows}
+    shown |= {name.replace("_", " "): number for name, number in summary.counts.items()}
+    shown["rows written"] = summary.changes.written
+    shown["rows deleted"] = summary.changes.deleted
+    shown["sums"] = rows_table(summary.totals)
+    shown["to look at first"] = rows_table(summary.worst)
+    return shown

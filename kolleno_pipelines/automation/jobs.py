@@ -1,0 +1,38 @@
+"""The three jobs: everything, everything but raw, the results alone. When they start is decided elsewhere."""
+
+from typing import TYPE_CHECKING
+
+import dagster as dg
+
+if TYPE_CHECKING:
+    from dagster._core.definitions.unresolved_asset_job_definition import UnresolvedAssetJobDefinition
+
+SFTP, REPROCESS, RECONCILIATION = "sftp", "reprocess", "reconciliation"
+
+#: In one process: a step of its own process would import everything again (docs/decisions.md).
+EXECUTOR = dg.in_process_executor
+
+
+def build_jobs() -> list["UnresolvedAssetJobDefinition"]:
+    """Return the jobs; a range of days is given by the run (partition, range tags, backfill)."""
+    everything = dg.AssetSelection.all()
+    return [
+        dg.define_asset_job(
+            SFTP,
+            everything,
+            executor_def=EXECUTOR,
+            description="From the drop folder to reconciled receivables, for a day or a range of days.",
+        ),
+        dg.define_asset_job(
+            REPROCESS,
+            everything - dg.AssetSelection.groups("raw"),
+            executor_def=EXECUTOR,
+            description="Validate, load, fold and reconcile again from the archive; the server is not asked.",
+        ),
+        dg.define_asset_job(
+            RECONCILIATION,
+            dg.AssetSelection.groups("reconciliation"),
+            executor_def=EXECUTOR,
+            description="The results alone, from the receivables as they are.",
+        ),
+    ]

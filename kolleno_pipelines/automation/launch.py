@@ -1,0 +1,147 @@
+"""Runs a job for a range of days in this process, on the instance of DAGSTER_HOME; prints one JSON line. No schedule.
+
+    python -m kolleno_pipelines.automation.launch --job sftp --from 2026-01-01 --to 2026-03-31 [--no-reload]
+
+Exit codes: 0 every run succeeded, 1 a run failed, 2 it could not start (one sentence on stderr).
+
+The same through the running webserver is a backfill: docs/reprocess.md has the GraphQL call.
+"""
+
+import argparse
+import json
+import os
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field
+from datetime import date, timedelta
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import dagster as dg
+
+#: Materialisation events of a range are written in batches; one by one they take twice as long.
+EVENT_BATCH = "500"
+JOBS = ("sftp", "reprocess", "reconciliation")
+
+
+@dataclass
+class Launched:
+    """What the runs did; `seconds` from the first start to the last end, without loading the definitions."""
+
+    job: str
+    first_day: str
+    last_day: str
+    success: bool
+    seconds: float
+    loading_seconds: float
+    runs: list[dict[str, object]] = field(default_factory=list)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command; returns its exit code."""
+    wanted = _parser().parse_args(arguments)
+    os.environ.setdefault("DAGSTER_EVENT_BATCH_SIZE", EVENT_BATCH)
+    begun = time.monotonic()
+    import dagster as dg
+
+    from kolleno_pipelines.connections import ConnectionsError
+    from kolleno_pipelines.definitions import build_definitions
+    from kolleno_pipelines.settings import SettingsError, load_settings
+
+    try:
+        settings = load_settings()
+        definitions = build_definitions(settings)
+        with dg.DagsterInstance.get() as instance:
+            launched = launch(
+                instance,
+                definitions,
+                wanted.job,
+                wanted.first,
+                wanted.last,
+                reload=wanted.reload,
+                run_days=wanted.run_days,
+                tags=_tags(settings),
+            )
+    except (SettingsError, ConnectionsError, dg.DagsterInvariantViolationError) as error:
+        sys.stderr.write(f"{' '.join(str(error).split())}\n")
+        return 2
+    launched.loading_seconds = round(time.monotonic() - begun - launched.seconds, 3)
+    sys.stdout.write(f"{json.dumps(asdict(launched))}\n")
+    return 0 if launched.success else 1
+
+
+def launch(
+    instance: "dg.DagsterInstance",
+    definitions: "dg.Definitions",
+    job: str,
+    first: date,
+    last: date,
+    *,
+    reload: bool = True,
+    run_days: int | None = None,
+    tags: dict[str, str] | None = None,
+) -> Launched:
+    """Execute a job for [first, last] in this process, in one run unless `run_days` cuts it, until a run fails."""
+    from kolleno_pipelines.assets.partitions import range_tags, ranges
+    from kolleno_pipelines.assets.sftp_csv.tables import STEP
+    from kolleno_pipelines.automation.jobs import RECONCILIATION
+
+    definition = definitions.resolve_job_def(job)
+    config = {"ops": {STEP: {"config": {"reload": reload}}}} if job != RECONCILIATION else None
+    days = [first + timedelta(days=number) for number in range((last - first).days + 1)]
+    launched = Launched(job, first.isoformat(), last.isoformat(), True, 0.0, 0.0)
+    begun = time.monotonic()
+    for start, end in ranges(days, run_days or len(days)):
+        run_begun = time.monotonic()
+        result = definition.execute_in_process(
+            instance=instance,
+            run_config=config,
+            tags=(tags or {}) | range_tags(start, end),
+            raise_on_error=False,
+        )
+        seconds = round(time.monotonic() - run_begun, 3)
+        launched.runs.append(_summary(instance, result, start, end, seconds))
+        launched.success = launched.success and result.success
+        if not result.success:
+            break
+    launched.seconds = round(time.monotonic() - begun, 3)
+    return launched
+
+
+def _summary(
+    instance: "dg.DagsterInstance", result: "dg.ExecuteInProcessResult", first: date, last: date, seconds: float
+) -> dict[str, object]:
+    from kolleno_pipelines.automation.run_failures import reason_of
+
+    return {
+        "run_id": result.run_id,
+        "first_day": first.isoformat(),
+        "last_day": last.isoformat(),
+        "success": result.success,
+        "seconds": seconds,
+        "error": None if result.success else reason_of(instance, result.run_id),
+    }
+
+
+def _tags(settings: object) -> dict[str, str]:
+    from kolleno_pipelines.automation.own_runs import SITE_TAG, site_of
+    from kolleno_pipelines.settings import Settings
+
+    return {SITE_TAG: site_of(settings)} if isinstance(settings, Settings) else {}
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m kolleno_pipelines.automation.launch", description=__doc__)
+    parser.add_argument("--job", choices=JOBS, required=True)
+    parser.add_argument("--from", dest="first", type=date.fromisoformat, required=True, metavar="DAY")
+    parser.add_argument("--to", dest="last", type=date.fromisoformat, required=True, metavar="DAY")
+    parser.add_argument(
+        "--reload", action=argparse.BooleanOptionalAction, default=True, help="load again what is loaded (default)"
+    )
+    parser.add_argument("--run-days", type=int, default=None, metavar="N", help="cut into runs of at most N days")
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,39 @@
+"""One look at the drop folder in a hurry: what is due, for which files and contents. Nothing is fetched or started."""
+
+from dataclasses import dataclass
+from datetime import date, datetime
+
+from kolleno_pipelines.connections import SftpConnection
+from kolleno_pipelines.connectors.sftp.client import open_drop
+from kolleno_pipelines.pipeline.clock import Clock, utc_now
+from kolleno_pipelines.pipeline.deployment import Deployment
+from kolleno_pipelines.pipeline.look import Look, days_due, look
+from kolleno_pipelines.pipeline.take import record_notices
+
+# Whoever looks every half minute ends soon: the next look is the retry.
+_IMPATIENT = {"connect_timeout": 5.0, "read_timeout": 10.0, "retries": 0}
+
+#: Size and time of change as listed; None for what is in the archive and waits for work.
+Content = tuple[int, datetime | None] | None
+
+
+@dataclass(frozen=True)
+class Arrivals:
+    """What was seen, and the days that need a run with the files that are the reason."""
+
+    seen: Look
+    due: dict[date, dict[str, Content]]
+
+
+def see_arrivals(deployment: Deployment, connection: SftpConnection, *, clock: Clock = utc_now) -> Arrivals:
+    """List the drop folder, note names that are not taken in the ledger, and say what is due.
+
+    Raises ConnectorError when the folder cannot be listed: that is not an empty folder.
+    """
+    fields = {name: min(getattr(connection, name), limit) for name, limit in _IMPATIENT.items()}
+    with open_drop(connection.model_copy(update=fields), deployment.resolve) as drop:
+        seen = look(deployment, connection, drop, clock=clock)
+    record_notices(deployment, connection, seen)
+    listed = {c.entry.name: (c.entry.size or 0, c.entry.modified_at) for c in seen.candidates}
+    due = days_due(deployment, connection, seen)
+    return Arrivals(seen, {day: {name: listed.get(name) for name in names} for day, names in due.items()})

@@ -1,0 +1,65 @@
+"""Which days are worked on, and whether the process of a run lives: locks in PostgreSQL that end with their holder.
+
+What the orchestrator says about its runs does not belong here.
+"""
+
+from collections.abc import Collection, Iterable, Iterator
+from contextlib import ExitStack, contextmanager
+from datetime import date
+from typing import Any
+
+import psycopg
+
+from kolleno_pipelines.connections import SftpConnection
+from kolleno_pipelines.pipeline.deployment import Deployment
+from kolleno_pipelines.storage import run_marks
+from kolleno_pipelines.storage.batches import busy_days, days_in_flight
+
+
+@contextmanager
+def in_flight(deployment: Deployment, connection: SftpConnection, days: Collection[date]) -> Iterator[None]:
+    """Hold the lock of each of the days while the block runs. Raises DayBusyError after ten minutes of waiting."""
+    with deployment.session() as session, days_in_flight(session, connection.name, sorted(days)):
+        yield
+
+
+def days_busy(deployment: Deployment, connection: SftpConnection, days: Collection[date]) -> set[date]:
+    """Return those of the days on which somebody works now."""
+    with deployment.session() as session:
+        return busy_days(session, connection.name, sorted(days))
+
+
+class RunMark:
+    """The mark of this process's run; `renew` sets it again after the database was away."""
+
+    def __init__(self, deployment: Deployment, run_id: str) -> None:
+        self._deployment, self._run_id = deployment, run_id
+        self._held = ExitStack()
+        self._session: psycopg.Connection[Any] | None = None
+
+    def renew(self) -> None:
+        """Set the mark unless it stands."""
+        if self._session is not None and _answers(self._session):
+            return
+        self._held.close()
+        self._session = self._held.enter_context(self._deployment.session())
+        run_marks.mark_running(self._session, self._run_id)
+
+    def close(self) -> None:
+        """Take the mark away."""
+        self._held.close()
+        self._session = None
+
+
+def _answers(session: psycopg.Connection[Any]) -> bool:
+    try:
+        session.execute("SELECT")
+    except psycopg.Error:
+        return False
+    return True
+
+
+def runs_without_process(deployment: Deployment, run_ids: Iterable[str]) -> set[str]:
+    """Return those of the runs whose process is gone, as far as the marks tell."""
+    with deployment.session() as session:
+        return run_marks.without_mark(session, run_ids)

@@ -1,0 +1,1 @@
+"""Dagster configuration of what assets and sensors share. No work is done here."""

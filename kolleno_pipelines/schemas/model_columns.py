@@ -1,0 +1,217 @@
+"""Columns of the `receivables` tables and of the results, with type and meaning, for people who look at the graph.
+
+The tables themselves are made by the migrations; a test holds both against each other. No SQL.
+"""
+
+from typing import NamedTuple
+
+
+class ModelColumn(NamedTuple):
+    """One column: PostgreSQL's type, meaning in a few words."""
+
+    name: str
+    type: str
+    meaning: str
+
+
+Columns = tuple[ModelColumn, ...]
+
+
+def _columns(text: str) -> Columns:
+    """Read lines of `name type meaning`."""
+    return tuple(ModelColumn(*line.split(maxsplit=2)) for line in text.strip().splitlines())
+
+
+_KEY = _columns("""
+connection text configured account that the record comes from
+source_id text the record's id in its source; with connection the key
+""")
+_TRACE = _columns("""
+observed_at timestamptz version (time in the file's name) of the input in which the record last changed
+extra jsonb columns that the contract does not name, as sent
+origin text file and line of the newest input
+loaded_at timestamptz when the row was written
+""")
+_CUSTOMER = _columns("""
+customer_connection text connection of the customer
+customer_source_id text the customer's id there
+""")
+_DOCUMENT = _columns("""
+kind text kind of document
+ref text number shown to people
+customer_connection text connection of the customer
+customer_source_id text the customer's id there
+posting_status text draft, pending_approval, posted, voided or deleted: only posted counts
+collection_status text disputed, instalments, bad_debt, payment_pending, payment_scheduled or none: an overlay
+status_stated text the source's own word
+amount numeric total as stated, positive in the document's own sense
+balance numeric what the source states is open
+balance_source text stated, derived or unknown: a derived balance proves nothing
+currency_iso text ISO 4217
+date_issued date date of the document
+date_due date date due
+date_paid date date paid, as stated
+settlement text open, partially_paid, paid or overpaid: derived from amount and balance
+balance_open numeric what counts: the balance when posted, else 0
+""")
+
+ENTITIES: dict[str, Columns] = {
+    "customers": _KEY
+    + _columns("""
+ref text number shown to people
+name text name
+currency_iso text currency of the account
+address_line_1 text address
+address_line_2 text address
+postal_code text address
+city text address
+state text address
+country_iso text ISO 3166
+credit_limit_amount numeric credit limit
+parent_source_id text parent customer as stated
+group_source_id text ultimate parent, derived
+balance_stated numeric what the source says this customer owes, where it says so
+balance_currency_iso text its currency
+""")
+    + _TRACE,
+    "contacts": _KEY
+    + _columns("""
+first_name text first name
+last_name text last name
+email text e-mail address
+phone text telephone
+mobile text mobile telephone
+""")
+    + _TRACE,
+    "contact_links": _KEY
+    + _columns("contact_source_id text the contact")
+    + _CUSTOMER
+    + _columns("""
+position text position
+is_primary boolean first contact of the customer
+is_active boolean in use
+""")
+    + tuple(c for c in _TRACE if c.name != "extra"),
+    "invoices": _KEY
+    + _DOCUMENT
+    + _columns("""
+po_number text purchase order of the customer
+description text description
+amount_net numeric amount without tax
+amount_tax numeric tax
+""")
+    + _TRACE,
+    "credit_notes": _KEY + _DOCUMENT + _columns("description text description") + _TRACE,
+    "payments": _KEY + _DOCUMENT + _columns("method text way of payment") + _TRACE,
+    "allocations": _KEY
+    + _columns("""
+owner_kind text kind of the document whose set this allocation belongs to
+owner_source_id text that document
+from_kind text where the money or credit comes from
+from_source_id text that document
+to_kind text what it settles
+to_source_id text that document
+amount numeric part applied, in the currency of what it settles
+date_applied date when it was applied, as stated
+removed_at timestamptz version in which it ended; empty while it lives
+""")
+    + _TRACE,
+}
+
+_SIDES = _columns("""
+customer_source_id text customer
+currency_iso text currency
+""")
+_BREAK = _columns("""
+break_id text stable id: hash of kind, connection and both sides
+connection text connection
+""")
+
+RESULTS: dict[str, Columns] = {
+    "balances": _BREAK
+    + _columns("""
+kind text kind of document
+source_id text document
+customer_source_id text customer
+currency_iso text currency
+amount numeric stated amount
+allocated numeric what the allocations come to
+balance numeric stated balance
+difference numeric amount - allocated - balance
+is_opening boolean the difference was there at first sight and has not changed
+cause text probable cause
+since timestamptz version of the input in which the difference arose
+evidence jsonb what the cause was read from
+"""),
+    "control_totals": _columns("""
+connection text connection
+currency_iso text currency
+customers bigint customers with an open item
+invoices_open bigint open invoices
+invoices_balance numeric open on invoices
+credit_notes_balance numeric open on credit notes
+payments_balance numeric unapplied on payments
+journals_balance numeric journals, signed
+net numeric invoices - credit notes - payments + journals
+stated numeric what the source itself says is owed; empty where it says nothing
+difference numeric computed - stated
+"""),
+    "ageing": _columns("""
+day date the day
+connection text connection
+currency_iso text currency
+bucket text days past due; unapplied is negative
+documents bigint open invoices in the bucket
+amount numeric open amount
+"""),
+    "roll_forward": _columns("""
+day date the day
+connection text connection
+currency_iso text currency
+opening numeric closing of the day before
+invoices numeric + invoices
+credit_notes numeric - credit notes
+receipts numeric - receipts
+refunds numeric + refunds paid out
+journals numeric +/- journals
+write_offs numeric - write-offs and discounts
+unexplained numeric - what no allocation explains
+closing numeric what is open at the end of the day
+dated_ahead numeric part of today's closing that comes from later dates
+"""),
+    "unapplied_cash": _columns("""
+connection text connection
+kind text payment or credit_note
+source_id text document
+ref text number shown to people
+customer_source_id text customer
+currency_iso text currency
+date_issued date date of the document
+amount numeric amount
+balance numeric what is left to apply
+age_days integer days since its date
+bucket text age
+"""),
+    "differences": _BREAK
+    + _columns("""
+kind text which fact does not hold
+left_kind text kind of the first side
+left_source_id text first side
+right_kind text kind of the second side
+right_source_id text second side
+""")
+    + _SIDES
+    + _columns("""
+amount numeric how much
+cause text probable cause
+since timestamptz version of the input in which it arose
+evidence jsonb what the cause was read from
+status text open, accepted, resolved or reopened
+accepted_by text who accepted it
+why text why
+until date last day of the acceptance
+accepted_amount numeric amount when accepted
+accepted_at timestamptz when accepted
+resolved_on date day on which it was gone
+"""),
+}
