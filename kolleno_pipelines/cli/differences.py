@@ -29,10 +29,14 @@ def accept(
 ) -> None:
     """Accept a break as it is: it stays listed and is no longer red, until its amount changes or the day has passed."""
     from kolleno_pipelines.pipeline import acceptance
+    from kolleno_pipelines.pipeline.clock import utc_now
     from kolleno_pipelines.pipeline.deployment import open_deployment
     from kolleno_pipelines.pipeline.person import operator_name
 
-    acceptance.accept(open_deployment(), break_id, why=why, by=operator_name(), until=until)
+    deployment = open_deployment()
+    acceptance.accept(
+        deployment.database_url, break_id, why=why, by=operator_name(), today=utc_now().date(), until=until
+    )
     say(f"{break_id} is accepted{f' until {until}' if until else ''}.")
 
 
@@ -43,5 +47,5 @@ def reopen(break_id: BreakId, why: Why) -> None:
     from kolleno_pipelines.pipeline.deployment import open_deployment
     from kolleno_pipelines.pipeline.person import operator_name
 
-    acceptance.reopen(open_deployment(), break_id, why=why, by=operator_name())
+    acceptance.reopen(open_deployment().database_url, break_id, why=why, by=operator_name())
     say(f"{break_id} is open again.")

@@ -1,0 +1,186 @@
+"""What the command does from end to end: ingest or re-process, then reconcile. The stages themselves lie beside it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from datetime import date
+from typing import Any
+
+from kolleno_pipelines.connections import SftpConnection
+from kolleno_pipelines.pipeline.clock import Clock, utc_now
+from kolleno_pipelines.pipeline.deployment import Deployment
+from kolleno_pipelines.pipeline.ingest import Ingested, ingest
+from kolleno_pipelines.pipeline.reconcile import ResultSummary
+from kolleno_pipelines.pipeline.refresh import refresh
+from kolleno_pipelines.pipeline.reprocess import Reprocessed, reprocess
+from kolleno_pipelines.storage.ledger import LedgerFile
+
+Progress = Callable[[str], None]
+
+
+@dataclass
+class Delivered:
+    """What one ingestion of a connection came to, reconciliation included."""
+
+    ingested: Ingested
+    results: list[ResultSummary] = field(default_factory=list)
+
+    @property
+    def has_findings(self) -> bool:
+        """Whether somebody should look at what came in (breaks have a report of their own)."""
+        return self.ingested.has_findings
+
+    @property
+    def is_new(self) -> bool:
+        """Whether anything at all was new."""
+        done = self.ingested
+        return bool(done.taken.names or done.taken.notices or done.loaded.loaded or done.loaded.failed)
+
+    def to_json(self) -> dict[str, Any]:
+        """Return one element of `kolleno ingest --json`."""
+        done = self.ingested
+        return {
+            "connection": done.connection,
+            "taken": done.taken.names,
+            "bytes": done.taken.bytes,
+            "unchanged": done.taken.duplicates,
+            "settling": done.taken.settling,
+            "notices": [{"name": n.name, "code": n.code, "message": n.message} for n in done.taken.notices],
+            "loaded": [_file(file) for file in done.loaded.loaded],
+            "failed": [_file(file) for file in done.loaded.failed],
+            "batches": done.loaded.batches,
+            "open_batches": [vars(batch) for batch in done.open_batches],
+            "changes": {name: vars(changes) for name, changes in done.folded.entities.items()},
+            "parked": done.folded.parked,
+            "days": done.days,
+            "answered": done.answered,
+            "results": [_result(result) for result in self.results],
+        }
+
+    def sentences(self) -> Iterator[str]:
+        """Yield what happened, a line each."""
+        done = self.ingested
+        name = done.connection
+        if not self.is_new:
+            yield f"{name}: nothing new."
+        else:
+            yield f"{name}: {len(done.taken.names)} files taken ({done.taken.bytes:,} bytes), {_loads(done)}."
+        yield from (f"{name}: {notice.message}" for notice in done.taken.notices)
+        yield from (f"{file.name} failed: {file.message}" for file in done.loaded.failed)
+        yield from (
+            f"{file.name}: {file.rows_rejected} of {file.rows_read} rows rejected (kolleno files show {file.name})"
+            for file in done.loaded.loaded
+            if file.rows_rejected
+        )
+        changed = {entity: c for entity, c in done.folded.entities.items() if c.new or c.changed or c.gone}
+        if changed:
+            yield "Changed: " + ", ".join(f"{entity} {_counts(c.new, c.changed, c.gone)}" for entity, c in changed.items())
+        if done.folded.parked:
+            yield f"{done.folded.parked} rows wait for a record that has not come yet."
+        for batch in done.open_batches:
+            lacking = ", ".join([*batch.missing, *batch.failed])
+            yield f"Batch {batch.batch_id} is {batch.status}{f': {lacking}' if lacking else ''} (kolleno batches)."
+        if done.taken.settling:
+            yield f"{len(done.taken.settling)} files are still being written; the next look takes them."
+        yield from _reconciled(self.results)
+
+
+def deliver(
+    deployment: Deployment,
+    connection: SftpConnection,
+    *,
+    clock: Clock = utc_now,
+    progress: Progress = lambda _: None,
+) -> Delivered:
+    """Look once, take what is new through to reconciliation. Raises ConnectorError when the folder cannot be read."""
+    done = Delivered(ingest(deployment, connection, clock=clock, progress=progress))
+    done.results = refresh(deployment, clock=clock, progress=progress)
+    return done
+
+
+@dataclass
+class Replayed:
+    """What re-processing a range came to, reconciliation included (none in a dry run)."""
+
+    reprocessed: Reprocessed
+    results: list[ResultSummary] = field(default_factory=list)
+
+    @property
+    def has_findings(self) -> bool:
+        """Whether files of the range fail or have rejected rows; a dry run finds nothing."""
+        done = self.reprocessed
+        return not done.dry_run and bool(done.failed or any(file.rows_rejected for file in done.files))
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the shape of `kolleno reprocess --json`."""
+        done = self.reprocessed
+        return {
+            "first": done.first,
+            "last": done.last,
+            "dry_run": done.dry_run,
+            "files": [_file(file) for file in done.files],
+            "failed": [_file(file) for file in done.failed],
+            "changed": done.changed,
+            "changes": {name: vars(changes) for name, changes in done.changes.items()},
+            "results": [_result(result) for result in self.results],
+        }
+
+
+def replay(
+    deployment: Deployment,
+    connection: SftpConnection,
+    first: date,
+    last: date,
+    *,
+    only_failed: bool = False,
+    dry_run: bool = False,
+    requested_by: str | None = None,
+    clock: Clock = utc_now,
+    progress: Progress = lambda _: None,
+) -> Replayed:
+    """Re-process [first, last] from the archive, then reconcile the present state and each day of the range."""
+    done = reprocess(
+        deployment,
+        connection,
+        first,
+        last,
+        only_failed=only_failed,
+        dry_run=dry_run,
+        requested_by=requested_by,
+        clock=clock,
+        progress=progress,
+    )
+    if dry_run:
+        return Replayed(done)
+    until = min(last, clock().date())
+    days = {file.partition_day for file in done.files if first <= file.partition_day <= until}
+    return Replayed(done, refresh(deployment, days=days, clock=clock, progress=progress))
+
+
+def _loads(done: Ingested) -> str:
+    loaded, failed = len(done.loaded.loaded), len(done.loaded.failed)
+    rows = sum(file.rows_accepted or 0 for file in done.loaded.loaded)
+    return f"{loaded} loaded with {rows:,} rows in {len(done.loaded.batches)} batches, {failed} failed"
+
+
+def _counts(new: int, changed: int, gone: int) -> str:
+    parts = ((new, "new"), (changed, "changed"), (gone, "gone"))
+    return ", ".join(f"{number} {word}" for number, word in parts if number)
+
+
+def _reconciled(results: list[ResultSummary]) -> Iterator[str]:
+    found = {result.result: result for result in results}
+    if (breaks := found.get("differences")) is not None:
+        red = breaks.counts.get("red", 0)
+        known = breaks.rows - red
+        yield f"Reconciled: {red} breaks ask for somebody, {known} are opening or accepted (kolleno report differences)."
+
+
+def _file(file: LedgerFile) -> dict[str, Any]:
+    names = ("name", "type", "receipt", "status", "message", "rows_read", "rows_accepted", "rows_rejected", "warnings")
+    return {name: getattr(file, name) for name in names} | {"day": file.partition_day, "codes": file.code_counts}
+
+
+def _result(result: ResultSummary) -> dict[str, Any]:
+    return {"result": result.result, "rows": result.rows, "changes": vars(result.changes), "counts": result.counts}

@@ -1,0 +1,40 @@
+"""Bringing the reconciliation results up to what was folded: the present state, today, the days touched. No formula."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from datetime import date
+
+from kolleno_pipelines.pipeline.clock import Clock, utc_now
+from kolleno_pipelines.pipeline.deployment import Deployment
+from kolleno_pipelines.pipeline.reconcile import ResultSummary, reconcile_present
+from kolleno_pipelines.pipeline.reconcile_days import reconcile_days
+from kolleno_pipelines.storage import freshness
+
+Progress = Callable[[str], None]
+
+
+def refresh(
+    deployment: Deployment,
+    *,
+    days: Iterable[date] = (),
+    clock: Clock = utc_now,
+    progress: Progress = lambda _: None,
+) -> list[ResultSummary]:
+    """Compute what is stale, and `days` in any case; an empty list says that everything was up to date.
+
+    What is stale is told by the ledger, so that a run that died between fold and reconciliation is made up for.
+    Raises FutureDayError for a day after today.
+    """
+    today = clock().date()
+    wanted = set(days)
+    with deployment.session() as session:
+        is_present = True
+        for name in deployment.connections:
+            wanted |= {day for day in freshness.stale_days(session, name) if day <= today}
+            is_present = is_present and freshness.is_present(session, name, today)
+    if is_present and not wanted:
+        return []
+    progress("reconciliation")
+    present = reconcile_present(deployment.database_url, deployment.connections, today)
+    return [*present, *reconcile_days(deployment.database_url, deployment.connections, today, {*wanted, today})]
