@@ -78,19 +78,28 @@ class Ageing:
             self._add_cut(moved, spans.cut(due_days + np.int64(low), due_days + np.int64(high)), name, counts=True)
 
     def rows(self, on: Iterable[date]) -> Iterator[AgeingRow]:
-        """Return the rows of the days asked for, by currency, customer and bucket; what sums to nothing is left out."""
-        wanted = sorted(set(on))
-        order = {name: place for place, name in enumerate((*self.buckets.names, UNAPPLIED))}
-        for key in sorted(self._changes, key=lambda key: (key.currency, key.customer or "", order[key.bucket])):
-            amount_changes, document_changes = self._changes[key]
-            amounts, documents = np.cumsum(amount_changes), np.cumsum(document_changes)
-            for day in wanted:
-                place = (day - self.first).days
-                amount, count = int(amounts[place]), int(documents[place])
-                if amount or count:
-                    yield AgeingRow(
-                        day, self.connection, key.customer, key.currency, key.bucket, count, decimal(amount)
-                    )
+        """Return the rows of the days asked for, by currency, customer, day and bucket.
+
+        Where anything is open, totals hold every bucket, also those at 0; by customer only the buckets in use.
+        """
+        wanted = [(day, (day - self.first).days) for day in sorted(set(on))]
+        nothing = (np.zeros((self.last - self.first).days + 2, dtype=np.int64),) * 2
+        owners = sorted({(key.currency, key.customer or "") for key in self._changes})
+        for currency, customer in owners:
+            owner = customer if self.by_customer else None
+            known = {bucket: self._changes.get(_Key(owner, currency, bucket)) for bucket in self.order}
+            sums = {bucket: [np.cumsum(change) for change in known[bucket] or nothing] for bucket in self.order}
+            for day, place in wanted:
+                figures = {bucket: (int(sums[bucket][0][place]), int(sums[bucket][1][place])) for bucket in self.order}
+                in_use = any(any(figure) for figure in figures.values())
+                for bucket, (amount, documents) in figures.items():
+                    if amount or documents or (in_use and not self.by_customer):
+                        yield AgeingRow(day, self.connection, owner, currency, bucket, documents, decimal(amount))
+
+    @property
+    def order(self) -> tuple[str, ...]:
+        """Every bucket as reports show them: by days late, then what is unapplied."""
+        return (*self.buckets.names, UNAPPLIED)
 
     def _add_cut(self, moved: Movements, spans: _Spans, bucket: str, *, counts: bool) -> None:
         if len(spans.document) == 0:

@@ -16,13 +16,18 @@ _ZERO = Decimal(0)
 
 
 def control_totals(
-    totals: Iterable[CustomerTotal], stated: Iterable[StatedTotal], tolerance: Mapping[str, Decimal]
+    connection: str,
+    currencies: Iterable[str],
+    totals: Iterable[CustomerTotal],
+    stated: Iterable[StatedTotal],
+    tolerance: Mapping[str, Decimal],
 ) -> tuple[list[ControlTotal], list[ControlTotalBreak]]:
     """Return one row per currency and every customer whose computed and stated balances differ (one connection).
 
-    Only customers for which the source states a balance are compared; `difference` is computed - stated over them,
-    null where no customer of the currency has one. A stated balance without currency is compared where the customer's
-    documents have one currency. At first sight, too, every customer that differs is listed.
+    `currencies` are those of the posted documents: one in which nothing is open has a row of zeros. Only customers for
+    which the source states a balance are compared; `difference` is computed - stated over them, null where no customer
+    of the currency has one. A stated balance without currency is compared where the customer's open documents have
+    one currency. At first sight, too, every customer that differs is listed.
     """
     rows: dict[str, list[CustomerTotal]] = {}
     by_customer: dict[str, dict[str, CustomerTotal]] = {}
@@ -35,14 +40,16 @@ def control_totals(
         currency = one.currency_iso or (next(iter(mine)) if len(mine) == 1 else None)
         if currency is not None:
             compared.setdefault(currency, []).append(_compared(one, currency, mine.get(currency)))
-    currencies = sorted({*rows, *compared})
+    known = sorted({*currencies, *rows, *compared})
     breaks = [
         row
-        for currency in currencies
+        for currency in known
         for row in compared.get(currency, [])
         if abs(row.difference) > tolerance.get(currency, _ZERO)
     ]
-    return [_total(currency, rows.get(currency, []), compared.get(currency, [])) for currency in currencies], breaks
+    return [
+        _total(connection, currency, rows.get(currency, []), compared.get(currency, [])) for currency in known
+    ], breaks
 
 
 def _compared(stated: StatedTotal, currency: str, total: CustomerTotal | None) -> ControlTotalBreak:
@@ -60,9 +67,11 @@ def _compared(stated: StatedTotal, currency: str, total: CustomerTotal | None) -
     )
 
 
-def _total(currency: str, rows: list[CustomerTotal], compared: list[ControlTotalBreak]) -> ControlTotal:
+def _total(
+    connection: str, currency: str, rows: list[CustomerTotal], compared: list[ControlTotalBreak]
+) -> ControlTotal:
     return ControlTotal(
-        connection=(rows or compared)[0].connection,
+        connection=connection,
         currency_iso=currency,
         customers=sum(row.items_open > 0 for row in rows),
         invoices_open=sum(row.invoices_open for row in rows),

@@ -108,10 +108,11 @@ LINE_OF_OTHER_SIDE: dict[str, Line] = {
 UNAPPLIED = "unapplied"
 NOT_DUE = "not_due"
 
-#: Posted documents of one connection and kind, as the rules take them.
+#: Posted documents of one connection and kind, as the rules take them; the group is the customer's ultimate parent.
 DOCUMENTS = _schema(
     source_id=_TEXT,
     customer_source_id=_TEXT,
+    group_source_id=_TEXT,
     currency_iso=_TEXT,
     amount=AMOUNT,
     balance=AMOUNT,
@@ -123,8 +124,8 @@ DOCUMENTS = _schema(
     observed_at=MOMENT,
 )
 
-#: Live allocations of those documents; `source_id` is the document's, `other_*` the document at the other end
-#: (null where it is not known), `*_group` the ultimate parents of both customers.
+#: Live allocations of those documents; `source_id` is the document's, `other_*` the document at the other end (null
+#: where it is not known) and its customer's ultimate parent.
 ALLOCATIONS = _schema(
     source_id=_TEXT,
     other_kind=_TEXT,
@@ -132,7 +133,6 @@ ALLOCATIONS = _schema(
     other_posting_status=_TEXT,
     other_date=_DAY,
     other_currency_iso=_TEXT,
-    own_group=_TEXT,
     other_group=_TEXT,
     amount=AMOUNT,
     date_applied=_DAY,
@@ -154,6 +154,19 @@ PARKED_LINKS = _schema(
     parent_is_parked=pa.bool_(),
 )
 
+#: Open payments and credit notes.
+UNAPPLIED_ITEMS = _schema(
+    connection=_TEXT,
+    kind=_TEXT,
+    source_id=_TEXT,
+    ref=_TEXT,
+    customer_source_id=_TEXT,
+    currency_iso=_TEXT,
+    date_issued=_DAY,
+    amount=AMOUNT,
+    balance=AMOUNT,
+)
+
 BALANCES = _schema(
     break_id=_TEXT,
     connection=_TEXT,
@@ -169,6 +182,18 @@ BALANCES = _schema(
     cause=_TEXT,
     since=MOMENT,
     evidence=_TEXT,
+)
+
+
+#: Documents behind the unexplained lines of the roll-forward; amounts as that line shows them.
+UNEXPLAINED = _schema(
+    day=_DAY,
+    connection=_TEXT,
+    kind=_TEXT,
+    source_id=_TEXT,
+    basis=_TEXT,
+    currency_iso=_TEXT,
+    amount=TOTAL,
 )
 
 
@@ -312,16 +337,3 @@ class RollForwardRow:
     unexplained: Decimal
     closing: Decimal
     dated_ahead: Decimal
-
-
-@dataclass(frozen=True)
-class UnexplainedRow:
-    """One document's part of a day's unexplained line."""
-
-    day: date
-    connection: str
-    kind: str
-    source_id: str
-    basis: str
-    currency_iso: str
-    amount: Decimal

@@ -151,7 +151,12 @@ def read_table(conn: psycopg.Connection[Any], query: str, params: Mapping[str, o
         read_options=_csv.ReadOptions(column_names=schema.names),
         parse_options=_csv.ParseOptions(newlines_in_values=True),
         convert_options=_csv.ConvertOptions(
-            column_types=schema, null_values=[""], strings_can_be_null=True, quoted_strings_can_be_null=False
+            column_types=schema,
+            null_values=[""],
+            strings_can_be_null=True,
+            quoted_strings_can_be_null=False,
+            true_values=["t"],
+            false_values=["f"],
         ),
     )
 

@@ -1,0 +1,154 @@
+"""Computes the results that have a day, ageing and roll-forward, for any days. What the figures mean is in rules/."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass
+from datetime import date
+from typing import Any
+
+import psycopg
+
+from kolleno_pipelines.pipeline.reconcile import WORST, Connections, ReconciledConnection, ResultSummary, merge_stages
+from kolleno_pipelines.rules.ageing import Ageing, Buckets
+from kolleno_pipelines.rules.effective_days import movements
+from kolleno_pipelines.rules.proof import prove
+from kolleno_pipelines.rules.roll_forward import RollForward
+from kolleno_pipelines.schemas.results import AgeingRow, RollForwardRow
+from kolleno_pipelines.storage import documents, failpoints, result_rows
+from kolleno_pipelines.storage.results import Stage, note_computed, result_transaction
+
+AGEING, ROLL_FORWARD = "ageing", "roll_forward"
+_TABLES = {AGEING: ("ageing", "ageing_by_customer"), ROLL_FORWARD: ("roll_forward", "unexplained")}
+
+
+class FutureDayError(ValueError):
+    """A day after today was asked for; the text says so."""
+
+
+def reconcile_ageing(database_url: str, connections: Connections, today: date, days: Iterable[date]) -> ResultSummary:
+    """Compute what was open on each of the days, by bucket; for today also by customer. Raises FutureDayError."""
+    return reconcile_days(database_url, connections, today, days, results=(AGEING,))[0]
+
+
+def reconcile_roll_forward(
+    database_url: str, connections: Connections, today: date, days: Iterable[date]
+) -> ResultSummary:
+    """Compute opening, movements and closing of each of the days. Raises FutureDayError."""
+    return reconcile_days(database_url, connections, today, days, results=(ROLL_FORWARD,))[0]
+
+
+def reconcile_days(
+    database_url: str,
+    connections: Connections,
+    today: date,
+    days: Iterable[date],
+    results: Collection[str] = (AGEING, ROLL_FORWARD),
+) -> list[ResultSummary]:
+    """Compute results by day in one reading of the ledger and store them for all days in one transaction.
+
+    Raises FutureDayError; ArithmeticError, a defect, should a closing not be the ageing of its day.
+    """
+    wanted = past_days(days, today)
+    with result_transaction(database_url, [table for name in results for table in _TABLES[name]]) as conn:
+        books = [
+            read_book(conn, one, wanted, today, by_customer=AGEING in results and today in wanted)
+            for one in connections.values()
+            if wanted
+        ]
+        ageing = [row for book in books for row in book.ageing.rows(wanted)]
+        rolled = [row for book in books for row in book.roll_forward.rows(wanted, today)]
+        prove(ageing, rolled)
+        summaries = []
+        if AGEING in results:
+            summaries.append(_store_ageing(conn, connections, books, ageing, wanted, today))
+        if ROLL_FORWARD in results:
+            summaries.append(_store_roll_forward(conn, connections, books, rolled, wanted, today))
+        for name in results:
+            failpoints.reach(f"reconcile_{name}")
+    return summaries
+
+
+def past_days(days: Iterable[date], today: date) -> list[date]:
+    """Return the days in order, each once. Raises FutureDayError for one after today."""
+    wanted = sorted(set(days))
+    if wanted and wanted[-1] > today:
+        raise FutureDayError(f"{wanted[-1]} lies after today ({today}): there is no state of that day yet.")
+    return wanted
+
+
+@dataclass(frozen=True)
+class Book:
+    """Ageing and roll-forward of one connection."""
+
+    ageing: Ageing
+    by_customer: Ageing | None
+    roll_forward: RollForward
+
+
+def read_book(
+    conn: psycopg.Connection[Any], connection: ReconciledConnection, days: list[date], today: date, *, by_customer: bool
+) -> Book:
+    """Read a connection's ledger once; `by_customer` adds the ageing of the last day by customer."""
+    buckets = Buckets(tuple(connection.ageing_buckets))
+    first, last = days[0], days[-1]
+    book = Book(
+        Ageing(connection.name, first, last, buckets),
+        Ageing(connection.name, last, last, buckets, by_customer=True) if by_customer else None,
+        RollForward(connection.name, first, last),
+    )
+    for part in documents.ledger_parts(conn, connection.name):
+        moved = movements(part, today)
+        book.ageing.add(moved)
+        book.roll_forward.add(moved)
+        if book.by_customer is not None:
+            book.by_customer.add(moved)
+    return book
+
+
+def _store_ageing(
+    conn: psycopg.Connection[Any],
+    connections: Connections,
+    books: Sequence[Book],
+    rows: Sequence[AgeingRow],
+    days: Sequence[date],
+    today: date,
+) -> ResultSummary:
+    staged, by_customer = Stage(conn, "ageing"), Stage(conn, "ageing_by_customer")
+    staged.add_rows(rows)
+    changes = merge_stages(connections, staged, days=days)
+    if today in days:
+        for book in books:
+            by_customer.add_rows(book.by_customer.rows([today]) if book.by_customer else [])
+        changes += merge_stages(connections, by_customer)
+    note_computed(conn, AGEING, list(connections), today, days)
+    last = [row for row in rows if row.day == days[-1]]
+    overdue = result_rows.most_overdue(conn, list(connections), limit=WORST) if today in days else []
+    names = ("day", "connection", "currency_iso", "bucket", "documents", "amount")
+    totals = [{name: getattr(row, name) for name in names} for row in last]
+    counts = {"days": len(days), "documents": sum(row.documents for row in last)}
+    return ResultSummary(AGEING, len(rows), changes, counts, totals, overdue)
+
+
+def _store_roll_forward(
+    conn: psycopg.Connection[Any],
+    connections: Connections,
+    books: Sequence[Book],
+    rows: Sequence[RollForwardRow],
+    days: Sequence[date],
+    today: date,
+) -> ResultSummary:
+    staged, unexplained = Stage(conn, "roll_forward"), Stage(conn, "unexplained")
+    staged.add_rows(rows)
+    for book in books:
+        unexplained.add_table(book.roll_forward.listed(days))
+    changes = merge_stages(connections, staged, unexplained, days=days)
+    note_computed(conn, ROLL_FORWARD, list(connections), today, days)
+    red = result_rows.red_unexplained(conn, list(connections), days, limit=WORST)
+    counts = {
+        "days": len(days),
+        "unexplained_documents": unexplained.rows,
+        "days_with_unexplained": len({row.day for row in rows if row.unexplained}),
+    }
+    last = [row.__dict__ for row in rows if row.day == days[-1]]
+    return ResultSummary(ROLL_FORWARD, len(rows), changes, counts, last, red)

@@ -1,0 +1,165 @@
+"""Reports as plain rows, the same for the command, for JSON and for CSV. Laying them out does not belong here."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from datetime import date, datetime
+from decimal import Decimal
+from typing import Any
+
+from kolleno_pipelines.pipeline.reconcile import Connections
+from kolleno_pipelines.pipeline.reconcile_days import Book, FutureDayError, past_days, read_book
+from kolleno_pipelines.schemas.currencies import decimals_of
+from kolleno_pipelines.storage import result_rows
+from kolleno_pipelines.storage.results import reading
+
+Row = dict[str, Any]
+
+BALANCES, CONTROL_TOTALS, AGEING = "balances", "control-totals", "ageing"
+ROLL_FORWARD, UNAPPLIED_CASH, DIFFERENCES = "roll-forward", "unapplied-cash", "differences"
+REPORTS = (BALANCES, CONTROL_TOTALS, AGEING, ROLL_FORWARD, UNAPPLIED_CASH, DIFFERENCES)
+OF_A_DAY = (AGEING, ROLL_FORWARD)
+
+
+class ReportError(ValueError):
+    """The report cannot be given; the text says why and what to do."""
+
+
+def report(
+    name: str,
+    database_url: str,
+    connections: Connections,
+    today: date,
+    *,
+    as_of: date | None = None,
+    by: str | None = None,
+    include_mirrors: bool = False,
+) -> list[Row]:
+    """Return a report's rows, ready for JSON: amounts as text, days and moments in ISO form.
+
+    `as_of` (ageing and roll-forward only) is a day up to today; these two are computed from what is known now, the
+    others are read as last computed; balances lists the documents that differ. `by` is "customer", for ageing.
+    Raises ReportError.
+    """
+    _refuse(name, as_of, by)
+    chosen = {key: one for key, one in connections.items() if include_mirrors or one.role == "ledger"}
+    if name in OF_A_DAY:
+        return _of_a_day(name, database_url, chosen, today, as_of or today, by_customer=by is not None)
+    with reading(database_url) as conn:
+
+        def read(table: str) -> list[Row]:
+            return result_rows.stored_rows(conn, table, list(chosen))
+
+        if name == CONTROL_TOTALS:
+            return _control_totals(read)
+        if name == DIFFERENCES:
+            return _differences(read, today)
+        return [_plain(row) for row in read(name.replace("-", "_"))]
+
+
+def balance_summary(database_url: str, connections: Connections) -> list[Row]:
+    """Return per connection, kind and currency how many documents tie and differ, as last computed."""
+    with reading(database_url) as conn:
+        return [_plain(row) for row in result_rows.stored_rows(conn, "balance_summary", list(connections))]
+
+
+def amount_text(amount: Decimal | None, currency_iso: str | None) -> str | None:
+    """Return an amount with at least its currency's decimals and no zeros beyond them; null stays null."""
+    if amount is None:
+        return None
+    decimals = decimals_of(currency_iso) if currency_iso else 2
+    whole, _, fraction = f"{amount:f}".partition(".")
+    fraction = fraction.rstrip("0").ljust(decimals, "0")
+    text = f"{whole}.{fraction}" if fraction else whole
+    return "0" + text[2:] if text.startswith("-0") and not text.strip("-0.") else text
+
+
+def _refuse(name: str, as_of: date | None, by: str | None) -> None:
+    if name not in REPORTS:
+        raise ReportError(f"There is no report {name}; there are {', '.join(REPORTS)}.")
+    if as_of is not None and name not in OF_A_DAY:
+        raise ReportError(
+            f"--as-of does not go with {name}, which tells the present state: only {' and '.join(OF_A_DAY)} have a day."
+        )
+    if by not in {None, "customer"} or (by is not None and name != AGEING):
+        raise ReportError("--by goes with ageing only, and takes `customer`.")
+
+
+def _of_a_day(
+    name: str, database_url: str, connections: Connections, today: date, day: date, *, by_customer: bool
+) -> list[Row]:
+    try:
+        days = past_days([day], today)
+    except FutureDayError as error:
+        raise ReportError(str(error)) from None
+    rows: list[Row] = []
+    with reading(database_url) as conn:
+        for connection in connections.values():
+            book = read_book(conn, connection, days, today, by_customer=by_customer)
+            rows += _ageing(book, day) if name == AGEING else _roll_forward(book, day, today)
+    return rows
+
+
+def _ageing(book: Book, day: date) -> list[Row]:
+    rows: list[Row] = []
+    for row in (book.by_customer or book.ageing).rows([day]):
+        customer = {} if row.customer_source_id is None else {"customer_source_id": row.customer_source_id}
+        amount = amount_text(row.amount, row.currency_iso)
+        figures = {"bucket": row.bucket, "documents": row.documents, "amount": amount}
+        rows.append({"connection": row.connection, **customer, "currency_iso": row.currency_iso, **figures})
+    return rows
+
+
+def _roll_forward(book: Book, day: date, today: date) -> list[Row]:
+    rows = [_plain(row.__dict__) for row in book.roll_forward.rows([day], today)]
+    for row in rows:
+        row["unexplained_documents"] = [
+            _plain({name: one[name] for name in ("kind", "source_id", "basis", "amount", "currency_iso")})
+            for one in book.roll_forward.listed([day]).to_pylist()
+            if one["currency_iso"] == row["currency_iso"]
+        ]
+    return rows
+
+
+Read = Callable[[str], list[Row]]
+
+
+def _control_totals(read: Read) -> list[Row]:
+    breaks: dict[tuple[str, str], list[Row]] = {}
+    names = ("customer_source_id", "computed", "stated", "difference")
+    for one in read("control_total_breaks"):
+        shown = _plain({"currency_iso": one["currency_iso"], **{name: one[name] for name in names}})
+        shown.pop("currency_iso")
+        breaks.setdefault((one["connection"], one["currency_iso"]), []).append(shown)
+    return [
+        {**_plain(row), "breaks": breaks.get((row["connection"], row["currency_iso"]), [])}
+        for row in read("control_totals")
+    ]
+
+
+def _differences(read: Read, today: date) -> list[Row]:
+    names = ("accepted_amount", "accepted_at", "resolved_on")
+    return [
+        {
+            **_plain({key: value for key, value in row.items() if key not in names}),
+            "age_days": _age(row["since"], today),
+        }
+        for row in read("differences")
+    ]
+
+
+def _age(since: datetime, today: date) -> int:
+    return max((today - since.date()).days, 0)
+
+
+def _plain(row: Mapping[str, Any]) -> Row:
+    currency = row.get("currency_iso")
+    return {key: _value(value, currency) for key, value in row.items()}
+
+
+def _value(value: Any, currency: str | None) -> Any:
+    if isinstance(value, Decimal):
+        return amount_text(value, currency)
+    if isinstance(value, date | datetime):
+        return value.isoformat()
+    return value

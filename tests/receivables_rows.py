@@ -1,0 +1,137 @@
+"""Rows of `receivables` for integration tests of the results, written with SQL as the fold would leave them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime
+from decimal import Decimal
+from typing import Any
+
+import psycopg
+
+BASELINE = datetime(2026, 1, 1, 6, tzinfo=UTC)
+
+
+@dataclass(frozen=True)
+class Connection:
+    """What reconciliation needs to know of a connection."""
+
+    name: str = "sftp"
+    role: str = "ledger"
+    tolerance: dict[str, Decimal] = field(default_factory=dict)
+    ageing_buckets: tuple[int, ...] = (30, 60, 90)
+    balance_stated: bool = False
+
+
+class Books:
+    """Writes records of one connection, each in a transaction of its own."""
+
+    def __init__(self, url: str, connection: str = "sftp") -> None:
+        self.url, self.connection = url, connection
+
+    def execute(self, statement: str, *params: object) -> None:
+        with psycopg.connect(self.url) as conn:
+            conn.execute(statement, params)
+
+    def insert(self, table: str, **values: Any) -> None:
+        names = ", ".join(values)
+        marks = ", ".join(["%s"] * len(values))
+        self.execute(f"INSERT INTO {table} ({names}) VALUES ({marks})", *values.values())
+
+    def customer(self, source_id: str, **more: Any) -> None:
+        values = {"name": source_id, "currency_iso": "USD", "group_source_id": source_id, "observed_at": BASELINE}
+        self.insert(
+            "receivables.customers",
+            **{"connection": self.connection, "source_id": source_id, "origin": "1:1"} | values | more,
+        )
+
+    def document(self, kind: str, source_id: str, amount: str, balance: str, issued: date, **more: Any) -> None:
+        values = {
+            "connection": self.connection,
+            "source_id": source_id,
+            "kind": kind,
+            "ref": source_id,
+            "customer_connection": self.connection,
+            "customer_source_id": "C1",
+            "posting_status": "posted",
+            "collection_status": "none",
+            "amount": amount,
+            "balance": balance,
+            "balance_source": "stated",
+            "currency_iso": "USD",
+            "date_issued": issued,
+            "observed_at": BASELINE,
+            "origin": "1:1",
+        }
+        values |= more
+        values |= {"balance_open": values["balance"] if values["posting_status"] == "posted" else 0}
+        self.insert(f"receivables.{kind}s", **values)
+
+    def balance(self, invoice: str, balance: str) -> None:
+        self.execute(
+            "UPDATE receivables.invoices SET (balance, balance_open) = (%s, %s) WHERE source_id = %s",
+            balance,
+            balance,
+            invoice,
+        )
+
+    def invoice(self, *args: Any, **more: Any) -> None:
+        self.document("invoice", *args, **more)
+
+    def payment(self, *args: Any, **more: Any) -> None:
+        self.document("payment", *args, **more)
+
+    def credit_note(self, *args: Any, **more: Any) -> None:
+        self.document("credit_note", *args, **more)
+
+    def allocation(self, paying: tuple[str, str], invoice: str, amount: str, **more: Any) -> None:
+        values = {
+            "connection": self.connection,
+            "source_id": f"{paying[1]}|{invoice}",
+            "owner_kind": paying[0],
+            "owner_source_id": paying[1],
+            "from_kind": paying[0],
+            "from_source_id": paying[1],
+            "to_kind": "invoice",
+            "to_source_id": invoice,
+            "amount": amount,
+            "observed_at": BASELINE,
+            "origin": "1:1",
+        }
+        self.insert("receivables.allocations", **values | more)
+
+    def move(self, kind: str, source_id: str, at: datetime, delta: str) -> None:
+        self.insert(
+            "receivables.balance_moves",
+            connection=self.connection,
+            kind=kind,
+            source_id=source_id,
+            moved_at=at,
+            settled_delta=delta,
+        )
+
+    def parked_link(self, payment: str, invoice: str, amount: str) -> None:
+        """An allocation row whose payment is not known."""
+        with psycopg.connect(self.url) as conn:
+            row = conn.execute(
+                "INSERT INTO raw.files (connection, name, type, name_time, size, partition_day, status)"
+                " VALUES (%s, %s, 'payments_invoices', '2026-01-02T06:00:05Z', 1, '2026-01-02', 'processed')"
+                " RETURNING id",
+                (self.connection, "payments_invoices_2026-01-02T06:00:05.csv"),
+            ).fetchone()
+            assert row is not None
+            conn.execute(
+                "INSERT INTO sftp_csv.payments_invoices (file_id, line, source_id, payment_id, invoice_id, amount)"
+                " VALUES (%s, 2, %s, %s, %s, %s)",
+                (row[0], f"{payment}|{invoice}", payment, invoice, amount),
+            )
+            conn.execute(
+                "INSERT INTO sftp_csv.parked_rows VALUES (%s, %s, 2, 'payments_invoices', %s, 'unknown_payment',"
+                " 'payments', %s)",
+                (self.connection, row[0], f"{payment}|{invoice}", payment),
+            )
+
+
+def rows(url: str, query: str, *params: object) -> list[tuple[Any, ...]]:
+    with psycopg.connect(url) as conn:
+        return conn.execute(query, params).fetchall()
