@@ -196,7 +196,7 @@ def _load_file(work: _Loading, conn: psycopg.Connection[Any], file: LedgerFile) 
     with tempfile.TemporaryFile("w+", encoding="utf-8") as spool_file:
         spool = _Spool(spool_file)
         try:
-            csv_rows.copy_rows(conn, table, file.id, spool.pass_rows(landing))
+            csv_rows.copy_rows(conn, table, file.id, spool.pass_rows(landing), landing.header.fields)
             _withdraw_duplicates(conn, table, file, landing, spool)
         except FileFailed as failed:
             raise _FailedInBatch(file, failed.findings) from failed

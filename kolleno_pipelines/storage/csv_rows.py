@@ -2,7 +2,7 @@
 
 import io
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -18,12 +18,18 @@ from kolleno_pipelines.storage.failpoints import reach
 KeptRow = tuple[int, list[str], list[dict[str, Any]]]
 
 
-def copy_rows(conn: psycopg.Connection[Any], table: CsvTable, file_id: int, rows: Iterable[pa.RecordBatch]) -> int:
+def copy_rows(
+    conn: psycopg.Connection[Any],
+    table: CsvTable,
+    file_id: int,
+    rows: Iterable[pa.RecordBatch],
+    present: Collection[str] | None = None,
+) -> int:
     """COPY typed rows of one file into `sftp_csv.<table>`; returns their number.
 
-    Blocks are encoded in a second thread, so that parsing and the server's work overlap.
+    `present` are the fields that the file has (all, when not given); the others are left out and stay null. Blocks are encoded in a second thread, so that parsing and the server's work overlap.
     """
-    columns = ["file_id", "line", *_columns(table)]
+    columns = ["file_id", "line", *_columns(table, table.fields if present is None else present)]
     statement = f"COPY sftp_csv.{table.name} ({', '.join(columns)}) FROM STDIN (FORMAT csv)"
     copied = 0
     with conn.cursor() as cursor, cursor.copy(statement.encode()) as copy:
@@ -35,9 +41,9 @@ def copy_rows(conn: psycopg.Connection[Any], table: CsvTable, file_id: int, rows
     return copied
 
 
-def _columns(table: CsvTable) -> list[str]:
+def _columns(table: CsvTable, present: Collection[str]) -> list[str]:
     link = ["source_id"] if table.is_link else []
-    return [*link, *table.fields, "extra", "absent"]
+    return [*link, *(name for name in table.fields if name in present), "extra", "absent"]
 
 
 def _encoded(rows: Iterable[pa.RecordBatch], columns: list[str], file_id: int) -> Iterator[tuple[bytes, int]]:

@@ -68,6 +68,12 @@ def test_the_location_itself_can_be_the_folder(folder: Path) -> None:
     assert listing.misplaced == ()
 
 
+def test_a_local_folder_without_the_customary_sub_folder_is_the_drop_folder(tmp_path: Path) -> None:
+    (tmp_path / NAME).write_bytes(b"x")
+    with open_drop(SftpConnection(location=tmp_path.as_uri()), str) as drop:
+        assert [entry.name for entry in drop.listing().entries] == [NAME]
+
+
 def test_files_beside_the_folder_are_told(folder: Path) -> None:
     (folder.parent / NAME).write_bytes(b"x")
     (folder.parent / "INV-1.pdf").write_bytes(b"x")

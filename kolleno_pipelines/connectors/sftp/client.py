@@ -5,11 +5,13 @@ SSH (session.py), the protocol (conversation.py) and local folders (local_folder
 
 from __future__ import annotations
 
+import os
 import random
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import TypeVar
 
 from kolleno_pipelines.connectors.errors import Changed, NeedsHuman, Permanent, Retryable
@@ -42,6 +44,7 @@ from kolleno_pipelines.connectors.sftp.session import Account, Session, open_ses
 
 T = TypeVar("T")
 
+DEFAULT_FOLDER = "csv_data_uploads"
 _LONGEST_PAUSE = 20.0
 _SAME_NAMES = 1_000
 
@@ -57,7 +60,9 @@ def open_drop(connection: DropSettings, resolve: Resolve, *, first_pause: float 
     root = read_root(connection)
     folder = join(root, connection.folder.encode())
     if is_local(connection):
-        yield FolderDrop(connection.name, root, folder)
+        # A local folder may be the drop folder itself: the sub-folder is a custom of servers made for senders.
+        plain = connection.folder == DEFAULT_FOLDER and not Path(os.fsdecode(folder)).is_dir()
+        yield FolderDrop(connection.name, root, root if plain else folder)
         return
     drop = SftpDrop(read_account(connection, resolve), root, folder, connection.retries, first_pause)
     try:
