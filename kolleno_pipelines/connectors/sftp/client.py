@@ -61,7 +61,7 @@ def open_drop(connection: DropSettings, resolve: Resolve, *, first_pause: float 
     folder = join(root, connection.folder.encode())
     if is_local(connection):
         # A local folder may be the drop folder itself: the sub-folder is a custom of servers made for senders.
-        plain = connection.folder == DEFAULT_FOLDER and not Path(os.fsdecode(folder)).is_dir()
+        plain = connection.folder == DEFAULT_FOLDER and _is_absent(folder) and not _is_absent(root)
         yield FolderDrop(connection.name, root, root if plain else folder)
         return
     drop = SftpDrop(read_account(connection, resolve), root, folder, connection.retries, first_pause)
@@ -69,6 +69,16 @@ def open_drop(connection: DropSettings, resolve: Resolve, *, first_pause: float 
         yield drop
     finally:
         drop.close()
+
+
+def _is_absent(folder: bytes) -> bool:
+    try:
+        Path(os.fsdecode(folder)).stat()
+    except FileNotFoundError:
+        return True
+    except OSError:
+        return False
+    return False
 
 
 class SftpDrop:
