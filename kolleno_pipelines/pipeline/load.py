@@ -158,7 +158,10 @@ def _land(work: _Loading, file: LedgerFile) -> tuple[CsvTable, Landing]:
     table = TABLES[TableName(str(file.type))]
     sha256 = str(file.sha256)
     options = LandingOptions(max_findings=_FINDINGS_KEPT)
-    return table, land(lambda: work.deployment.archive.open(sha256), table, options)
+    try:
+        return table, land(lambda: work.deployment.archive.open(sha256), table, options)
+    except FileFailed as failed:  # a fault of the header is found before the first row is asked for
+        raise _FailedInBatch(file, failed.findings) from failed
 
 
 class _Spool:
