@@ -1,6 +1,7 @@
 """How counts, sums and rows become metadata of an asset: scalars per day, tables once per run. No computing."""
 
-from collections.abc import Iterable, Mapping, Sequence
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, is_dataclass
 from datetime import date, datetime
 from decimal import Decimal
@@ -47,7 +48,7 @@ def amount_text(amount: Decimal) -> str:
 
 def money(prefix: str, sums: Mapping[str, Decimal]) -> Metadata:
     """Return one entry per currency, exact as text: `prefix USD` -> 1,234.50."""
-    return {f"{prefix} {currency}": amount_text(amount) for currency, amount in sorted(sums.items())}
+    return {f"{prefix} {currency}".rstrip(): amount_text(amount) for currency, amount in sorted(sums.items())}
 
 
 def rows_table(rows: Iterable[Any], names: Sequence[str] | None = None) -> dg.MetadataValue[Any] | str:
@@ -65,6 +66,20 @@ def rows_table(rows: Iterable[Any], names: Sequence[str] | None = None) -> dg.Me
         return "none"
     columns = [dg.TableColumn(name, "text") for name in records[0].data]
     return dg.MetadataValue.table(records, dg.TableSchema(columns=columns))
+
+
+def say_calmly(say: Callable[[str], None], *, every: float = 5.0) -> Callable[[str], None]:
+    """Return a function that passes on at most one message per `every` seconds: each one is an event in the database."""
+    last = 0.0
+
+    def say_now_and_then(message: str) -> None:
+        nonlocal last
+        now = time.monotonic()
+        if now - last >= every:
+            last = now
+            say(message)
+
+    return say_now_and_then
 
 
 def _cell(value: object) -> str | int | bool:

@@ -7,6 +7,7 @@ import dagster as dg
 from kolleno_pipelines.assets.checks.facts import Fact
 from kolleno_pipelines.assets.presentation import rows_table
 from kolleno_pipelines.assets.raw.sftp import files_key
+from kolleno_pipelines.assets.receivables.sftp import entity_key
 from kolleno_pipelines.connections import SftpConnection
 from kolleno_pipelines.pipeline.batches import refresh_batches
 from kolleno_pipelines.pipeline.deployment import Deployment
@@ -28,7 +29,11 @@ def arrival_checks(connection: SftpConnection) -> dg.AssetChecksDefinition:
 
     @dg.multi_asset_check(
         name=f"arrivals_of_{connection.name}",
-        specs=[dg.AssetCheckSpec(name, asset=key, description=text) for name, text in DESCRIPTIONS.items()],
+        specs=[
+            # After the receivables, so that nothing stands between a batch and its commit.
+            dg.AssetCheckSpec(name, asset=key, description=text, additional_deps=[entity_key(connection, "customers")])
+            for name, text in DESCRIPTIONS.items()
+        ],
     )
     def arrivals(deployment: dg.ResourceParam[DeploymentResource]) -> Iterator[dg.AssetCheckResult]:
         opened = deployment.deployment

@@ -6,7 +6,7 @@ from datetime import date
 import dagster as dg
 
 from kolleno_pipelines.assets.partitions import RANGES, days_of_run
-from kolleno_pipelines.assets.presentation import Metadata, rows_table
+from kolleno_pipelines.assets.presentation import Metadata, rows_table, say_calmly
 from kolleno_pipelines.connections import SftpConnection
 from kolleno_pipelines.pipeline.overview import DayTable, LedgerFile, by_table_and_day, files_of
 from kolleno_pipelines.pipeline.take import Taken, take
@@ -31,7 +31,7 @@ def raw_files(connection: SftpConnection, days: dg.DailyPartitionsDefinition) ->
         partitions_def=days,
         description=(
             "Files dropped for the day, byte for byte in the archive, a ledger row (`raw.files`) for each content of a"
-            " name. The day is fixed when a file is first taken. A day without files has 0 rows."
+            " name. The day is fixed when a file is first taken. One row is one file; a day without files has 0."
         ),
     )
 
@@ -43,7 +43,7 @@ def raw_files(connection: SftpConnection, days: dg.DailyPartitionsDefinition) ->
     ) -> dg.MaterializeResult[None]:
         run_days = days_of_run(context)
         with deployment.working(run_days) as opened:
-            taken = take(opened, connection, days=set(run_days), run_id=context.run.run_id, progress=context.log.info)
+            taken = take(opened, connection, days=set(run_days), run_id=context.run.run_id, progress=say_calmly(context.log.info))
         ledger = files_of(opened, connection, run_days[0], run_days[-1])
         for day, metadata in _per_day(ledger, run_days):
             context.add_asset_metadata(metadata, asset_key=key, partition_key=day.isoformat())
@@ -61,14 +61,12 @@ def _per_day(ledger: Sequence[LedgerFile], days: Iterable[date]) -> list[tuple[d
         total.files += table.files
         total.bytes += table.bytes
         total.failed += table.failed
-        total.rows_read += table.rows_read
     return [(day, _scalars(sums.get(day, DayTable()))) for day in days]
 
 
 def _scalars(day: DayTable) -> Metadata:
     return {
-        "dagster/partition_row_count": day.rows_read,
-        "files": day.files,
+        "dagster/partition_row_count": day.files,
         "files failed": day.failed,
         "bytes": day.bytes,
     }

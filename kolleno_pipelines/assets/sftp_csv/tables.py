@@ -7,7 +7,7 @@ import dagster as dg
 from pydantic import Field
 
 from kolleno_pipelines.assets.partitions import RANGES, days_of_run, ranges
-from kolleno_pipelines.assets.presentation import Metadata, csv_schema, money, rows_table
+from kolleno_pipelines.assets.presentation import Metadata, csv_schema, money, rows_table, say_calmly
 from kolleno_pipelines.assets.raw.sftp import FILE_COLUMNS, files_key
 from kolleno_pipelines.connections import SftpConnection
 from kolleno_pipelines.pipeline.load import load
@@ -47,6 +47,7 @@ def csv_tables(connection: SftpConnection, days: dg.DailyPartitionsDefinition) -
         context: dg.AssetExecutionContext, config: LoadConfig, deployment: dg.ResourceParam[DeploymentResource]
     ) -> Iterator[dg.MaterializeResult[None]]:
         run_days = days_of_run(context)
+        progress = say_calmly(context.log.info)
         for first, last in ranges(run_days):
             with deployment.working([day for day in run_days if first <= day <= last]) as opened:
                 load(
@@ -56,7 +57,7 @@ def csv_tables(connection: SftpConnection, days: dg.DailyPartitionsDefinition) -
                     last=last,
                     reload=config.reload,
                     run_id=context.run.run_id,
-                    progress=context.log.info,
+                    progress=progress,
                 )
         ledger = files_of(deployment.deployment, connection, run_days[0], run_days[-1])
         sums = by_table_and_day(ledger)
