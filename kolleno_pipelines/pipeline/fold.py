@@ -4,9 +4,10 @@ from kolleno_pipelines.connections import SftpConnection
 from kolleno_pipelines.pipeline.batches import refresh_batches
 from kolleno_pipelines.pipeline.clock import Clock, utc_now
 from kolleno_pipelines.pipeline.deployment import Deployment
+from kolleno_pipelines.pipeline.retention import prune, restore
 from kolleno_pipelines.storage import fold as fold_store
 from kolleno_pipelines.storage.failpoints import reach
-from kolleno_pipelines.storage.fold import Changes, FoldReport
+from kolleno_pipelines.storage.fold import Changes, FoldReport, PrunedRowsError
 
 __all__ = ["Changes", "FoldReport", "fold"]
 
@@ -18,9 +19,19 @@ def fold(
 
     Folding again changes nothing. Two folds of one connection wait for each other.
     """
+    try:
+        report = _fold_once(deployment, connection, run_id)
+    except PrunedRowsError as needed:
+        restore(deployment, needed.files)
+        return fold(deployment, connection, run_id=run_id, clock=clock)
+    prune(deployment, connection, clock)
+    refresh_batches(deployment, connection, clock=clock)
+    return report
+
+
+def _fold_once(deployment: Deployment, connection: SftpConnection, run_id: str | None) -> FoldReport:
     with deployment.transaction() as conn:
         report = fold_store.fold(conn, connection.name, run_id=run_id)
         reach("before_fold_commit")
     reach("after_fold_commit")
-    refresh_batches(deployment, connection, clock=clock)
     return report

@@ -4,6 +4,7 @@ import io
 import json
 from collections.abc import Collection, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime
 from typing import Any
 
 import psycopg
@@ -13,7 +14,6 @@ from psycopg.types.json import Jsonb
 
 from kolleno_pipelines.schemas.sftp_tables import CsvTable
 from kolleno_pipelines.storage.failpoints import reach
-
 
 KeptRow = tuple[int, list[str], list[dict[str, Any]]]
 
@@ -99,6 +99,23 @@ def clear_file(conn: psycopg.Connection[Any], connection: str, table: CsvTable, 
     conn.execute("DELETE FROM sftp_csv.rejected_rows WHERE file_id = %s", [file_id])
     conn.execute("DELETE FROM sftp_csv.parked_rows WHERE file_id = %s", [file_id])
     conn.execute("DELETE FROM raw.findings WHERE file_id = %s", [file_id])
+
+
+def prune(conn: psycopg.Connection[Any], connection: str, before: datetime) -> int:
+    """Remove the accepted rows of folded files named earlier than `before`; returns the number of files.
+
+    Files with parked rows keep theirs. The archive keeps the bytes, so nothing is lost.
+    """
+    files = conn.execute(
+        "UPDATE raw.files f SET is_pruned = true WHERE connection = %s AND is_loaded AND is_folded AND NOT is_pruned"
+        " AND name_time < %s AND NOT EXISTS (SELECT FROM sftp_csv.parked_rows p WHERE p.file_id = f.id)"
+        " RETURNING id, type",
+        [connection, before],
+    ).fetchall()
+    for type_ in {type_ for _, type_ in files}:
+        ids = [file_id for file_id, of in files if of == type_]
+        conn.execute(f"DELETE FROM sftp_csv.{type_} WHERE file_id = ANY(%s)".encode(), [ids])
+    return len(files)
 
 
 def rejected_rows(conn: psycopg.Connection[Any], file_id: int) -> Iterator[KeptRow]:

@@ -4,12 +4,13 @@ Model 2 binds: the result is a function of the set of inputs. Per table, files n
 path; ids touched by late, replaced or withdrawn inputs, and parked rows whose parent came, are folded from all rows.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
 import psycopg
+from psycopg.rows import dict_row
 
 from kolleno_pipelines.schemas.sftp_tables import TABLES, CsvTable, TableName
 from kolleno_pipelines.storage import fold_apply, fold_sql
@@ -51,6 +52,14 @@ class FoldReport:
         return not any(c.new or c.changed or c.gone for c in self.entities.values())
 
 
+class PrunedRowsError(Exception):
+    """A full fold needs rows that are past retention; `files` are the ledger ids whose rows must be restored."""
+
+    def __init__(self, files: Sequence[int]) -> None:
+        super().__init__(f"the rows of {len(files)} files are needed and must be restored from the archive")
+        self.files = list(files)
+
+
 @dataclass(frozen=True)
 class _File:
     id: int
@@ -60,7 +69,8 @@ class _File:
     is_folded: bool
     first_time: bool
     rows: int
-    fields: frozenset[str]
+    is_pruned: bool
+    fields: Collection[str]
 
 
 class _Fold:
@@ -86,6 +96,8 @@ class _Fold:
         late = [f for f in files if not f.is_folded and f not in fast]
         specs = [spec for spec in FOLD_SPECS if spec.source is table]
         ids = self._collect_late_ids(table, [f.id for f in late])
+        if ids and (pruned := [f.id for f in files if f.is_pruned]):
+            raise PrunedRowsError(pruned)
         if ids:
             self._fold_late(table, specs, ids, [f.id for f in late if f.first_time])
         for file in fast:
@@ -207,19 +219,16 @@ class _Fold:
 
 
 def _loaded_files(conn: psycopg.Connection[Any], connection: str) -> list[_File]:
-    rows = conn.execute(
+    rows = conn.cursor(row_factory=dict_row).execute(
         """
         SELECT id, type, name_time,
                row_number() OVER (PARTITION BY type ORDER BY name_time, fix, receipt, sha256) AS version,
-               is_folded, folded_at IS NULL AS first_time, rows_accepted, fields
+               is_folded, folded_at IS NULL AS first_time, rows_accepted AS rows, is_pruned, fields
         FROM raw.files WHERE connection = %s AND is_loaded ORDER BY version
         """,
         [connection],
     )
-    return [
-        _File(file_id, type_, name_time, version, is_folded, first_time, accepted, frozenset(fields))
-        for file_id, type_, name_time, version, is_folded, first_time, accepted, fields in rows
-    ]
+    return [_File(**row) for row in rows]
 
 
 def fold(conn: psycopg.Connection[Any], connection: str, *, run_id: str | None = None) -> FoldReport:

@@ -39,6 +39,7 @@ class LedgerFile:
     link_keyed_by: str | None
     is_loaded: bool
     is_folded: bool
+    is_pruned: bool
     taken_at: datetime
     validated_at: datetime | None
     loaded_at: datetime | None
@@ -250,7 +251,9 @@ def record_valid(conn: psycopg.Connection[Any], file_id: int, verdict: Verdict, 
     )
     if loaded:
         conn.execute(
-            "UPDATE raw.files SET is_loaded = true, is_folded = false, loaded_at = now() WHERE id = %s", [file_id]
+            "UPDATE raw.files SET is_loaded = true, is_folded = false, is_pruned = false, loaded_at = now()"
+            " WHERE id = %s",
+            [file_id],
         )
 
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from datetime import date
+from datetime import date, timedelta
 from pathlib import Path
 
 import pytest
 
 from kolleno_pipelines.pipeline.deployment import Deployment, open_deployment
+from kolleno_pipelines.pipeline.fold import fold
 from kolleno_pipelines.pipeline.ingest import ingest
 from kolleno_pipelines.pipeline.reprocess import reprocess
 from kolleno_pipelines.sandbox import drops
@@ -96,3 +97,24 @@ def test_bit_by_bit_equals_at_once_and_again_changes_nothing(
     assert first.changed == 0, first.changes
     assert len(first.files) >= 7 * len(list(drops.arrivals(company)))
     assert digest(deployment) == bit_by_bit
+
+
+def test_pruned_rows_are_read_from_the_archive_when_a_fold_needs_them(
+    deployment: Deployment, drop_folder: Path, settings: Settings
+) -> None:
+    company = Company.build(5)
+    arriving = list(drops.arrivals(company))
+    for drop in arriving:
+        drops.write(drop_folder, [drop])
+    ingest(deployment, deployment.sftp)
+    kept = digest(deployment)
+    short = deployment.sftp.model_copy(update={"retention_days": 1})
+    far = max(drop.name_time for drop in arriving) + timedelta(days=30)
+    fold(deployment, short, clock=lambda: far)
+    with deployment.session() as conn:
+        assert conn.execute("SELECT count(*) FROM sftp_csv.invoices").fetchone() == (0,)
+        conn.execute("DELETE FROM receivables.allocations")
+    reprocessed = reprocess(deployment, short, company.last_day, company.last_day, clock=lambda: far)
+    assert reprocessed.changes["allocations"].new > 0
+    reprocess(deployment, short, date(2025, 1, 1), far.date(), clock=lambda: far)
+    assert digest(deployment) == kept

@@ -55,6 +55,7 @@ CREATE TABLE raw.files (
     link_keyed_by text,
     is_loaded boolean NOT NULL DEFAULT false,
     is_folded boolean NOT NULL DEFAULT false,
+    is_pruned boolean NOT NULL DEFAULT false,
     taken_at timestamptz NOT NULL DEFAULT now(),
     validated_at timestamptz,
     loaded_at timestamptz,
@@ -68,6 +69,7 @@ CREATE INDEX files_by_day ON raw.files (connection, partition_day);
 CREATE INDEX files_to_fold ON raw.files (connection, type) WHERE is_loaded AND NOT is_folded;
 COMMENT ON TABLE raw.files IS 'The ledger: one row per received content of a file name. Sensors, checks and the CLI read it.';
 COMMENT ON COLUMN raw.files.receipt IS 'Counts the contents received under one name; with name_time and fix the version of its rows.';
+COMMENT ON COLUMN raw.files.is_pruned IS 'Its rows in sftp_csv are past retention and were removed; a fold that needs them reads the archive.';
 COMMENT ON COLUMN raw.files.partition_day IS 'The earlier of the day in the name and the day it was first taken; fixed then.';
 
 CREATE TABLE raw.findings (
