@@ -27,7 +27,8 @@ def copy_rows(
 ) -> int:
     """COPY typed rows of one file into `sftp_csv.<table>`; returns their number.
 
-    `present` are the fields that the file has (all, when not given); the others are left out and stay null. Blocks are encoded in a second thread, so that parsing and the server's work overlap.
+    `present` are the fields that the file has (all, when not given); the others are left out and stay null. Blocks are
+    encoded in a second thread, so that parsing and the server's work overlap.
     """
     columns = ["file_id", "line", *_columns(table, table.fields if present is None else present)]
     statement = f"COPY sftp_csv.{table.name} ({', '.join(columns)}) FROM STDIN (FORMAT csv)"
