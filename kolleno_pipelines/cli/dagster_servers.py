@@ -75,6 +75,25 @@ def _script(name: str) -> str:
     return str(path)
 
 
+def running_process(home: Path) -> str | None:
+    """Return the process id of the home's UI and daemon, None when they do not run."""
+    try:
+        with _only_one(home):
+            return None
+    except AlreadyRunningError as running:
+        return running.process
+    except FileNotFoundError:
+        return None
+
+
+class AlreadyRunningError(CannotRun):
+    """This home has its UI and daemon; two daemons would do everything twice."""
+
+    def __init__(self, home: Path, process: str) -> None:
+        self.process = process
+        super().__init__(f"The UI and daemon of {home} run already (process {process}); there is one for each home.")
+
+
 @contextmanager
 def _only_one(home: Path) -> Iterator[int]:
     """Hold the home's `dev.lock`. The children inherit it, so that a daemon that outlives us still holds it."""
@@ -83,10 +102,7 @@ def _only_one(home: Path) -> Iterator[int]:
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            holder = os.read(handle, 20).decode() or "?"
-            raise CannotRun(
-                f"The UI and daemon of {home} run already (process {holder}); two daemons would do everything twice."
-            ) from None
+            raise AlreadyRunningError(home, os.read(handle, 20).decode() or "?") from None
         os.ftruncate(handle, 0)
         os.pwrite(handle, str(os.getpid()).encode(), 0)
         yield handle

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import os
-from time import time as now_in_seconds
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
 from pathlib import Path
+from time import time as now_in_seconds
 from typing import Any
 
 from kolleno_pipelines.sandbox import drops, faulty_files
@@ -20,7 +20,7 @@ from kolleno_pipelines.schemas.codes import Code
 from kolleno_pipelines.schemas.sftp_tables import TableName
 
 DROP_FOLDER = "csv_data_uploads"
-SEED, CUSTOMERS, DAYS, INVOICES_PER_DAY, HISTORY_DAYS = 11, 60, 28, 12, 120
+SEED, CUSTOMERS, DAYS, INVOICES_PER_DAY, HISTORY_DAYS = 11, 60, 21, 12, 90
 #: Faults of whole files, one batch each, an hour apart and after all good files: nothing of them ever loads.
 _FAILING = (faulty_files.missing_columns, faulty_files.latin_1, faulty_files.semicolons, faulty_files.unclosed_quote)
 _IGNORED = (faulty_files.unknown_type, faulty_files.not_csv, faulty_files.wrong_folder)
@@ -30,6 +30,7 @@ _BAD_CELLS: tuple[tuple[Code, dict[str, str]], ...] = (
     (Code.BAD_DATE, {"date_issued": "31/01/2026"}),
     (Code.BAD_CURRENCY, {"currency_iso": "Dollar"}),
 )
+_FIGURES = ("customers", "invoices_open", "invoices_balance", "credit_notes_balance", "payments_balance", "net")
 
 
 @dataclass(frozen=True)
@@ -65,7 +66,7 @@ class Dropped:
         return content.hexdigest()
 
     def write(self, root: Path) -> int:
-        """Put the files that are not there yet under the server's root, as if uploaded a while ago; returns how many."""
+        """Put the files that are missing under the server's root, as if uploaded a while ago; returns how many."""
         written, uploaded = 0, now_in_seconds() - 300
         for file in self.files:
             path = root / file.folder / file.name
@@ -80,7 +81,7 @@ class Dropped:
 
 
 def make_files(today: date, *, with_faults: bool) -> Dropped:
-    """Make the company's files of the four weeks that end today."""
+    """Make the company's files of the three weeks that end today."""
     first_day = today - timedelta(days=DAYS - 1)
     company = Company.build(
         SEED,
@@ -112,20 +113,19 @@ def _faulty(today: date) -> tuple[Sequence[FaultFile], Sequence[ExpectedFinding]
     name = drops.file_name(TableName.INVOICES, last_batch, fix=1)
     rows = [kit.invoice(f"x{number}", **cell) for number, (_, cell) in enumerate(_BAD_CELLS)]
     files.append(FaultFile(name, drops.csv_bytes(drops.HEADERS[TableName.INVOICES], rows), DROP_FOLDER))
-    expected += [
-        ExpectedFinding(code, name, line, column) for line, (code, cell) in enumerate(_BAD_CELLS, start=2) for column in cell
-    ]
+    expected += [ExpectedFinding(code, name) for code, _ in _BAD_CELLS]
     return files, expected
 
 
-def compare(dropped: Dropped, control_totals: Iterable[Mapping[str, Any]], ageing: Iterable[Mapping[str, Any]],
-            opening: int) -> Iterator[Line]:
+def compare(
+    dropped: Dropped, control_totals: Iterable[Mapping[str, Any]], ageing: Iterable[Mapping[str, Any]], opening: int
+) -> Iterator[Line]:
     """Yield every figure of the company's answers beside the pipeline's; what only one of them has shows as `-`."""
     answers = Answers.of(dropped.company)
     totals = {row["currency_iso"]: row for row in control_totals}
     expected_totals = {each.currency_iso: each for each in answers.control_totals(dropped.today)}
     for currency in sorted({*totals, *expected_totals}):
-        for figure in ("customers", "invoices_open", "invoices_balance", "credit_notes_balance", "payments_balance", "net"):
+        for figure in _FIGURES:
             mine = getattr(expected_totals.get(currency), figure, None)
             yield Line(f"{currency} {figure}", _number(mine), _number(totals.get(currency, {}).get(figure)))
     buckets = {(row["currency_iso"], row["bucket"]): row for row in ageing if _counts(row)}

@@ -25,12 +25,13 @@ def add_to(app: typer.Typer) -> None:
 def demo(
     no_ui: Annotated[bool, typer.Option("--no-ui", help="End after the summary.")] = False,
     with_faults: Annotated[bool, typer.Option("--with-faults", help="Also drop files that are wrong.")] = False,
+    fresh: Annotated[bool, typer.Option("--fresh", help="Forget an earlier demo and begin with nothing.")] = False,
     port: Port = 3000,
 ) -> None:
     """Run everything on embedded parts: a made-up company's files over SFTP, through to its reconciled receivables."""
     from kolleno_pipelines.cli.demo import run_demo
 
-    run_demo(ui=not no_ui, with_faults=with_faults, port=port)
+    run_demo(ui=not no_ui, with_faults=with_faults, fresh=fresh, port=port)
 
 
 def dev(

@@ -75,7 +75,9 @@ class Delivered:
         )
         changed = {entity: c for entity, c in done.folded.entities.items() if c.new or c.changed or c.gone}
         if changed:
-            yield "Changed: " + ", ".join(f"{entity} {_counts(c.new, c.changed, c.gone)}" for entity, c in changed.items())
+            yield "Changed: " + ", ".join(
+                f"{entity} {_counts(c.new, c.changed, c.gone)}" for entity, c in changed.items()
+            )
         if done.folded.parked:
             yield f"{done.folded.parked} rows wait for a record that has not come yet."
         for batch in done.open_batches:
@@ -174,7 +176,7 @@ def _reconciled(results: list[ResultSummary]) -> Iterator[str]:
     if (breaks := found.get("differences")) is not None:
         red = breaks.counts.get("red", 0)
         known = breaks.rows - red
-        yield f"Reconciled: {red} breaks ask for somebody, {known} are opening or accepted (kolleno report differences)."
+        yield f"Reconciled: {red} breaks ask for somebody, {known} are opening or accepted."
 
 
 def _file(file: LedgerFile) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from dataclasses import dataclass
 
 from kolleno_pipelines.settings import Settings
@@ -43,6 +44,20 @@ def stop(settings: Settings) -> bool:
             " its administrator does."
         )
     return embedded.stop(settings.home)
+
+
+def remove(settings: Settings) -> None:
+    """Stop the embedded server of a home and remove its data for good; for homes that hold nothing but a demo.
+
+    Raises EmbeddedError when it does not stop.
+    """
+    folder = settings.home / "postgres"
+    if not folder.exists():
+        return
+    embedded.stop(settings.home)
+    shutil.rmtree(folder.resolve())
+    if folder.is_symlink():
+        folder.unlink()
 
 
 def grant_analyst(settings: Settings, role: str, *, create: bool = False, password: str | None = None) -> bool:
