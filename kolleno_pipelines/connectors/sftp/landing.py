@@ -43,7 +43,7 @@ class LandingOptions:
     max_file_bytes: int = 2 << 30
     max_findings: int = 1_000
     block_bytes: int = 4 << 20
-    max_record_bytes: int = 32 << 20
+    max_record_bytes: int = 8 << 20
     lane: Lane = "auto"
 
 
@@ -165,11 +165,12 @@ class Landing:
 
     def _keep(self, rows: TypedRows, kept: Mask) -> tuple[pa.RecordBatch, list[Finding]]:
         """Return the typed rows marked in `kept`, proven by the model of their table, and their warnings."""
-        from kolleno_pipelines.schemas.frames import validate
+        from kolleno_pipelines.schemas.frames import validate  # loads pandera: a second, and only here
 
         self._parser.add_row_rules(rows)
         batch = self._parser.batch(rows, kept)
-        validate(self.table.name, batch)
+        if batch.num_rows:
+            validate(self.table.name, batch)
         self._tally.add_totals(batch)
         found, codes = warnings(rows, self.header, kept, max(0, self._options.max_findings - self._tally.warned))
         self._tally.add_warnings(codes)

@@ -8,7 +8,6 @@ A blank line is no row, wherever it stands.
 from __future__ import annotations
 
 import csv
-import io
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import IO, Any, Literal, cast
@@ -19,7 +18,7 @@ import pyarrow as pa
 import pyarrow.csv as arrow_csv
 
 from kolleno_pipelines.connectors.sftp.columns import Cells
-from kolleno_pipelines.connectors.sftp.raw_blocks import RawBlock, RawBlocks, count_line_ends
+from kolleno_pipelines.connectors.sftp.raw_blocks import UTF8_MARK, RawBlock, RawBlocks, count_line_ends
 from kolleno_pipelines.schemas.codes import Code
 from kolleno_pipelines.schemas.findings import FileFailed, Finding
 
@@ -57,10 +56,11 @@ def read_rows(
 ) -> Iterator[Tokens]:
     """Yield the rows behind the header, which has `width` columns; raise FileFailed with `unclosed_quote`."""
     csv.field_size_limit(max(csv.field_size_limit(), 4 * max_record_bytes))
-    size = block_bytes
-    while (block := blocks.take(size)) is not None:
-        size = block_bytes
-        if lane == "auto" and b'"' not in block.data:
+    size, open_bytes = block_bytes, 0
+    while (block := blocks.take(size, beyond=open_bytes)) is not None:
+        size, open_bytes = block_bytes, 0
+        # Arrow takes a byte order mark at the head of what it is given for the file's; there it is text.
+        if lane == "auto" and b'"' not in block.data and not block.data.startswith(UTF8_MARK):
             yield _read_plain(block, width)
             continue
         tokens, rest = _read_quoted(block, width)
@@ -68,7 +68,8 @@ def read_rows(
             if block.final or len(rest) > max_record_bytes:
                 raise _unclosed(rest, block.first_line + _line_count(block.data) - _line_count(rest), block.final)
             blocks.give_back(rest)
-            size = max(block_bytes, 2 * len(rest))
+            open_bytes = len(rest)
+            size = max(block_bytes, min(2 * len(rest), max_record_bytes + block_bytes))
         yield tokens
 
 
@@ -141,12 +142,12 @@ class _PlainLines:
 
 def _read_quoted(block: RawBlock, width: int) -> tuple[Tokens, bytes]:
     """Read a block with csv.reader; return its rows, and the bytes of a last record that does not end in it."""
-    lines = list(io.StringIO(block.data.decode(), newline=""))
+    lines = block.data.splitlines(keepends=True)  # of bytes: at LF, CR and CRLF only
     ended = False
 
     def feed() -> Iterator[str]:
         nonlocal ended
-        yield from lines
+        yield from map(bytes.decode, lines)
         ended = True
 
     reader = csv.reader(feed(), strict=True)
@@ -174,10 +175,10 @@ def _read_quoted(block: RawBlock, width: int) -> tuple[Tokens, bytes]:
     columns = tuple(pa.array(cells[position::width], pa.string()) for position in range(width))
     starts = np.array(firsts, np.int32) + np.int32(block.first_line)
     tokens = Tokens(starts, columns, lambda row: _joined(lines, firsts[row], ends[row]), tuple(ragged))
-    return tokens, "".join(lines[first:]).encode()
+    return tokens, b"".join(lines[first:])
 
 
-def _spoilt(lines: list[str], line: int, error: csv.Error) -> RaggedRow:
+def _spoilt(lines: list[bytes], line: int, error: csv.Error) -> RaggedRow:
     """Return the row that has text behind a closing quote; raise when the quote may have opened too early or too late.
 
     Quotes that pair within one line cannot reach into the next one: then only this row is spoilt.
@@ -223,8 +224,8 @@ def _ragged(line: int, text: str, width: int, cells: list[str] | None = None) ->
     return RaggedRow(line, text, tuple(cells), f"has {len(cells)} cells, expected {width} as in the header")
 
 
-def _joined(lines: list[str], first: int, end: int) -> str:
-    return "".join(lines[first:end]).rstrip("\r\n")
+def _joined(lines: list[bytes], first: int, end: int) -> str:
+    return b"".join(lines[first:end]).decode().rstrip("\r\n")
 
 
 def _one_chunk(column: Any) -> Cells:

@@ -19,7 +19,7 @@ _FOREIGN_MARKS = (
     (b"\xfe\xff", "UTF-16 (big endian)"),
     (b"\x84\x31\x95\x33", "GB 18030"),
 )
-_UTF8_MARK = b"\xef\xbb\xbf"
+UTF8_MARK = b"\xef\xbb\xbf"
 
 
 class Readable(Protocol):
@@ -78,23 +78,26 @@ class RawBlocks:
             return self._cut(cut)
         return self._cut(len(data))
 
-    def take(self, size: int) -> RawBlock | None:
-        """Return about `size` bytes that end at a line end, None at the end of the file."""
+    def take(self, size: int, *, beyond: int = 0) -> RawBlock | None:
+        """Return at most `size` bytes that end at a line end, None at the end of the file.
+
+        They are more where a line is longer, and always more than `beyond`: what was given back must come longer.
+        """
         while True:
             self._fill(size)
-            data = self._rest
+            data, end = self._rest, min(size, len(self._rest))
             if not data:
                 return None
-            if self._ended:
-                return self._cut(len(data))
-            # A CR that is the last byte so far may be half of a CRLF.
-            cut = max(data.rfind(b"\n"), data.rfind(b"\r", 0, len(data) - 1)) + 1
-            if cut:
+            if self._ended and end == len(data):
+                return self._cut(end)
+            # A CR that is the last byte looked at may be half of a CRLF.
+            cut = max(data.rfind(b"\n", 0, end), data.rfind(b"\r", 0, end - 1)) + 1
+            if cut > beyond:
                 return self._cut(cut)
-            if len(data) > self._max_record_bytes:
+            if end > self._max_record_bytes + beyond:
                 message = f"the row is longer than {self._max_record_bytes:,} bytes, expected line ends between rows"
                 raise FileFailed(Finding(self._line, None, None, Code.TOO_LARGE, message))
-            size = 2 * len(data)
+            size = 2 * end
 
     def give_back(self, data: bytes) -> None:
         """Put the end of the last block back; it comes again at the head of the next."""
@@ -129,9 +132,9 @@ class RawBlocks:
         for mark, encoding in _FOREIGN_MARKS:
             if self._rest.startswith(mark):
                 raise _not_utf8(f"the file begins with the mark of {encoding}")
-        if self._rest.startswith(_UTF8_MARK):
-            self._rest = self._rest[len(_UTF8_MARK) :]
-            self._offset = len(_UTF8_MARK)
+        if self._rest.startswith(UTF8_MARK):
+            self._rest = self._rest[len(UTF8_MARK) :]
+            self._offset = len(UTF8_MARK)
         head = self._rest[:64]
         for first in (0, 1):
             if len(head) >= 8 and not any(head[first::2]) and all(head[1 - first :: 2]):
