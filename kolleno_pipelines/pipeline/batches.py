@@ -28,8 +28,7 @@ def current_batches(
     conn: psycopg.Connection[Any], connection: SftpConnection
 ) -> tuple[dict[str, LedgerFile], list[Batch]]:
     """Return the newest content of each file of ours by name, and the batches they form."""
-    newest = ledger.newest_files(conn, connection.name)
-    files = {f.name: f for f in newest if f.type and f.name_time and f.sha256}
+    files = {f.name: f for f in ledger.newest_contents(conn, connection.name)}
     batches = group(
         map(as_batch_file, files.values()),
         window=connection.batch_window,
@@ -42,6 +41,7 @@ def current_batches(
 def refresh_batches(deployment: Deployment, connection: SftpConnection, *, clock: Clock = utc_now) -> list[BatchRow]:
     """Compute the batches again and store them as the operator sees them; returns them, oldest first."""
     with deployment.transaction() as conn:
+        batch_store.alone(conn, connection.name)
         files, batches = current_batches(conn, connection)
         rows = [_batch_row(connection, batch, files, clock()) for batch in batches]
         batch_store.save_batches(conn, connection.name, rows)

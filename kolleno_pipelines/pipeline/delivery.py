@@ -8,6 +8,7 @@ from datetime import date
 from typing import Any
 
 from kolleno_pipelines.connections import SftpConnection
+from kolleno_pipelines.connectors.errors import ConnectorError
 from kolleno_pipelines.pipeline.clock import Clock, utc_now
 from kolleno_pipelines.pipeline.deployment import Deployment
 from kolleno_pipelines.pipeline.ingest import Ingested, ingest
@@ -55,6 +56,7 @@ class Delivered:
             "parked": done.folded.parked,
             "days": done.days,
             "answered": done.answered,
+            "unanswered": done.unanswered,
             "results": [_result(result) for result in self.results],
         }
 
@@ -85,6 +87,8 @@ class Delivered:
             yield f"Batch {batch.batch_id} is {batch.status}{f': {lacking}' if lacking else ''} (kolleno batches)."
         if done.taken.settling:
             yield f"{len(done.taken.settling)} files are still being written; the next look takes them."
+        if done.unanswered:
+            yield f"The sender was not answered, the next run tries again: {done.unanswered}"
         yield from _reconciled(self.results)
 
 
@@ -95,8 +99,15 @@ def deliver(
     clock: Clock = utc_now,
     progress: Progress = lambda _: None,
 ) -> Delivered:
-    """Look once, take what is new through to reconciliation. Raises ConnectorError when the folder cannot be read."""
-    done = Delivered(ingest(deployment, connection, clock=clock, progress=progress))
+    """Look once, take what is new through to reconciliation.
+
+    Raises ConnectorError when the folder cannot be read, after reconciling what was in the archive already.
+    """
+    try:
+        done = Delivered(ingest(deployment, connection, clock=clock, progress=progress))
+    except ConnectorError:
+        refresh(deployment, clock=clock, progress=progress)
+        raise
     done.results = refresh(deployment, clock=clock, progress=progress)
     return done
 

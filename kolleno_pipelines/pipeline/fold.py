@@ -22,7 +22,7 @@ def fold(
     try:
         report = _fold_once(deployment, connection, run_id)
     except PrunedRowsError as needed:
-        restore(deployment, needed.files)
+        restore(deployment, connection, needed.files)
         return fold(deployment, connection, run_id=run_id, clock=clock)
     prune(deployment, connection, clock)
     refresh_batches(deployment, connection, clock=clock)

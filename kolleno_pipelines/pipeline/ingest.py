@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from datetime import date
 
 from kolleno_pipelines.connections import SftpConnection
+from kolleno_pipelines.connectors.errors import ConnectorError
 from kolleno_pipelines.pipeline.answer import answer
 from kolleno_pipelines.pipeline.clock import Clock, utc_now
 from kolleno_pipelines.pipeline.deployment import Deployment
@@ -27,13 +28,15 @@ class Ingested:
     days: list[date]
     open_batches: list[BatchRow] = field(default_factory=list)
     answered: list[str] = field(default_factory=list)
+    unanswered: str | None = None  # why the sender could not be told; the next ingestion tries again
 
     @property
     def has_findings(self) -> bool:
         """Whether somebody should look: failed files, rejected rows, notices, parked rows, stalled batches."""
         stuck = any(b.status in {"stalled", "failed"} for b in self.open_batches)
         rejects = any(f.rows_rejected for f in self.loaded.loaded)
-        return bool(self.loaded.failed or self.taken.notices or self.folded.parked or stuck or rejects)
+        noticed = self.taken.notices or self.unanswered
+        return bool(self.loaded.failed or noticed or self.folded.parked or stuck or rejects)
 
 
 def ingest(
@@ -46,9 +49,16 @@ def ingest(
 ) -> Ingested:
     """Look once (twice at young files), take what is new, load complete batches, fold them, answer the sender.
 
-    Safe to run at any time, beside the daemon too. Raises ConnectorError when the folder cannot be read.
+    Safe to run at any time, beside the daemon too. Raises ConnectorError when the folder cannot be read, but only after
+    the work on what is in the archive already: a server that is away delays nothing that has been taken.
     """
-    taken = take(deployment, connection, second_look=True, run_id=run_id, clock=clock, progress=progress)
+    try:
+        taken, away = (
+            take(deployment, connection, second_look=True, run_id=run_id, clock=clock, progress=progress),
+            None,
+        )
+    except ConnectorError as error:
+        taken, away = Taken(), error
     with deployment.session() as session:
         open_days = {b.partition_day for b in batches_of(session, connection.name) if not b.status.startswith("proc")}
         days = sorted(taken.days | open_days)
@@ -56,5 +66,12 @@ def ingest(
             loaded = load(deployment, connection, run_id=run_id, clock=clock, progress=progress)
             folded = fold(deployment, connection, run_id=run_id, clock=clock)
         open_batches = [b for b in batches_of(session, connection.name) if not b.status.startswith("processed")]
+    if away is not None:
+        raise away
     touched = sorted(taken.days | {f.partition_day for f in loaded.loaded})
-    return Ingested(connection.name, taken, loaded, folded, touched, open_batches, answer(deployment, connection))
+    done = Ingested(connection.name, taken, loaded, folded, touched, open_batches)
+    try:
+        done.answered = answer(deployment, connection)
+    except ConnectorError as error:
+        done.unanswered = str(error)
+    return done

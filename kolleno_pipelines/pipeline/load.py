@@ -2,7 +2,7 @@
 
 import json
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from typing import IO, Any
@@ -15,12 +15,13 @@ from kolleno_pipelines.connectors.sftp.landing import Landing, LandingOptions, l
 from kolleno_pipelines.pipeline.batches import current_batches, refresh_batches
 from kolleno_pipelines.pipeline.clock import Clock, utc_now
 from kolleno_pipelines.pipeline.deployment import Deployment
+from kolleno_pipelines.pipeline.retention import restore_rows
 from kolleno_pipelines.pipeline.take import finding_row
 from kolleno_pipelines.rules.batches import Batch, BatchState
 from kolleno_pipelines.schemas.codes import Code
 from kolleno_pipelines.schemas.findings import FileFailed, Finding, RejectedRow
 from kolleno_pipelines.schemas.sftp_tables import TABLES, CsvTable, TableName
-from kolleno_pipelines.storage import csv_rows, ledger
+from kolleno_pipelines.storage import csv_rows, ledger, turns
 from kolleno_pipelines.storage.failpoints import reach
 from kolleno_pipelines.storage.ledger import LedgerFile
 
@@ -74,19 +75,25 @@ def load(
     """
     work = _Loading(deployment, connection, run_id, clock, progress)
     done: set[str] = set()
-    while (batch := _next_batch(work, first, last, reload, only_failed, done)) is not None:
-        done.add(f"{batch.batch_id} {batch.state}")
+    while (found := _next_batch(work, first, last, reload, only_failed, done)) is not None:
+        batch, files = found
+        done.add(_signature(batch))
         if batch.loadable:
-            _load_batch(work, batch, reload=reload and not only_failed)
+            _load_batch(work, batch, files, reload=reload and not only_failed)
         else:
-            _judge(work, batch, again=reload)
+            _judge(work, batch, files, again=reload)
     refresh_batches(deployment, connection, clock=clock)
     return work.result
 
 
+def _signature(batch: Batch) -> str:
+    """What must change for a batch to be worked on again in the same loading."""
+    return " ".join([batch.batch_id, batch.state, *(f.name for f in batch.loadable)])
+
+
 def _next_batch(
     work: _Loading, first: date | None, last: date | None, reload: bool, only_failed: bool, done: set[str]
-) -> Batch | None:
+) -> tuple[Batch, Mapping[str, LedgerFile]] | None:
     """Return the next batch with work to do; verdicts may have completed others, so batches are computed anew."""
     with work.deployment.transaction() as conn:
         files, batches = current_batches(conn, work.connection)
@@ -94,34 +101,37 @@ def _next_batch(
         members = [files[m.name] for m in batch.members]
         days = {f.partition_day for f in members} | {batch.day}
         inside = any((first is None or day >= first) and (last is None or day <= last) for day in days)
-        if not inside or f"{batch.batch_id} {batch.state}" in done or batch.state is BatchState.SKIPPED:
+        if not inside or batch.state is BatchState.SKIPPED or _signature(batch) in done:
             continue
         open_files = [files[f.name] for f in batch.loadable if not files[f.name].is_loaded]
         unread = [f for f in members if f.status == "taken"]
         again = reload and (not only_failed or bool(batch.failed or batch.missing))
         if open_files or unread or again:
-            return batch
+            return batch, files
     return None
 
 
-def _load_batch(work: _Loading, batch: Batch, *, reload: bool) -> None:
+def _load_batch(work: _Loading, batch: Batch, files: Mapping[str, LedgerFile], *, reload: bool) -> None:
     """Load a complete batch: all its files in one transaction, or none."""
-    with work.deployment.transaction() as conn:
-        files, _ = current_batches(conn, work.connection)
-    wanted = [files[f.name] for f in batch.loadable]
-    wanted = [f for f in wanted if not f.is_loaded or (reload and f.id not in work.reloaded)]
-    if not wanted:
-        return
+    planned = [files[f.name] for f in batch.loadable]
+    planned = [f for f in planned if not f.is_loaded or (reload and f.id not in work.reloaded)]
     try:
         with work.deployment.transaction() as conn:
+            turns.hold_off_folds(conn, work.connection.name)
+            now = ledger.lock_files(conn, [f.id for f in planned])
+            # Another run may have loaded or replaced some of them since they were planned.
+            wanted = [f for f in planned if f.id in now and now[f.id].is_loaded == f.is_loaded]
             for file in wanted:
                 work.progress(file.name)
                 _load_file(work, conn, file)
-            reach("before_commit")
+            if wanted:
+                reach("before_commit")
+        if not wanted:
+            return
         reach("after_commit")
     except _FailedInBatch as failed:
         _record_failed(work, failed.file, failed.findings)
-        _judge(work, batch, again=False)
+        _judge(work, batch, files, again=False)
         return
     work.reloaded.update(f.id for f in wanted)
     with work.deployment.transaction() as conn:
@@ -129,27 +139,28 @@ def _load_batch(work: _Loading, batch: Batch, *, reload: bool) -> None:
     work.result.batches.append(batch.batch_id)
 
 
-def _judge(work: _Loading, batch: Batch, *, again: bool) -> None:
+def _judge(work: _Loading, batch: Batch, files: Mapping[str, LedgerFile], *, again: bool) -> None:
     """Read the files of a batch that may not load, so that each gets its verdict; no row is loaded."""
-    with work.deployment.transaction() as conn:
-        files, _ = current_batches(conn, work.connection)
-    for member in batch.members:
-        file = files[member.name]
-        unread = file.status == "taken" or (again and not file.is_loaded and file.id not in work.reloaded)
-        if not unread or (file.sha256 or "").startswith("not fetched"):
-            continue
-        work.reloaded.add(file.id)
-        work.progress(file.name)
-        try:
-            with work.deployment.transaction() as conn:
-                _judge_file(work, conn, file)
-                work.result.waiting.append(ledger.file_by_id(conn, file.id))
-        except _FailedInBatch as failed:
-            _record_failed(work, failed.file, failed.findings)
+    for file in [files[member.name] for member in batch.members]:
+        again_now = again and not file.is_loaded and file.id not in work.reloaded
+        if file.is_fetched and (file.status == "taken" or again_now):
+            work.reloaded.add(file.id)
+            work.progress(file.name)
+            try:
+                with work.deployment.transaction() as conn:
+                    _judge_file(work, conn, file)
+            except _FailedInBatch as failed:
+                _record_failed(work, failed.file, failed.findings)
 
 
 def _record_failed(work: _Loading, file: LedgerFile, findings: Sequence[Finding]) -> None:
+    """Record the verdict; what an earlier reading of the file loaded is withdrawn."""
     with work.deployment.transaction() as conn:
+        turns.hold_off_folds(conn, work.connection.name)
+        now = ledger.lock_files(conn, [file.id]).get(file.id)
+        if now is None:
+            return
+        csv_rows.clear_file(conn, work.connection.name, TABLES[TableName(str(file.type))], file.id)
         ledger.record_failed(conn, file.id, [finding_row(f) for f in findings])
         work.result.failed.append(ledger.file_by_id(conn, file.id))
 
@@ -194,7 +205,9 @@ def _load_file(work: _Loading, conn: psycopg.Connection[Any], file: LedgerFile) 
     """Validate one archived file and load its rows, rejects and verdict; older contents of the name are withdrawn."""
     table, landing = _land(work, file)
     for older in ledger.replace_older(conn, file):
-        csv_rows.clear_file(conn, work.connection.name, table, older)
+        if older.is_pruned:
+            restore_rows(conn, work.deployment.archive, older)
+        csv_rows.clear_file(conn, work.connection.name, table, older.id)
     csv_rows.clear_file(conn, work.connection.name, table, file.id)
     with tempfile.TemporaryFile("w+", encoding="utf-8") as spool_file:
         spool = _Spool(spool_file)
@@ -222,6 +235,9 @@ def _withdraw_duplicates(
 
 
 def _judge_file(work: _Loading, conn: psycopg.Connection[Any], file: LedgerFile) -> None:
+    now = ledger.lock_files(conn, [file.id]).get(file.id)
+    if now is None or (now.status, now.is_loaded) != (file.status, file.is_loaded):
+        return  # another run came first
     _, landing = _land(work, file)
     with tempfile.TemporaryFile("w+", encoding="utf-8") as spool_file:
         spool = _Spool(spool_file)
@@ -234,10 +250,11 @@ def _judge_file(work: _Loading, conn: psycopg.Connection[Any], file: LedgerFile)
             raise _FailedInBatch(file, failed.findings) from failed
         _require_one_key(work, conn, file, landing)
         conn.execute("DELETE FROM sftp_csv.rejected_rows WHERE file_id = %s", [file.id])
-        conn.execute("DELETE FROM raw.findings WHERE file_id = %s", [file.id])
+        ledger.clear_findings(conn, file.id)
         csv_rows.add_rejected(conn, file.id, spool.rows())
         ledger.add_findings(conn, file.id, map(finding_row, spool.warnings))
     ledger.record_valid(conn, file.id, _verdict(landing), loaded=False)
+    work.result.waiting.append(ledger.file_by_id(conn, file.id))
 
 
 def _require_one_key(work: _Loading, conn: psycopg.Connection[Any], file: LedgerFile, landing: Landing) -> None:

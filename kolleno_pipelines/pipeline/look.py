@@ -1,11 +1,12 @@
 """Looking at a drop folder: list, remember, compare, decide what is complete and new. Nothing is downloaded here."""
 
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 
 from kolleno_pipelines.connections import SftpConnection
 from kolleno_pipelines.connectors.errors import ConnectorError
-from kolleno_pipelines.connectors.sftp.drop import Drop, Entry, Listing
+from kolleno_pipelines.connectors.sftp.drop import Drop, Entry, Listing, looks_like_ours
 from kolleno_pipelines.connectors.sftp.names import FileName, Standing, classify, partition_day
 from kolleno_pipelines.pipeline.batches import as_batch_file
 from kolleno_pipelines.pipeline.clock import Clock, utc_now
@@ -16,6 +17,7 @@ from kolleno_pipelines.schemas.codes import CODE_TEXTS, Code
 from kolleno_pipelines.schemas.findings import Finding
 from kolleno_pipelines.storage import batches as batch_store
 from kolleno_pipelines.storage import ledger, sightings
+from kolleno_pipelines.storage.ledger import LedgerFile
 
 PATIENCE = timedelta(minutes=2)
 
@@ -28,7 +30,6 @@ class Candidate:
     file_name: FileName
     day: date
     complete_since: datetime
-    replaces: bool
     warning: Finding | None = None
 
 
@@ -41,6 +42,11 @@ class Notice:
     message: str
     size: int
     modified_at: datetime | None
+
+    @property
+    def status(self) -> str:
+        """Its status in the ledger: a name dated ahead is held until then."""
+        return "held" if self.code is Code.DATED_IN_FUTURE else "ignored"
 
 
 @dataclass
@@ -69,50 +75,73 @@ def look(deployment: Deployment, connection: SftpConnection, drop: Drop, *, cloc
         seen = sightings.record_look(conn, connection.name, rows, now)
         taken = {f.name: f for f in ledger.newest_files(conn, connection.name)}
     result = Look(now, listed=len(listing.entries))
-    contents = {name: f.content_seen for name, f in taken.items()}
-    held = {name for name, f in taken.items() if f.status == "held"}
     for sighting in seen:
-        if not is_new(sighting, contents) and sighting.name not in held:
-            continue
-        complete = is_complete(sighting, listing.server_now, connection.settle)
-        replaces = sighting.name in taken and sighting.name not in held
-        _sort(result, connection, deployment.settings.first_day, readable[sighting.name], complete, replaces)
-    _notice_unreadable(result, listing)
-    result.notices = [n for n in result.notices if contents.get(n.name) != (n.size, n.modified_at)]
+        known = taken.get(sighting.name)
+        if is_new(sighting, known.content_seen if known else None) or _may_be_taken_now(known, connection):
+            complete = is_complete(sighting, listing.server_now, connection.settle)
+            _sort(result, connection, deployment.settings.first_day, readable[sighting.name], complete, known)
+    _notice_unreadable(result, listing, {name for name, file in taken.items() if file.sha256})
+    result.notices = [n for n in result.notices if not _is_noted(taken.get(n.name), n)]
     return result
 
 
+def _may_be_taken_now(known: LedgerFile | None, connection: SftpConnection) -> bool:
+    """Tell whether a content that was not taken may be taken now: it was too early, misplaced or too large."""
+    if known is None:
+        return False
+    if known.status in {"held", "ignored"}:
+        return known.type is None
+    too_large = known.sha256 is not None and not known.is_fetched
+    return too_large and known.size <= connection.max_file_bytes
+
+
+def _is_noted(known: LedgerFile | None, notice: Notice) -> bool:
+    return known is not None and known.status == notice.status
+
+
 def _sort(
-    result: Look, connection: SftpConnection, first_day: date, entry: Entry, complete: bool, replaces: bool
+    result: Look,
+    connection: SftpConnection,
+    first_day: date,
+    entry: Entry,
+    complete: bool,
+    known: LedgerFile | None,
 ) -> None:
     """Put one new file among the candidates, the notices or those that still settle."""
     named = classify(entry.name, now=result.looked_at, first_day=first_day, timezone=connection.timezone)
     if named.standing is Standing.UNFINISHED:
         return
-    if not complete:
+    if named.standing is not Standing.READY or named.file is None:
+        if named.finding is not None:
+            size = entry.size or 0
+            notice = Notice(entry.name, named.finding.code, named.finding.message, size, entry.modified_at)
+            result.notices.append(notice)
+    elif not complete:
         result.settling.append(entry.name)
-    elif named.standing is Standing.READY and named.file is not None:
+    else:
         day = partition_day(named.file.name_time, result.looked_at.date())
+        if known is not None and known.sha256 is not None:
+            day = min(day, known.partition_day)
         since = entry.modified_at or result.looked_at
-        result.candidates.append(Candidate(entry, named.file, day, since, replaces, named.finding))
-    elif named.finding is not None:
-        result.notices.append(
-            Notice(entry.name, named.finding.code, named.finding.message, entry.size or 0, entry.modified_at)
-        )
+        result.candidates.append(Candidate(entry, named.file, day, since, named.finding))
 
 
-def _notice_unreadable(result: Look, listing: Listing) -> None:
+def _notice_unreadable(result: Look, listing: Listing, taken: Collection[str]) -> None:
+    """Notice what can never be read under its name, and files of ours beside the folder instead of in it."""
     for entry in listing.entries:
-        if entry.is_file and entry.name_fault is not None:
-            message = f"{entry.name} is not read: {entry.name_fault}. The sender must rename it."
+        why = entry.name_fault
+        if why is None and looks_like_ours(entry.exact) and not (entry.is_file and entry.size is not None):
+            why = "it is not a regular file (links are not followed)"
+        if why is not None and (entry.is_file or looks_like_ours(entry.exact)):
+            message = f"{entry.name} is not read: {why}. The sender must rename or replace it."
             result.notices.append(Notice(entry.name, Code.UNEXPECTED_NAME, message, entry.size or 0, entry.modified_at))
-    result.notices += [_notice(entry, Code.WRONG_FOLDER) for entry in listing.misplaced]
-
-
-def _notice(entry: Entry, code: Code) -> Notice:
-    text = CODE_TEXTS[code]
-    message = f"{entry.name} is not taken: {text.meaning}. {text.next_step}"
-    return Notice(entry.name, code, message, entry.size or 0, entry.modified_at)
+    inside = {entry.name for entry in listing.entries}
+    for entry in listing.misplaced:
+        # A file of that name may be in the drop folder too: what is noted of this one must not pass for that one.
+        name = f"/{entry.name}" if entry.name in inside or entry.name in taken else entry.name
+        text = CODE_TEXTS[Code.WRONG_FOLDER]
+        message = f"{name} is not taken: {text.meaning}. {text.next_step}"
+        result.notices.append(Notice(name, Code.WRONG_FOLDER, message, entry.size or 0, entry.modified_at))
 
 
 def days_due(deployment: Deployment, connection: SftpConnection, seen: Look) -> dict[date, list[str]]:
@@ -122,27 +151,40 @@ def days_due(deployment: Deployment, connection: SftpConnection, seen: Look) -> 
     that died is followed by another.
     """
     with deployment.transaction() as conn:
-        known = [f for f in ledger.newest_files(conn, connection.name) if f.type and f.name_time and f.sha256]
+        known = ledger.newest_contents(conn, connection.name)
         released = batch_store.decided_names(conn, connection.name, "release")
         skipped = batch_store.decided_names(conn, connection.name, "skip")
     new = {c.entry.name: c for c in seen.candidates}
-    files = [as_batch_file(f) for f in known if f.name not in new]
+    moments = {_moment(c.file_name.type, c.file_name.name_time, c.file_name.fix) for c in seen.candidates}
+    replaced = {m for f in known if (m := _moment(f.type, f.name_time, f.fix)) in moments}
+    known = [f for f in known if _moment(f.type, f.name_time, f.fix) not in moments]
+    files = [as_batch_file(f) for f in known]
     files += [BatchFile(name, c.file_name.type, c.file_name.name_time, c.file_name.fix) for name, c in new.items()]
     groups = group(files, window=connection.batch_window, released=released, skipped=skipped)
     ready = {f.name for g in groups if g.state in {BatchState.COMPLETE, BatchState.RELEASED} for f in g.loadable}
     arrived = [
-        Arrived(name, c.day, urgent=name in ready or c.replaces, complete_since=c.complete_since)
+        Arrived(
+            name,
+            c.day,
+            urgent=name in ready or _moment(c.file_name.type, c.file_name.name_time, c.file_name.fix) in replaced,
+            complete_since=c.complete_since,
+        )
         for name, c in new.items()
     ]
     arrived += [
         Arrived(f.name, f.partition_day, urgent=True, complete_since=f.taken_at)
         for f in known
-        if f.name not in new and _left_over(f, f.name in ready)
+        if _left_over(f, f.name in ready)
     ]
     return due_days(arrived, seen.looked_at, PATIENCE)
 
 
-def _left_over(file: ledger.LedgerFile, in_ready_batch: bool) -> bool:
+def _moment(type_: object, name_time: datetime | None, fix: int) -> tuple[str, datetime | None, int]:
+    """Return what `-` and `:` spellings of a name have in common."""
+    return str(type_), name_time, fix
+
+
+def _left_over(file: LedgerFile, in_ready_batch: bool) -> bool:
     """Tell whether a taken file still waits for work: its verdict, its load or its fold."""
     if file.status == "taken":
         return True

@@ -2,13 +2,18 @@
 
 from datetime import timedelta
 from functools import partial
+from typing import Any
+
+import psycopg
 
 from kolleno_pipelines.connections import SftpConnection
 from kolleno_pipelines.connectors.sftp.landing import LandingOptions, land
 from kolleno_pipelines.pipeline.clock import Clock
 from kolleno_pipelines.pipeline.deployment import Deployment
 from kolleno_pipelines.schemas.sftp_tables import TABLES, TableName
-from kolleno_pipelines.storage import csv_rows, ledger
+from kolleno_pipelines.storage import csv_rows, ledger, turns
+from kolleno_pipelines.storage.archive import Archive
+from kolleno_pipelines.storage.ledger import LedgerFile
 
 
 def prune(deployment: Deployment, connection: SftpConnection, clock: Clock) -> int:
@@ -16,19 +21,25 @@ def prune(deployment: Deployment, connection: SftpConnection, clock: Clock) -> i
     if connection.retention_days is None:
         return 0
     with deployment.transaction() as conn:
+        turns.take_fold_turn(conn, connection.name)
         return csv_rows.prune(conn, connection.name, clock() - timedelta(days=connection.retention_days))
 
 
-def restore(deployment: Deployment, file_ids: list[int]) -> None:
+def restore(deployment: Deployment, connection: SftpConnection, file_ids: list[int]) -> None:
     """Put the accepted rows of pruned files back, as validated from the archive; their verdicts stay as they are."""
     for file_id in file_ids:
         with deployment.transaction() as conn:
-            file = ledger.file_by_id(conn, file_id)
-            if not file.is_pruned:
-                continue
-            table, sha256 = TABLES[TableName(str(file.type))], str(file.sha256)
-            landing = land(partial(deployment.archive.open, sha256), table, LandingOptions())
-            rows = (block.rows for block in landing.blocks())
-            csv_rows.copy_rows(conn, table, file.id, rows, landing.header.fields)
-            csv_rows.withdraw_lines(conn, table, file.id, [row.line for row in landing.duplicates()])
-            conn.execute("UPDATE raw.files SET is_pruned = false WHERE id = %s", [file.id])
+            turns.hold_off_folds(conn, connection.name)
+            file = ledger.lock_files(conn, [file_id]).get(file_id)
+            if file is not None and file.is_pruned:
+                restore_rows(conn, deployment.archive, file)
+
+
+def restore_rows(conn: psycopg.Connection[Any], archive: Archive, file: LedgerFile) -> None:
+    """Put the accepted rows of one pruned file back inside the open transaction."""
+    table, sha256 = TABLES[TableName(str(file.type))], str(file.sha256)
+    landing = land(partial(archive.open, sha256), table, LandingOptions())
+    rows = (block.rows for block in landing.blocks())
+    csv_rows.copy_rows(conn, table, file.id, rows, landing.header.fields)
+    csv_rows.withdraw_lines(conn, table, file.id, [row.line for row in landing.duplicates()])
+    conn.execute("UPDATE raw.files SET is_pruned = false WHERE id = %s", [file.id])

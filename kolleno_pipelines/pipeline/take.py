@@ -4,6 +4,9 @@ import time
 from collections.abc import Callable, Collection
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime
+from typing import Any
+
+import psycopg
 
 from kolleno_pipelines.connections import SftpConnection
 from kolleno_pipelines.connectors.errors import Changed, Permanent
@@ -15,9 +18,11 @@ from kolleno_pipelines.pipeline.look import Candidate, Look, Notice, look
 from kolleno_pipelines.schemas.codes import Code, level_of
 from kolleno_pipelines.schemas.findings import Finding
 from kolleno_pipelines.storage import ledger
+from kolleno_pipelines.storage.arrivals import Arrival, add_file
 from kolleno_pipelines.storage.failpoints import reach
 
 Progress = Callable[[str], None]
+_NOTICES_AT_ONCE = 500
 
 
 @dataclass
@@ -73,20 +78,22 @@ def finding_row(finding: Finding) -> ledger.FindingRow:
 
 def record_notices(deployment: Deployment, connection: SftpConnection, seen: Look) -> None:
     """Write names that are not taken into the ledger, each with its reason."""
-    for notice in seen.notices:
-        status = "held" if notice.code is Code.DATED_IN_FUTURE else "ignored"
-        _note(deployment, connection, notice, status, seen.looked_at)
+    for start in range(0, len(seen.notices), _NOTICES_AT_ONCE):
+        with deployment.transaction() as conn:
+            for notice in seen.notices[start : start + _NOTICES_AT_ONCE]:
+                _note(conn, connection, notice, seen.looked_at)
 
 
-def _note(deployment: Deployment, connection: SftpConnection, notice: Notice, status: str, now: datetime) -> None:
-    arrival = ledger.Arrival(
-        notice.name, None, None, 0, notice.size, notice.modified_at, now.date(), status=status, message=notice.message
-    )
+def _note(
+    conn: psycopg.Connection[Any], connection: SftpConnection, notice: Notice, now: datetime, type_: str | None = None
+) -> None:
+    """Write one name that is not taken; `type_` is set for one that will not be tried again as it is."""
+    day, status = now.date(), notice.status
+    arrival = Arrival(notice.name, type_, None, 0, notice.size, notice.modified_at, day, None, status, notice.message)
     finding = ledger.FindingRow(None, None, None, notice.code, level_of(notice.code), notice.message)
-    with deployment.transaction() as conn:
-        file_id = ledger.add_file(conn, connection.name, arrival)
-        if file_id is not None:
-            ledger.add_findings(conn, file_id, [finding])
+    file_id = add_file(conn, connection.name, arrival)
+    if file_id is not None:
+        ledger.add_findings(conn, file_id, [finding])
 
 
 def _take_one(
@@ -99,7 +106,7 @@ def _take_one(
 ) -> None:
     entry, parsed = candidate.entry, candidate.file_name
     size = entry.size or 0
-    arrival = ledger.Arrival(
+    arrival = Arrival(
         entry.name,
         parsed.type.value,
         parsed.name_time,
@@ -119,13 +126,14 @@ def _take_one(
         return
     except Permanent as error:
         notice = Notice(entry.name, Code.UNEXPECTED_NAME, str(error), size, entry.modified_at)
-        _note(deployment, connection, notice, "ignored", candidate.complete_since)
+        with deployment.transaction() as conn:
+            _note(conn, connection, notice, utc_now(), parsed.type.value)
         taken.notices.append(notice)
         return
     reach("archive_written")
     with deployment.transaction() as conn:
         arrival = replace(arrival, size=writer.size, sha256=writer.sha256)
-        file_id = ledger.add_file(conn, connection.name, arrival, run_id)
+        file_id = add_file(conn, connection.name, arrival, run_id)
         if file_id is not None and candidate.warning is not None:
             ledger.add_findings(conn, file_id, [finding_row(candidate.warning)])
     reach("ledger_row")
@@ -138,16 +146,14 @@ def _take_one(
     taken.days.add(candidate.day)
 
 
-def _fail_too_large(
-    deployment: Deployment, connection: SftpConnection, arrival: ledger.Arrival, run_id: str | None
-) -> None:
+def _fail_too_large(deployment: Deployment, connection: SftpConnection, arrival: Arrival, run_id: str | None) -> None:
     message = (
         f"{arrival.name} has {arrival.size:,} bytes; this connection takes at most {connection.max_file_bytes:,}."
         " Split the file, or raise max_file_bytes in connections.yaml."
     )
     finding = ledger.FindingRow(None, None, None, Code.TOO_LARGE, level_of(Code.TOO_LARGE), message)
-    unread = replace(arrival, sha256=f"not fetched: {arrival.size} bytes", status="failed")
+    unread = replace(arrival, sha256=f"{ledger.NOT_FETCHED}: {arrival.size} bytes", status="failed")
     with deployment.transaction() as conn:
-        file_id = ledger.add_file(conn, connection.name, unread, run_id)
+        file_id = add_file(conn, connection.name, unread, run_id)
         if file_id is not None:
             ledger.record_failed(conn, file_id, [finding])

@@ -1,6 +1,6 @@
 """When a listed file is complete and whether it must be fetched (design 8). Pure: moments are arguments."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 
@@ -16,9 +16,9 @@ def is_complete(sighting: Sighting, server_now: datetime, settle: timedelta) -> 
     return sighting.seen_at - sighting.changed_at >= settle
 
 
-def is_new(sighting: Sighting, taken: Mapping[str, tuple[int, datetime | None]]) -> bool:
-    """Tell whether the ledger does not hold this content yet, judged by size and time of change."""
-    return taken.get(sighting.name) != (sighting.size, sighting.modified_at)
+def is_new(sighting: Sighting, seen: tuple[int, datetime | None] | None) -> bool:
+    """Tell whether the content noted last of this name is not this one, judged by size and time of change."""
+    return seen != (sighting.size, sighting.modified_at)
 
 
 @dataclass(frozen=True)

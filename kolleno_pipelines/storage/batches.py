@@ -26,8 +26,16 @@ class BatchRow:
     processed_at: datetime | None = None
 
 
+def alone(conn: psycopg.Connection[Any], connection: str) -> None:
+    """Let one transaction at a time compute and store the batches of a connection."""
+    conn.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", [f"batches {connection}"])
+
+
 def save_batches(conn: psycopg.Connection[Any], connection: str, batches: Sequence[BatchRow]) -> None:
-    """Make `raw.batches` of a connection what was computed; rows that say the same are not touched."""
+    """Make `raw.batches` of a connection what was computed; rows that say the same are not touched.
+
+    Call `alone` before computing: an older view must not be stored over a newer one.
+    """
     conn.execute("CREATE TEMP TABLE computed (LIKE raw.batches) ON COMMIT DROP")
     columns = "connection, batch_id, partition_day, begins_at, status, missing, failed, names"
     with conn.cursor() as cursor, cursor.copy(f"COPY computed ({columns}, first_seen_at) FROM STDIN".encode()) as copy:
@@ -65,9 +73,11 @@ def batches_of(conn: psycopg.Connection[Any], connection: str | None = None) -> 
 
 
 def decided_names(conn: psycopg.Connection[Any], connection: str, decision: str) -> set[str]:
-    """Return the file names that an operator released or skipped."""
+    """Return the file names that an operator released or skipped; what was decided last about a name holds."""
     rows = conn.execute(
-        "SELECT unnest(names) FROM raw.batch_decisions WHERE connection = %s AND decision = %s", [connection, decision]
+        "SELECT name FROM (SELECT DISTINCT ON (name) name, decision FROM raw.batch_decisions, unnest(names) name"
+        " WHERE connection = %s ORDER BY name, id DESC) newest WHERE decision = %s",
+        [connection, decision],
     ).fetchall()
     return {row[0] for row in rows}
 

@@ -13,6 +13,7 @@ import pyarrow.csv
 from psycopg.types.json import Jsonb
 
 from kolleno_pipelines.schemas.sftp_tables import CsvTable
+from kolleno_pipelines.storage import ledger
 from kolleno_pipelines.storage.failpoints import reach
 
 KeptRow = tuple[int, list[str], list[dict[str, Any]]]
@@ -99,7 +100,7 @@ def clear_file(conn: psycopg.Connection[Any], connection: str, table: CsvTable, 
     )
     conn.execute("DELETE FROM sftp_csv.rejected_rows WHERE file_id = %s", [file_id])
     conn.execute("DELETE FROM sftp_csv.parked_rows WHERE file_id = %s", [file_id])
-    conn.execute("DELETE FROM raw.findings WHERE file_id = %s", [file_id])
+    ledger.clear_findings(conn, file_id)
 
 
 def prune(conn: psycopg.Connection[Any], connection: str, before: datetime) -> int:

@@ -13,7 +13,7 @@ import psycopg
 from psycopg.rows import dict_row
 
 from kolleno_pipelines.schemas.sftp_tables import TABLES, CsvTable, TableName
-from kolleno_pipelines.storage import fold_apply, fold_sql
+from kolleno_pipelines.storage import fold_apply, fold_sql, turns
 from kolleno_pipelines.storage.failpoints import reach
 from kolleno_pipelines.storage.fold_specs import FOLD_SPECS, FoldSpec
 
@@ -96,7 +96,8 @@ class _Fold:
         late = [f for f in files if not f.is_folded and f not in fast]
         specs = [spec for spec in FOLD_SPECS if spec.source is table]
         ids = self._collect_late_ids(table, [f.id for f in late])
-        if ids and (pruned := [f.id for f in files if f.is_pruned]):
+        pruned = [f.id for f in files if f.is_pruned]
+        if pruned and (ids or any(self.gone.get(reference.table.value) for reference in table.references)):
             raise PrunedRowsError(pruned)
         if ids:
             self._fold_late(table, specs, ids, [f.id for f in late if f.first_time])
@@ -238,7 +239,7 @@ def fold(conn: psycopg.Connection[Any], connection: str, *, run_id: str | None =
     is known now. Returns counts of records new, changed and gone per entity.
     """
     work = _Fold(conn, connection, run_id)
-    work.execute("SELECT pg_advisory_xact_lock(hashtextextended('fold ' || %(connection)s, 0))")
+    turns.take_fold_turn(conn, connection)
     files = _loaded_files(conn, connection)
     pending = [f.id for f in files if not f.is_folded]
     reach("before_merge")
@@ -251,10 +252,14 @@ def fold(conn: psycopg.Connection[Any], connection: str, *, run_id: str | None =
     reach("after_merge")
     work.execute("DELETE FROM sftp_csv.ids_to_fold WHERE connection = %(connection)s")
     work.execute(
-        "UPDATE raw.files SET is_folded = true, folded_at = now(), run_id = COALESCE(%(run_id)s, run_id),"
+        "UPDATE raw.files SET is_folded = true, folded_at = clock_timestamp(), run_id = COALESCE(%(run_id)s, run_id),"
         " status = CASE WHEN rows_rejected > 0 THEN 'processed_with_rejects' ELSE 'processed' END"
         " WHERE id = ANY(%(pending)s)",
         pending=pending,
+    )
+    work.execute(
+        "UPDATE raw.files SET is_folded = true, folded_at = clock_timestamp() WHERE connection = %(connection)s"
+        " AND status = 'failed' AND NOT is_folded AND folded_at IS NOT NULL"
     )
     work.report.files = len(pending)
     work.report.parked = work.count("SELECT count(*) FROM sftp_csv.parked_rows WHERE connection = %(connection)s")

@@ -9,6 +9,13 @@ import psycopg
 from psycopg.rows import class_row
 from psycopg.types.json import Jsonb
 
+from kolleno_pipelines.schemas.codes import Code
+
+#: What stands for the checksum of a content that is too large to fetch.
+NOT_FETCHED = "not fetched"
+#: Findings about how a file arrived, not about what it says: reading it again keeps them.
+ARRIVAL_CODES = [Code.DATED_IN_FUTURE.value, Code.SUPERSEDED.value, Code.NEWER_PARKED.value]
+
 
 @dataclass(frozen=True)
 class LedgerFile:
@@ -53,6 +60,11 @@ class LedgerFile:
         """Size and time of change as listed when this content was taken."""
         return (self.size, self.modified_at)
 
+    @property
+    def is_fetched(self) -> bool:
+        """Whether its bytes are in the archive; a file over the size limit is recorded without them."""
+        return self.sha256 is not None and not self.sha256.startswith(NOT_FETCHED)
+
 
 _COLUMNS = ", ".join(LedgerFile.__dataclass_fields__)
 
@@ -71,6 +83,21 @@ def newest_files(conn: psycopg.Connection[Any], connection: str) -> list[LedgerF
         conn,
         "connection = %(c)s AND NOT EXISTS (SELECT FROM raw.files n WHERE n.connection = raw.files.connection"
         " AND n.name = raw.files.name AND n.receipt > raw.files.receipt)",
+        {"c": connection},
+    )
+
+
+def newest_contents(conn: psycopg.Connection[Any], connection: str) -> list[LedgerFile]:
+    """Return what counts: per type, time and fix number the content received last, taken or failed.
+
+    Names that differ only in `-` and `:` speak for one moment; a name that was later only noticed still counts.
+    """
+    return _files(
+        conn,
+        "connection = %(c)s AND type IS NOT NULL AND sha256 IS NOT NULL AND NOT EXISTS (SELECT FROM raw.files n"
+        " WHERE n.connection = raw.files.connection AND n.sha256 IS NOT NULL AND n.receipt > raw.files.receipt"
+        " AND (n.name = raw.files.name OR (n.type, n.name_time, n.fix)"
+        " = (raw.files.type, raw.files.name_time, raw.files.fix)))",
         {"c": connection},
     )
 
@@ -102,22 +129,6 @@ def file_by_id(conn: psycopg.Connection[Any], file_id: int) -> LedgerFile:
 
 
 @dataclass(frozen=True)
-class Arrival:
-    """What is known of a file when it is taken: name parsed, bytes archived."""
-
-    name: str
-    type: str | None
-    name_time: datetime | None
-    fix: int
-    size: int
-    modified_at: datetime | None
-    partition_day: date
-    sha256: str | None = None
-    status: str = "taken"
-    message: str | None = None
-
-
-@dataclass(frozen=True)
 class FindingRow:
     """A finding as stored: physical line, column, value cut, code, level, message."""
 
@@ -127,67 +138,6 @@ class FindingRow:
     code: str
     level: str
     message: str
-
-
-def add_file(conn: psycopg.Connection[Any], connection: str, arrival: Arrival, run_id: str | None = None) -> int | None:
-    """Add a received content as the next receipt of its name; returns its id.
-
-    The same content again returns None: only its size and time of change are noted, so that it is not fetched again.
-    """
-    conn.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", [f"file {connection} {arrival.name}"])
-    last = conn.execute(
-        "SELECT id, receipt, sha256, status FROM raw.files WHERE connection = %s AND name = %s"
-        " ORDER BY receipt DESC LIMIT 1",
-        [connection, arrival.name],
-    ).fetchone()
-    if last and last[3] in {"held", "ignored"}:
-        _turn(conn, last[0], arrival, run_id)
-        return int(last[0])
-    if last and last[2] == arrival.sha256:
-        conn.execute("UPDATE raw.files SET modified_at = %s WHERE id = %s", [arrival.modified_at, last[0]])
-        return None
-    row = conn.execute(
-        "INSERT INTO raw.files (connection, name, type, name_time, fix, receipt, sha256, size, modified_at,"
-        " partition_day, status, message, run_id)"
-        " VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s) RETURNING id",
-        [
-            connection,
-            arrival.name,
-            arrival.type,
-            arrival.name_time,
-            arrival.fix,
-            last[1] + 1 if last else 1,
-            arrival.sha256,
-            arrival.size,
-            arrival.modified_at,
-            arrival.partition_day,
-            arrival.status,
-            arrival.message,
-            run_id,
-        ],
-    ).fetchone()
-    return int(row[0]) if row else None
-
-
-def _turn(conn: psycopg.Connection[Any], file_id: int, arrival: Arrival, run_id: str | None) -> None:
-    """Let a name that was only noticed so far take what is known of it now."""
-    conn.execute("DELETE FROM raw.findings WHERE file_id = %s", [file_id])
-    conn.execute(
-        "UPDATE raw.files SET type = %s, name_time = %s, fix = %s, sha256 = %s, size = %s, modified_at = %s,"
-        " status = %s, message = %s, code_counts = '{}', run_id = %s, taken_at = now() WHERE id = %s",
-        [
-            arrival.type,
-            arrival.name_time,
-            arrival.fix,
-            arrival.sha256,
-            arrival.size,
-            arrival.modified_at,
-            arrival.status,
-            arrival.message,
-            run_id,
-            file_id,
-        ],
-    )
 
 
 def add_findings(conn: psycopg.Connection[Any], file_id: int, findings: Iterable[FindingRow]) -> None:
@@ -228,10 +178,18 @@ class Verdict:
     link_keyed_by: str | None
 
 
+def clear_findings(conn: psycopg.Connection[Any], file_id: int) -> None:
+    """Remove what an earlier reading of a file found; what was noted about its arrival stays."""
+    conn.execute("DELETE FROM raw.findings WHERE file_id = %s AND code <> ALL(%s)", [file_id, ARRIVAL_CODES])
+
+
 def record_valid(conn: psycopg.Connection[Any], file_id: int, verdict: Verdict, *, loaded: bool) -> None:
     """Note that a file is readable; `loaded` when its rows are in `sftp_csv` by now and wait for the fold."""
     conn.execute(
-        "UPDATE raw.files SET rows_read = %s, rows_accepted = %s, rows_rejected = %s, warnings = %s, code_counts = %s,"
+        "UPDATE raw.files SET rows_read = %s, rows_accepted = %s, rows_rejected = %s,"
+        " warnings = %s + (SELECT COALESCE(sum(n::bigint), 0) FROM jsonb_each_text(code_counts) a (code, n)"
+        " WHERE code = ANY(%s)), code_counts = %s || (SELECT COALESCE(jsonb_object_agg(code, n), '{}')"
+        " FROM jsonb_each(code_counts) a (code, n) WHERE code = ANY(%s)),"
         " money_totals = %s, fields = %s, extra_columns = %s, header = %s, link_keyed_by = %s, message = NULL,"
         " validated_at = now(), status = %s WHERE id = %s",
         [
@@ -239,7 +197,9 @@ def record_valid(conn: psycopg.Connection[Any], file_id: int, verdict: Verdict, 
             verdict.rows_accepted,
             verdict.rows_rejected,
             verdict.warnings,
+            ARRIVAL_CODES,
             Jsonb(dict(verdict.code_counts)),
+            ARRIVAL_CODES,
             Jsonb({field: dict(totals) for field, totals in verdict.money_totals.items()}),
             list(verdict.fields),
             list(verdict.extra_columns),
@@ -259,27 +219,39 @@ def record_valid(conn: psycopg.Connection[Any], file_id: int, verdict: Verdict, 
 
 def record_failed(conn: psycopg.Connection[Any], file_id: int, findings: Sequence[FindingRow]) -> None:
     """Note that a file failed as a whole, with every reason; nothing of it is loaded."""
-    conn.execute("DELETE FROM raw.findings WHERE file_id = %s", [file_id])
+    clear_findings(conn, file_id)
     add_findings(conn, file_id, findings)
     counts: dict[str, int] = {}
     for finding in findings:
         counts[finding.code] = counts.get(finding.code, 0) + 1
     conn.execute(
-        "UPDATE raw.files SET status = 'failed', message = %s, code_counts = %s, validated_at = now() WHERE id = %s",
+        "UPDATE raw.files SET status = 'failed', message = %s, code_counts = %s, validated_at = now(),"
+        " is_folded = is_folded AND NOT is_loaded, is_loaded = false, is_pruned = false WHERE id = %s",
         ["; ".join(f.message for f in findings), Jsonb(counts), file_id],
     )
 
 
-def replace_older(conn: psycopg.Connection[Any], file: LedgerFile) -> list[int]:
-    """Mark older contents of the same name as replaced; returns the ids whose rows must be withdrawn."""
-    rows = conn.execute(
-        "UPDATE raw.files SET status = 'replaced' WHERE connection = %s AND name = %s AND receipt < %s"
-        " AND status <> 'replaced' RETURNING id, is_loaded",
-        [file.connection, file.name, file.receipt],
-    ).fetchall()
-    loaded = [row[0] for row in rows if row[1]]
-    conn.execute("UPDATE raw.files SET is_loaded = false WHERE id = ANY(%s)", [loaded])
-    return loaded
+def lock_files(conn: psycopg.Connection[Any], file_ids: Collection[int]) -> dict[int, LedgerFile]:
+    """Keep other runs from loading these files until the transaction ends; returns them as they are now, by id.
+
+    Contents that were replaced in the meantime are left out.
+    """
+    conn.execute("SELECT FROM raw.files WHERE id = ANY(%s) ORDER BY id FOR NO KEY UPDATE", [list(file_ids)])
+    return {f.id: f for f in _files(conn, "id = ANY(%(ids)s) AND status <> 'replaced'", {"ids": list(file_ids)})}
+
+
+def replace_older(conn: psycopg.Connection[Any], file: LedgerFile) -> list[LedgerFile]:
+    """Mark older contents of the same name (or moment) as replaced; returns those whose rows must be withdrawn."""
+    condition = "connection = %(c)s AND receipt < %(receipt)s AND status <> 'replaced' AND (name = %(name)s"
+    condition += " OR (type, name_time, fix) = (%(type)s, %(time)s, %(fix)s))"
+    params = {"c": file.connection, "receipt": file.receipt, "name": file.name}
+    params |= {"type": file.type, "time": file.name_time, "fix": file.fix}
+    conn.execute(f"SELECT FROM raw.files WHERE {condition} ORDER BY id FOR NO KEY UPDATE".encode(), params)
+    older = _files(conn, condition, params)
+    conn.execute(
+        "UPDATE raw.files SET status = 'replaced', is_loaded = false WHERE id = ANY(%s)", [[f.id for f in older]]
+    )
+    return [f for f in older if f.is_loaded]
 
 
 def set_status(conn: psycopg.Connection[Any], file_ids: Collection[int], status: str) -> None:

@@ -13,7 +13,7 @@ import psycopg
 import pyarrow as pa
 import pyarrow.csv
 
-from kolleno_pipelines.storage import database
+from kolleno_pipelines.storage import database, turns
 
 _csv: Any = pyarrow.csv
 
@@ -47,12 +47,16 @@ class Changes:
 def result_transaction(url: str, tables: Sequence[str]) -> Iterator[psycopg.Connection[Any]]:
     """Open a transaction that sees one moment of the database and is the only writer of the result tables.
 
-    Readers go on. The lock is taken before the snapshot, so that a second run sees what the first one wrote.
+    Readers go on. The locks are taken before the snapshot, so that a second run sees what the first one wrote, and
+    that every fold older than `computed_at` is in it.
     """
-    with database.connect(url, application_name="kolleno reconciliation") as conn:
+    with database.connect(url, autocommit=True, application_name="kolleno reconciliation") as conn:
+        turns.take_results_turn(conn)
+        conn.autocommit = False
         conn.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
         names = ", ".join(f"reconciliation.{table}" for table in tables)
         conn.execute(f"LOCK TABLE {names} IN SHARE ROW EXCLUSIVE MODE")
+        turns.end_results_turn(conn)
         yield conn
 
 
