@@ -37,9 +37,12 @@ links.add_to(app)
 
 def _version(wanted: bool) -> None:
     if wanted:
-        from importlib.metadata import version
+        from importlib.metadata import PackageNotFoundError, version
 
-        print(version("kolleno-pipelines"))
+        try:
+            print(version("kolleno-pipelines"))
+        except PackageNotFoundError:  # run from a source tree that nobody installed
+            print("0.0.0")
         raise typer.Exit
 
 

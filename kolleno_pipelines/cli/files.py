@@ -90,10 +90,10 @@ def _print_view(view: FileView) -> None:
         if file.rows_read is not None
         else None,
         "codes": file.code_counts,
-        "money": file.money_totals,
+        "money": "; ".join(f"{name} {cell(sums)}" for name, sums in file.money_totals.items()),
         "run": file.run_id,
     }
-    print_rows(("", ""), ((name, value) for name, value in facts.items() if value not in (None, {})))
+    print_rows(("", ""), ((name, value) for name, value in facts.items() if value not in (None, {}, "")))
     _print_findings("Findings", ((f.line, f.column, f.value, f.code, f.message) for f in view.findings))
     reasons = (
         (row.line, f.get("column"), f.get("value"), f["code"], f["message"])
@@ -180,11 +180,9 @@ def _print_trace(found: Trace) -> None:
         print()
         print_rows(("file", "line", "code", "waits for", "because of"), waits, title="Rows that wait for a parent")
     if found.changes:
-        changed = (
-            (c.version_at, c.entity, c.field, c.old_value, c.new_value, c.origin, c.changed_at) for c in found.changes
-        )
+        changed = ((c.version_at, c.entity, c.field, c.old_value, c.new_value, c.file, c.line) for c in found.changes)
         print()
-        columns = ("version", "entity", "field", "old", "new", "from", "changed at")
+        columns = ("version", "entity", "field", "old", "new", "file", "line")
         print_rows(columns, changed, title="Changes")
     for record in found.records:
         print()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import io
 import json
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -67,8 +68,12 @@ def print_rows(columns: Sequence[str], rows: Iterable[Sequence[object]], *, titl
         table.add_column(column, justify="right" if numeric else "left", overflow="fold")
     for row in shown:
         table.add_row(*(Text(value) for value in row))
-    width = None if sys.stdout.isatty() else _PIPE_WIDTH
-    Console(file=sys.stdout, width=width, highlight=False, soft_wrap=False).print(table)
+    if sys.stdout.isatty():
+        Console(file=sys.stdout, highlight=False).print(table)
+        return
+    text = io.StringIO()
+    Console(file=text, width=_PIPE_WIDTH, highlight=False).print(table)
+    print("\n".join(line.rstrip() for line in text.getvalue().splitlines()))
 
 
 def cell(value: object) -> str:
@@ -82,7 +87,7 @@ def cell(value: object) -> str:
     if isinstance(value, list | tuple | set | frozenset):
         return ", ".join(cell(each) for each in value)
     if isinstance(value, Mapping):
-        return ", ".join(f"{key}={cell(each)}" for key, each in value.items())
+        return ", ".join(f"{key}: {cell(each)}" for key, each in value.items())
     return str(value.value) if isinstance(value, Enum) else str(value)
 
 

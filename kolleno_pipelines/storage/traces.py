@@ -56,7 +56,10 @@ class Waiting:
 
 @dataclass(frozen=True)
 class Change:
-    """One audited change of one field; `version_at` is the time in the name of the file that brought it."""
+    """One audited change of one field; `version_at` is the time in the name of the file that brought it.
+
+    `file`, `receipt`, `line`: where the new value stands; None where no input names the record any more.
+    """
 
     changed_at: datetime
     version_at: datetime | None
@@ -64,14 +67,31 @@ class Change:
     field: str
     old_value: str | None
     new_value: str | None
-    origin: str
+    file: str | None
+    receipt: int | None
+    line: int | None
     run_id: str | None
+
+
+_CELLS = "jsonb_strip_nulls(to_jsonb(s) - '{file_id,line,absent,source_id}'::text[])"
+#: A row as JSON whose numbers are exact text: a JSON number would be read as a float. {0} is the row, as jsonb.
+_EXACT = (
+    "(SELECT jsonb_object_agg(key, CASE jsonb_typeof(value)"
+    " WHEN 'number' THEN to_jsonb(trim_scale((value #>> '{{}}')::numeric)::text) ELSE value END)"
+    " FROM jsonb_each({0}))"
+)
+#: `origin` of a stored record is `<ledger id>:<line>`.
+_ORIGIN_FILE = "LEFT JOIN raw.files f ON f.id::text = split_part({0}.origin, ':', 1)"
+_ORIGIN_LINE = "split_part({0}.origin, ':', 2)"
 
 
 def record(conn: psycopg.Connection[Any], entity: str, connection: str, source_id: str) -> list[dict[str, Any]]:
     """Return the record as it is now; several for an allocation id that payments and credit notes share."""
     rows = conn.execute(
-        f"SELECT to_jsonb(r) FROM receivables.{entity} r WHERE source_id = %s AND connection = %s".encode(),
+        (
+            f"SELECT {_EXACT.format('to_jsonb(r)')} || jsonb_build_object('origin', f.name || ' line ' || {_ORIGIN_LINE.format('r')})"
+            f" FROM receivables.{entity} r {_ORIGIN_FILE.format('r')} WHERE r.source_id = %s AND r.connection = %s"
+        ).encode(),
         [source_id, connection],
     ).fetchall()
     return [row[0] for row in rows]
@@ -84,7 +104,7 @@ def statements(conn: psycopg.Connection[Any], table: CsvTable, connection: str, 
             (
                 "SELECT f.name AS file, f.receipt, s.line, f.type AS table_name, f.name_time, f.taken_at, f.fix,"
                 " f.status AS file_status, s.absent,"
-                " jsonb_strip_nulls(to_jsonb(s) - '{file_id,line,absent,source_id}'::text[]) AS values"
+                f" {_EXACT.format(_CELLS)} AS values"
                 f" FROM sftp_csv.{table.name} s JOIN raw.files f ON f.id = s.file_id"
                 " WHERE s.source_id = %s AND f.connection = %s ORDER BY f.name_time, f.fix, f.receipt, s.line"
             ).encode(),
@@ -160,7 +180,11 @@ def changes(conn: psycopg.Connection[Any], entities: list[str], connection: str,
     """Return the audited changes of the record, oldest first."""
     with conn.cursor(row_factory=class_row(Change)) as cursor:
         return cursor.execute(
-            "SELECT changed_at, version_at, entity, field, old_value, new_value, origin, run_id FROM receivables.audit"
-            " WHERE source_id = %s AND entity = ANY(%s) AND connection = %s ORDER BY id",
+            (
+                "SELECT a.changed_at, a.version_at, a.entity, a.field, a.old_value, a.new_value, f.name AS file,"
+                f" f.receipt, NULLIF({_ORIGIN_LINE.format('a')}, '')::integer AS line, a.run_id"
+                f" FROM receivables.audit a {_ORIGIN_FILE.format('a')}"
+                " WHERE a.source_id = %s AND a.entity = ANY(%s) AND a.connection = %s ORDER BY a.id"
+            ).encode(),
             [source_id, entities, connection],
         ).fetchall()
