@@ -109,8 +109,9 @@ class Landing:
     def duplicates(self) -> Iterator[RejectedRow]:
         """Yield the rows to withdraw, given out before or not: different rows of the file have their key."""
         for rows, found in self._rows_at(self._settled().lines):
-            for row in np.flatnonzero(found).tolist():
-                yield self._duplicate(rows, row)
+            chosen = np.flatnonzero(found)
+            for row, cells in zip(chosen.tolist(), data_cells(rows, self.header, chosen), strict=True):
+                yield self._duplicate(rows, row, cells)
 
     @property
     def withdrawn_lines(self) -> Lines:
@@ -201,19 +202,22 @@ class Landing:
             if among.any():
                 rows = self._parser.parse(tokens)
                 found = np.flatnonzero(among)
-                keys = [str(rows.keys[row].as_py()) for row in found.tolist()]
-                contents = ["\0".join(data_cells(rows, self.header, row)) for row in found.tolist()]
+                keys = rows.keys_of(found)
+                contents = ["\0".join(cells) for cells in data_cells(rows, self.header, found)]
                 candidates.add(hashes[among], keys, contents, tokens.lines[among], rows.rejected[among])
         return candidates.verdict()
 
     def _rows_at(self, lines: Lines) -> Iterator[tuple[TypedRows, Mask]]:
         """Yield the blocks that hold rows of these lines, and which rows those are; reads the file if there are any."""
         for tokens in self._tokens() if lines.size else ():
-            found = np.isin(tokens.lines, lines)
+            first, last = (
+                np.searchsorted(lines, [tokens.lines[0], tokens.lines[-1] + 1]) if tokens.row_count else (0, 0)
+            )
+            found = np.isin(tokens.lines, lines[first:last], assume_unique=True)
             if found.any():
                 yield self._parser.parse(tokens), found
 
-    def _duplicate(self, rows: TypedRows, row: int) -> RejectedRow:
+    def _duplicate(self, rows: TypedRows, row: int, cells: tuple[str, ...]) -> RejectedRow:
         line = int(rows.tokens.lines[row])
         key = shown(str(rows.keys[row].as_py()))
         fields = ["source_id"]
@@ -225,4 +229,4 @@ class Landing:
         wrong = f"'{key}' stands on {count:,} rows that differ (lines {named})"
         message = f"{' and '.join(names)} {wrong}, expected one row"
         finding = Finding(line, ", ".join(names), key, Code.DUPLICATE_ID, message)
-        return RejectedRow(line, rows.tokens.raw_text(row), data_cells(rows, self.header, row), (finding,))
+        return RejectedRow(line, rows.tokens.raw_text(row), cells, (finding,))

@@ -102,12 +102,14 @@ class RepeatCandidates:
     """Collects, on the second reading, the rows whose hash occurs more than once, and judges them."""
 
     def __init__(self, suspects: list[Hashes]) -> None:
-        self._hashes = np.unique(np.concatenate(suspects)) if suspects else np.empty(0, np.int64)
+        self._hashes = SeenKeys()
+        for hashes in suspects:
+            self._hashes.add(hashes)
         self._found: list[npt.NDArray[Any]] = [np.empty(0, _CANDIDATE)]
 
     def among(self, hashes: Hashes, has_key: Mask) -> Mask:
         """Return which rows of a block are candidates."""
-        return has_key & np.isin(hashes, self._hashes)
+        return has_key & self._hashes.contains(hashes)
 
     def add(self, hashes: Hashes, keys: Sequence[str], contents: list[str], lines: Lines, rejected: Mask) -> None:
         """Add candidate rows; key and content are kept as digests, `rejected` rows judge but are not judged."""

@@ -10,11 +10,14 @@ from operator import attrgetter
 import numpy as np
 
 from kolleno_pipelines.connectors.sftp.cells import Fault
+from kolleno_pipelines.connectors.sftp.columns import Rows
 from kolleno_pipelines.connectors.sftp.escapes import REJECT_COLUMNS, unescape
 from kolleno_pipelines.connectors.sftp.header import Header
 from kolleno_pipelines.connectors.sftp.rows import ColumnFault, Mask, TypedRows
 from kolleno_pipelines.schemas.codes import Code
 from kolleno_pipelines.schemas.findings import Finding, RejectedRow, shown
+
+_ROWS_AT_ONCE = 4_096
 
 
 def rejected_rows(rows: TypedRows, header: Header) -> Iterator[RejectedRow]:
@@ -37,17 +40,19 @@ def warnings(rows: TypedRows, header: Header, kept: Mask, limit: int) -> tuple[l
     return findings[:limit], counts
 
 
-def data_cells(rows: TypedRows, header: Header, row: int) -> tuple[str, ...]:
-    """Return the cells of a row as sent; without the columns, and apostrophes, that our own export added."""
-    positions = header.data_positions if header.from_rejects else range(len(header.physical))
-    return tuple(rows.cell(row, position) for position in positions)
+def data_cells(rows: TypedRows, header: Header, chosen: Rows) -> list[tuple[str, ...]]:
+    """Return the cells of the chosen rows as sent; without the columns, and apostrophes, that our own export added."""
+    return rows.texts(chosen, header.data_positions)
 
 
 def _spoilt(rows: TypedRows, header: Header) -> Iterator[RejectedRow]:
-    for row, found in _by_row(rows.rejections):
-        line = int(rows.tokens.lines[row])
-        findings = _findings(rows, header, row, found)
-        yield RejectedRow(line, rows.tokens.raw_text(row), data_cells(rows, header, row), findings)
+    faulty = _by_row(rows.rejections)
+    chosen = np.flatnonzero(rows.rejected)
+    for start in range(0, len(chosen), _ROWS_AT_ONCE):
+        some = chosen[start : start + _ROWS_AT_ONCE]
+        for cells, (row, found) in zip(data_cells(rows, header, some), faulty, strict=False):
+            line = int(rows.tokens.lines[row])
+            yield RejectedRow(line, rows.tokens.raw_text(row), cells, _findings(rows, header, row, found))
 
 
 def _ragged(rows: TypedRows, header: Header) -> Iterator[RejectedRow]:

@@ -5,7 +5,7 @@ Where rows come from, how faults are told to people, and duplicates do not belon
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any, cast
@@ -55,6 +55,18 @@ class TypedRows:
     rejected: Mask
     rejections: list[ColumnFault] = field(default_factory=list)
     warnings: list[ColumnFault] = field(default_factory=list)
+
+    def texts(self, chosen: Rows, positions: Sequence[int]) -> list[tuple[str, ...]]:
+        """Return the cells of some rows as text, at these positions."""
+        where: Any = pa.array(chosen)
+        columns: Any = (self.columns[position].take(where).to_pylist() for position in positions)
+        return list(zip(*columns, strict=True))
+
+    def keys_of(self, chosen: Rows) -> list[str]:
+        """Return the keys of rows that have one."""
+        where: Any = pa.array(chosen)
+        keys: Any = self.keys.take(where)
+        return cast("list[str]", keys.to_pylist())
 
     def cell(self, row: int, position: int) -> str:
         """Return a cell as text."""
