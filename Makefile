@@ -12,7 +12,7 @@ help:
 	@echo "make demo    run everything on embedded parts and open the UI (DEMO_ARGS=--no-ui ends by itself)"
 	@echo "make test    run the tests (TEST_ARGS='tests/unit -k ageing' picks some)"
 	@echo "make check   format, lint, types, layers, definitions"
-	@echo "make bench   measure, and write benchmarks/results.json (BENCH_ARGS=... picks some)"
+	@echo "make bench   measure, and write benchmarks/results.json (BENCH=new_rows picks a line)"
 	@echo "make setup   only make .venv; make lock: resolve the dependencies again; make clean: remove what was made"
 
 setup: $(STAMP)
@@ -49,7 +49,7 @@ check: $(STAMP)
 	$(BIN)/python -m pytest tests/test_layers.py tests/test_definitions.py
 
 bench: $(STAMP)
-	@$(BIN)/python -m benchmarks $(BENCH_ARGS)
+	@$(BIN)/python -m benchmarks $(BENCH) $(BENCH_ARGS)
 
 # uv resolves for every platform and Python at once; it is needed for this target alone.
 lock:
