@@ -93,7 +93,7 @@ class RepeatVerdict:
 
     def lines_of_key(self, line: int, limit: int) -> tuple[int, list[int]]:
         """Return how many rows have the key of the row on this line, and the first lines of them."""
-        index = int(np.searchsorted(self.lines, line))
+        index = int(np.searchsorted(self.lines, np.int32(line)))  # of another type it would copy the array
         first, count = int(self.first[index]), int(self.count[index])
         return count, self.members[first : first + min(count, limit)].tolist()
 
