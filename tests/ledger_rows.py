@@ -8,7 +8,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from kolleno_pipelines.rules.ageing import Ageing, Buckets
+from kolleno_pipelines.rules.ageing import Ageing, AgeingByCustomer
 from kolleno_pipelines.rules.breaks import plain
 from kolleno_pipelines.rules.effective_days import movements
 from kolleno_pipelines.rules.roll_forward import RollForward, days_between
@@ -101,17 +101,23 @@ def paid_invoice() -> tuple[LedgerPart, LedgerPart]:
     )
 
 
-def ageing_on(
-    day: date, *parts: LedgerPart, today: date = TODAY, by_customer: bool = False
-) -> dict[Any, tuple[int, str]]:
-    """(documents, amount) by bucket, or by (customer, bucket)."""
-    ageing = Ageing("sftp", day, day, Buckets(), by_customer=by_customer)
+def ageing_on(day: date, *parts: LedgerPart, today: date = TODAY) -> dict[str, tuple[int, str]]:
+    """(documents, amount) by bucket, without the empty ones."""
+    ageing = Ageing("sftp", day, day)
     for one in parts:
         ageing.add(movements(one, today))
-    return {
-        (row.customer_source_id, row.bucket) if by_customer else row.bucket: (row.documents, plain(row.amount))
-        for row in ageing.rows([day])
-    }
+    rows = [(row.bucket, (row.documents, plain(row.amount))) for row in ageing.rows([day])]
+    return {bucket: figures for bucket, figures in rows if figures != (0, "0")}
+
+
+def ageing_by_customer(
+    day: date, *parts: LedgerPart, today: date = TODAY
+) -> dict[tuple[str | None, str], tuple[int, str]]:
+    """(documents, amount) by customer and bucket."""
+    ageing = AgeingByCustomer("sftp", day)
+    for one in parts:
+        ageing.add(movements(one, today))
+    return {(row.customer_source_id, row.bucket): (row.documents, plain(row.amount)) for row in ageing.rows()}
 
 
 def net_by_day(first: date, last: date, *parts: LedgerPart, today: date = TODAY) -> dict[tuple[date, str], Decimal]:

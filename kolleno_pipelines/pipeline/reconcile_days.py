@@ -10,7 +10,7 @@ from typing import Any
 import psycopg
 
 from kolleno_pipelines.pipeline.reconcile import WORST, Connections, ReconciledConnection, ResultSummary, merge_stages
-from kolleno_pipelines.rules.ageing import Ageing, Buckets
+from kolleno_pipelines.rules.ageing import Ageing, AgeingByCustomer, Buckets
 from kolleno_pipelines.rules.effective_days import movements
 from kolleno_pipelines.rules.proof import prove
 from kolleno_pipelines.rules.roll_forward import RollForward
@@ -82,7 +82,7 @@ class Book:
     """Ageing and roll-forward of one connection."""
 
     ageing: Ageing
-    by_customer: Ageing | None
+    by_customer: AgeingByCustomer | None
     roll_forward: RollForward
 
 
@@ -94,7 +94,7 @@ def read_book(
     first, last = days[0], days[-1]
     book = Book(
         Ageing(connection.name, first, last, buckets),
-        Ageing(connection.name, last, last, buckets, by_customer=True) if by_customer else None,
+        AgeingByCustomer(connection.name, last, buckets) if by_customer else None,
         RollForward(connection.name, first, last),
     )
     for part in documents.ledger_parts(conn, connection.name):
@@ -119,7 +119,7 @@ def _store_ageing(
     changes = merge_stages(connections, staged, days=days)
     if today in days:
         for book in books:
-            by_customer.add_rows(book.by_customer.rows([today]) if book.by_customer else [])
+            by_customer.add_rows(book.by_customer.rows() if book.by_customer else [])
         changes += merge_stages(connections, by_customer)
     note_computed(conn, AGEING, list(connections), today, days)
     last = [row for row in rows if row.day == days[-1]]

@@ -102,7 +102,7 @@ def _of_a_day(
 
 def _ageing(book: Book, day: date) -> list[Row]:
     rows: list[Row] = []
-    for row in (book.by_customer or book.ageing).rows([day]):
+    for row in book.by_customer.rows() if book.by_customer else book.ageing.rows([day]):
         customer = {} if row.customer_source_id is None else {"customer_source_id": row.customer_source_id}
         amount = amount_text(row.amount, row.currency_iso)
         figures = {"bucket": row.bucket, "documents": row.documents, "amount": amount}

@@ -5,7 +5,7 @@ Where documents come from and where the rows go do not belong here.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import date
 from typing import NamedTuple
@@ -46,92 +46,112 @@ class Buckets:
 
 
 class _Key(NamedTuple):
-    customer: str | None
     currency: str
+    customer: str  # "" where customers are summed
     bucket: str
 
 
 @dataclass
 class Ageing:
-    """Ageing of one connection over the days first..last, summed from any number of parts of its ledger.
-
-    By customer it keeps every customer's days, so it is meant for a single day then.
-    """
+    """Ageing of one connection over the days first..last, summed from any number of parts of its ledger."""
 
     connection: str
     first: date
     last: date
     buckets: Buckets = field(default_factory=Buckets)
-    by_customer: bool = False
-    _changes: dict[_Key, tuple[Amounts, Places]] = field(default_factory=dict)
+    _changes: dict[_Key, tuple[Amounts, Amounts]] = field(default_factory=dict)  # amount and documents, by day
 
     def add(self, moved: Movements) -> None:
         """Take one part of the ledger: its spans of open amounts, cut by bucket, as changes by day."""
-        spans = _spans(moved).within(day_number(self.first), day_number(self.last) + 1)
-        documents = moved.linked.part.documents
-        if moved.linked.part.kind is not DocumentKind.INVOICE:
-            self._add_cut(moved, spans.negated(), UNAPPLIED, counts=False)
-            return
-        due = days(documents["date_due"])
-        due_days = np.where(due == NO_DAY, moved.linked.issued, due)[spans.document].astype(np.int64)
-        for name, (low, high) in zip(self.buckets.names, self.buckets.edges, strict=True):
-            self._add_cut(moved, spans.cut(due_days + np.int64(low), due_days + np.int64(high)), name, counts=True)
+        width, origin = (self.last - self.first).days + 2, day_number(self.first)
+        spans = _spans(moved).within(origin, origin + width - 1)
+        for bucket, cut, counts in _by_bucket(moved, spans, self.buckets):
+            group, keys = _groups(moved, cut.document, bucket, by_customer=False)
+            starts, ends, size = group * width + cut.start - origin, group * width + cut.end - origin, len(keys) * width
+            ones = np.full(len(starts), int(counts), dtype=np.int64)
+            amounts = sums(starts, cut.amount, size) - sums(ends, cut.amount, size)
+            documents = sums(starts, ones, size) - sums(ends, ones, size)
+            for place, key in enumerate(keys):
+                part = slice(place * width, (place + 1) * width)
+                # Python integers: a total over all parts may be larger than any part's.
+                more, many = amounts[part].astype(object), documents[part]
+                known = self._changes.get(key)
+                self._changes[key] = (more, many) if known is None else (known[0] + more, known[1] + many)
 
     def rows(self, on: Iterable[date]) -> Iterator[AgeingRow]:
-        """Return the rows of the days asked for, by currency, customer, day and bucket.
+        """Return the rows of the days asked for, by currency, day and bucket.
 
-        Where anything is open, totals hold every bucket, also those at 0; by customer only the buckets in use.
+        Where anything is open in a currency, every bucket has a row, also those at 0.
         """
         wanted = [(day, (day - self.first).days) for day in sorted(set(on))]
         nothing = (np.zeros((self.last - self.first).days + 2, dtype=np.int64),) * 2
-        owners = sorted({(key.currency, key.customer or "") for key in self._changes})
-        for currency, customer in owners:
-            owner = customer if self.by_customer else None
-            known = {bucket: self._changes.get(_Key(owner, currency, bucket)) for bucket in self.order}
-            sums = {bucket: [np.cumsum(change) for change in known[bucket] or nothing] for bucket in self.order}
+        order = (*self.buckets.names, UNAPPLIED)
+        for currency in sorted({key.currency for key in self._changes}):
+            changes = [self._changes.get(_Key(currency, "", bucket), nothing) for bucket in order]
+            totals = [(np.cumsum(amounts), np.cumsum(documents)) for amounts, documents in changes]
             for day, place in wanted:
-                figures = {bucket: (int(sums[bucket][0][place]), int(sums[bucket][1][place])) for bucket in self.order}
-                in_use = any(any(figure) for figure in figures.values())
-                for bucket, (amount, documents) in figures.items():
-                    if amount or documents or (in_use and not self.by_customer):
-                        yield AgeingRow(day, self.connection, owner, currency, bucket, documents, decimal(amount))
+                figures = [(int(amounts[place]), int(documents[place])) for amounts, documents in totals]
+                if any(any(figure) for figure in figures):
+                    for bucket, (amount, count) in zip(order, figures, strict=True):
+                        yield AgeingRow(day, self.connection, None, currency, bucket, count, decimal(amount))
 
-    @property
-    def order(self) -> tuple[str, ...]:
-        """Every bucket as reports show them: by days late, then what is unapplied."""
-        return (*self.buckets.names, UNAPPLIED)
 
-    def _add_cut(self, moved: Movements, spans: _Spans, bucket: str, *, counts: bool) -> None:
-        if len(spans.document) == 0:
-            return
-        width = (self.last - self.first).days + 2
-        group, keys = self._groups(moved, spans.document, bucket)
-        origin = day_number(self.first)
-        starts, ends = group * width + spans.start - origin, group * width + spans.end - origin
-        size = len(keys) * width
-        amounts = sums(starts, spans.amount, size) - sums(ends, spans.amount, size)
-        ones = np.full(len(starts), int(counts), dtype=np.int64)
-        documents = sums(starts, ones, size) - sums(ends, ones, size)
-        for place, key in enumerate(keys):
-            part = slice(place * width, (place + 1) * width)
-            # Python integers: a total over all parts may be larger than any part's.
-            more, many = amounts[part].astype(object), documents[part]
-            known = self._changes.get(key)
-            self._changes[key] = (more, many) if known is None else (known[0] + more, known[1] + many)
+@dataclass
+class AgeingByCustomer:
+    """Ageing of one connection and day by customer, summed from any number of parts of its ledger."""
 
-    def _groups(self, moved: Movements, document: Places, bucket: str) -> tuple[Places, Sequence[_Key]]:
-        """Return each span's group and the groups' keys."""
-        table = moved.linked.part.documents
-        currency, names = codes(table["currency_iso"])
-        code = currency[document]
-        customers: list[str | None] = [None]
-        if self.by_customer:
-            customer, ids = codes(table["customer_source_id"])
-            customers = [*ids]
-            code = code + customer[document] * len(names)
-        present, group = np.unique(code, return_inverse=True)
-        keys = [_Key(customers[one // len(names)], names[one % len(names)], bucket) for one in present.tolist()]
-        return group.astype(np.int64), keys
+    connection: str
+    day: date
+    buckets: Buckets = field(default_factory=Buckets)
+    _open: dict[_Key, tuple[int, int]] = field(default_factory=dict)  # amount and documents
+
+    def add(self, moved: Movements) -> None:
+        """Take one part of the ledger."""
+        spans = _spans(moved).within(day_number(self.day), day_number(self.day) + 1)
+        for bucket, cut, counts in _by_bucket(moved, spans, self.buckets):
+            group, keys = _groups(moved, cut.document, bucket, by_customer=True)
+            amounts = sums(group, cut.amount, len(keys)).tolist()
+            documents = np.bincount(group, minlength=len(keys)).tolist()
+            for key, amount, count in zip(keys, amounts, documents, strict=True):
+                known = self._open.get(key, (0, 0))
+                self._open[key] = (known[0] + amount, known[1] + count * counts)
+
+    def rows(self) -> Iterator[AgeingRow]:
+        """Return the rows in use, by currency, customer and bucket."""
+        order = {bucket: place for place, bucket in enumerate((*self.buckets.names, UNAPPLIED))}
+        for key in sorted(self._open, key=lambda key: (key.currency, key.customer, order[key.bucket])):
+            amount, count = self._open[key]
+            if amount or count:
+                yield AgeingRow(
+                    self.day, self.connection, key.customer, key.currency, key.bucket, count, decimal(amount)
+                )
+
+
+def _by_bucket(moved: Movements, spans: _Spans, buckets: Buckets) -> Iterator[tuple[str, _Spans, bool]]:
+    """Cut spans by bucket; credit notes and payments are unapplied, negative, and count as no documents."""
+    documents = moved.linked.part.documents
+    if moved.linked.part.kind is not DocumentKind.INVOICE:
+        cuts = [(UNAPPLIED, spans.negated(), False)]
+    else:
+        due = days(documents["date_due"])
+        due_days = np.where(due == NO_DAY, moved.linked.issued, due)[spans.document].astype(np.int64)
+        edges = zip(buckets.names, buckets.edges, strict=True)
+        cuts = [(name, spans.cut(due_days + low, due_days + high), True) for name, (low, high) in edges]
+    yield from (cut for cut in cuts if len(cut[1].document))
+
+
+def _groups(moved: Movements, document: Places, bucket: str, *, by_customer: bool) -> tuple[Places, list[_Key]]:
+    """Return each document's group and the groups' keys."""
+    table = moved.linked.part.documents
+    currency, names = codes(table["currency_iso"])
+    code = currency[document]
+    customers = [""]
+    if by_customer:
+        customer, customers = codes(table["customer_source_id"])
+        code = code + customer[document] * len(names)
+    present, group = np.unique(code, return_inverse=True)
+    keys = [_Key(names[one % len(names)], customers[one // len(names)], bucket) for one in present.tolist()]
+    return group.astype(np.int64), keys
 
 
 @dataclass(frozen=True)

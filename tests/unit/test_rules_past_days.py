@@ -11,6 +11,7 @@ from ledger_rows import (
     INVOICE,
     PAYMENT,
     TODAY,
+    ageing_by_customer,
     ageing_on,
     allocation,
     document,
@@ -278,4 +279,4 @@ def test_by_customer() -> None:
             document("I3", "4", "4", jan(1), customer_source_id="A"),
         ],
     )
-    assert ageing_on(jan(2), ledger, by_customer=True) == {("A", "1-30"): (2, "5"), ("B", "1-30"): (1, "2")}
+    assert ageing_by_customer(jan(2), ledger) == {("A", "1-30"): (2, "5"), ("B", "1-30"): (1, "2")}

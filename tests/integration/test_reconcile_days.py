@@ -1,0 +1,164 @@
+"""Ageing and roll-forward on PostgreSQL: stored by day, restated, in chunks, several runs at once."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
+
+import pytest
+from receivables_rows import Books, Connection, rows
+
+from kolleno_pipelines.pipeline.reconcile import reconcile_present
+from kolleno_pipelines.pipeline.reconcile_days import (
+    FutureDayError,
+    reconcile_ageing,
+    reconcile_days,
+    reconcile_roll_forward,
+)
+from kolleno_pipelines.pipeline.reports import report
+from kolleno_pipelines.schemas.results import DocumentKind
+from kolleno_pipelines.storage import documents
+from kolleno_pipelines.storage.results import reading
+
+TODAY = date(2026, 3, 31)
+FEB = [date(2026, 2, day) for day in range(1, 11)]
+CONNECTIONS = {"sftp": Connection()}
+
+
+@pytest.fixture
+def books(database: str) -> Books:
+    """Invoice 100 of 1 December due 10 January, paid on 5 February; 60 of another with 40 open; 5 on account."""
+    books = Books(database)
+    for customer in ("C1", "C2"):
+        books.customer(customer)
+    books.invoice("I1", "100", "0", date(2025, 12, 1), date_due=date(2026, 1, 10))
+    books.payment("P1", "105", "5", date(2026, 2, 5))
+    books.allocation(("payment", "P1"), "I1", "100")
+    books.invoice("I2", "60", "40", date(2026, 2, 3), customer_source_id="C2", date_paid=date(2026, 2, 7))
+    return books
+
+
+def test_hand_worked_days(database: str, books: Books) -> None:
+    rolled = reconcile_days(database, CONNECTIONS, TODAY, FEB)[1]
+    assert rolled.counts == {"days": 10, "unexplained_documents": 1, "days_with_unexplained": 1}
+    found = rows(
+        database,
+        "SELECT day, opening, invoices, receipts, unexplained, closing FROM reporting.roll_forward"
+        " WHERE day IN ('2026-02-01', '2026-02-03', '2026-02-05', '2026-02-07') ORDER BY 1",
+    )
+    assert found == [
+        (FEB[0], 100, 0, 0, 0, 100),
+        (FEB[2], 100, 60, 0, 0, 160),
+        (FEB[4], 160, 0, 105, 0, 55),
+        (FEB[6], 55, 0, 0, 20, 35),
+    ]
+    assert rows(database, "SELECT day, source_id, basis, amount FROM reporting.unexplained") == [
+        (FEB[6], "I2", "date_paid", Decimal(20))
+    ]
+    ageing = report("ageing", database, CONNECTIONS, TODAY, as_of=date(2026, 1, 31))
+    assert {row["bucket"]: (row["documents"], row["amount"]) for row in ageing} == {
+        "not_due": (0, "0.00"),
+        "1-30": (1, "100.00"),
+        "31-60": (0, "0.00"),
+        "61-90": (0, "0.00"),
+        "91+": (0, "0.00"),
+        "unapplied": (0, "0.00"),
+    }
+    assert list(ageing[0]) == ["connection", "currency_iso", "bucket", "documents", "amount"]
+    by_customer = report("ageing", database, CONNECTIONS, TODAY, by="customer")
+    assert [(row["customer_source_id"], row["bucket"], row["documents"], row["amount"]) for row in by_customer] == [
+        ("C1", "unapplied", 0, "-5.00"),
+        ("C2", "31-60", 1, "40.00"),
+    ]
+    (roll,) = report("roll-forward", database, CONNECTIONS, TODAY, as_of=FEB[6])
+    assert roll["unexplained_documents"] == [
+        {"kind": "invoice", "source_id": "I2", "basis": "date_paid", "amount": "20.00", "currency_iso": "USD"}
+    ]
+
+
+@pytest.mark.usefixtures("books")
+def test_today_is_stored_by_customer_and_is_the_control_total(database: str) -> None:
+    reconcile_present(database, CONNECTIONS, TODAY)
+    reconcile_days(database, CONNECTIONS, TODAY, [TODAY])
+    assert rows(database, "SELECT customer_source_id, bucket, amount FROM reporting.ageing_by_customer ORDER BY 1") == [
+        ("C1", "unapplied", Decimal(-5)),
+        ("C2", "31-60", Decimal(40)),
+    ]
+    ((net,),) = rows(database, "SELECT net FROM reconciliation.control_totals")
+    assert rows(database, "SELECT closing FROM reconciliation.roll_forward") == [(net,)]
+    assert rows(database, "SELECT sum(amount) FROM reconciliation.ageing") == [(net,)]
+    reconcile_days(database, CONNECTIONS, TODAY + timedelta(days=1), [TODAY])
+    assert rows(database, "SELECT DISTINCT day FROM reconciliation.ageing_by_customer") == [(TODAY,)]
+
+
+def test_a_document_dated_ahead_counts_today(database: str, books: Books) -> None:
+    books.invoice("I9", "7", "7", TODAY + timedelta(days=3))
+    reconcile_present(database, CONNECTIONS, TODAY)
+    days = [TODAY - timedelta(days=1), TODAY]
+    reconcile_days(database, CONNECTIONS, TODAY, days)
+    assert rows(database, "SELECT closing, dated_ahead FROM reconciliation.roll_forward ORDER BY day") == [
+        (35, 0),
+        (42, 7),
+    ]
+    assert rows(database, "SELECT net FROM reconciliation.control_totals") == [(42,)]
+
+
+def test_only_the_days_asked_for_change(database: str, books: Books) -> None:
+    reconcile_days(database, CONNECTIONS, TODAY, FEB)
+    books.invoice("I3", "1", "1", FEB[0])
+    (ageing,) = [reconcile_ageing(database, CONNECTIONS, TODAY, FEB[:2])]
+    assert ageing.changes.written > 0
+    nets = dict(rows(database, "SELECT day, sum(amount) FROM reconciliation.ageing GROUP BY 1"))
+    assert (nets[FEB[0]], nets[FEB[1]], nets[FEB[2]]) == (101, 101, 160)
+    reconcile_roll_forward(database, CONNECTIONS, TODAY, FEB)
+    reconcile_ageing(database, CONNECTIONS, TODAY, FEB)
+    for one in reconcile_days(database, CONNECTIONS, TODAY, FEB):
+        assert (one.changes.written, one.changes.deleted) == (0, 0)
+
+
+def test_what_is_gone_is_taken_out(database: str, books: Books) -> None:
+    reconcile_days(database, CONNECTIONS, TODAY, FEB)
+    books.execute("UPDATE receivables.invoices SET posting_status = 'voided', balance_open = 0")
+    books.execute("UPDATE receivables.payments SET posting_status = 'voided', balance_open = 0")
+    reconcile_days(database, CONNECTIONS, TODAY, FEB)
+    for table in ("ageing", "roll_forward", "unexplained"):
+        assert rows(database, f"SELECT count(*) FROM reconciliation.{table}") == [(0,)]
+
+
+def test_a_day_after_today_is_refused(database: str) -> None:
+    with pytest.raises(FutureDayError, match="2026-04-01 lies after today"):
+        reconcile_days(database, CONNECTIONS, TODAY, [date(2026, 4, 1)])
+
+
+def test_unexplained_is_red_until_the_difference_is_accepted_or_opening(database: str, books: Books) -> None:
+    moved = datetime(2026, 2, 8, 6, tzinfo=UTC)
+    books.invoice("I4", "9", "0", FEB[0])
+    books.move("invoice", "I4", moved, "9")
+    reconcile_present(database, CONNECTIONS, TODAY)
+    assert [row["source_id"] for row in reconcile_roll_forward(database, CONNECTIONS, TODAY, FEB).worst] == ["I4"]
+
+
+def test_chunks_hold_every_document_once(database: str, books: Books) -> None:
+    for number in range(25):
+        books.invoice(f'X {number},\n"{"é" * number}', "2", "1", FEB[0])
+    with reading(database) as conn:
+        parts = list(documents.ledger_parts(conn, "sftp", (DocumentKind.INVOICE,), chunk=4))
+        (whole,) = documents.ledger_parts(conn, "sftp", (DocumentKind.INVOICE,))
+    ids = [source_id for one in parts for source_id in one.documents["source_id"].to_pylist()]
+    assert sorted(ids) == sorted(whole.documents["source_id"].to_pylist())
+    assert len(ids) == 27
+    assert max(one.documents.num_rows for one in parts) == 4
+    assert sum(one.allocations.num_rows for one in parts) == whole.allocations.num_rows == 1
+
+
+@pytest.mark.usefixtures("books")
+def test_several_runs_at_once_agree(database: str) -> None:
+    def run(number: int) -> None:
+        reconcile_present(database, CONNECTIONS, TODAY)
+        reconcile_days(database, CONNECTIONS, TODAY, FEB[number:])
+
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(run, range(4)))
+    assert rows(database, "SELECT count(*), sum(closing) FROM reconciliation.roll_forward") == [(10, 770)]
+    assert rows(database, "SELECT count(*) FROM reconciliation.results") == [(24,)]
