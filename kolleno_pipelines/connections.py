@@ -80,8 +80,12 @@ class Connection(BaseModel):
         return value
 
 
-def _own_path(path: str | Path) -> Path:
-    return Path(path).expanduser()
+def _own_path(path: object) -> object:
+    if isinstance(path, str | Path):
+        return Path(path).expanduser()
+    if path is None:
+        raise ValueError("no value is written; name a file, or leave the key out")
+    return path
 
 
 def _known_zone(name: str) -> str:
