@@ -89,15 +89,19 @@ def ingest(
     as_json: AsJson = False,
 ) -> None:
     """Look once, take what is new through to reconciliation, say what happened, and end."""
+    from kolleno_pipelines.connections import load_connections
     from kolleno_pipelines.pipeline.delivery import deliver
     from kolleno_pipelines.pipeline.deployment import open_deployment
+    from kolleno_pipelines.settings import load_settings
 
-    deployment = open_deployment()
-    known = [deployment.sftp]
-    if unknown := [name for name in connections or () if name not in {each.name for each in known}]:
-        names = ", ".join(each.name for each in known)
-        raise CannotRun(f"There is no connection {unknown[0]} in {deployment.settings.connections}; there is {names}.")
-    chosen = [each for each in known if not connections or each.name in connections]
+    settings = load_settings()
+    known = load_connections(settings.connections)
+    if unknown := [name for name in connections or () if name not in known]:
+        raise CannotRun(
+            f"There is no connection {unknown[0]} in {settings.connections}; there is {', '.join(known) or 'none'}."
+        )
+    deployment = open_deployment(settings)
+    chosen = [each for name, each in known.items() if not connections or name in connections] or [deployment.sftp]
     with working("Ingesting") as work:
         delivered = [deliver(deployment, each, progress=work.step) for each in chosen]
     if as_json:

@@ -89,7 +89,8 @@ def record(conn: psycopg.Connection[Any], entity: str, connection: str, source_i
     """Return the record as it is now; several for an allocation id that payments and credit notes share."""
     rows = conn.execute(
         (
-            f"SELECT {_EXACT.format('to_jsonb(r)')} || jsonb_build_object('origin', f.name || ' line ' || {_ORIGIN_LINE.format('r')})"
+            f"SELECT {_EXACT.format('to_jsonb(r)')}"
+            f" || jsonb_build_object('origin', f.name || ' line ' || {_ORIGIN_LINE.format('r')})"
             f" FROM receivables.{entity} r {_ORIGIN_FILE.format('r')} WHERE r.source_id = %s AND r.connection = %s"
         ).encode(),
         [source_id, connection],
