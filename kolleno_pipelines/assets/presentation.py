@@ -69,7 +69,7 @@ def rows_table(rows: Iterable[Any], names: Sequence[str] | None = None) -> dg.Me
 
 
 def say_calmly(say: Callable[[str], None], *, every: float = 5.0) -> Callable[[str], None]:
-    """Return a function that passes on at most one message per `every` seconds: each one is an event in the database."""
+    """Return a function that passes on at most one message per `every` seconds: each is an event in the database."""
     last = 0.0
 
     def say_now_and_then(message: str) -> None:

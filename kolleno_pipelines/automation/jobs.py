@@ -6,11 +6,26 @@ import dagster as dg
 
 if TYPE_CHECKING:
     from dagster._core.definitions.unresolved_asset_job_definition import UnresolvedAssetJobDefinition
+    from dagster._core.executor.base import Executor
 
 SFTP, REPROCESS, RECONCILIATION = "sftp", "reprocess", "reconciliation"
 
-#: In one process: a step of its own process would import everything again (docs/decisions.md).
-EXECUTOR = dg.in_process_executor
+
+def _prepared(context: dg.InitExecutorContext) -> "Executor":
+    """Load what every run needs while its process starts: definitions load without pandas, pyarrow and pandera."""
+    from kolleno_pipelines.pipeline.preparation import load_libraries
+
+    load_libraries()
+    return dg.in_process_executor.executor_creation_fn(context)  # type: ignore[misc]
+
+
+#: All steps in one process: a step of its own process would import everything again (docs/decisions.md).
+EXECUTOR = dg.ExecutorDefinition(
+    name="in_process",
+    config_schema=dg.in_process_executor.config_schema,  # type: ignore[arg-type]
+    executor_creation_fn=_prepared,
+    description="All steps in one process, after its libraries are loaded.",
+)
 
 
 def build_jobs() -> list["UnresolvedAssetJobDefinition"]:

@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Iterable, Sequence
-from datetime import date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 
 import dagster as dg
 from dagster._core.storage.tags import (
@@ -15,6 +15,8 @@ from kolleno_pipelines.settings import Settings
 
 #: Marks runs that `launch` started: they carry no code location.
 SITE_TAG = "kolleno/site"
+
+_TIME_TO_QUEUE = timedelta(minutes=10)
 
 IN_PROGRESS = (
     dg.DagsterRunStatus.NOT_STARTED,
@@ -55,6 +57,16 @@ def _is_own(run: dg.DagsterRun, location: str | None, site: str) -> bool:
     return location is None or origin.repository_origin.code_location_origin.location_name == location
 
 
+def on_their_way(records: Iterable[dg.RunRecord], now: datetime) -> list[dg.DagsterRun]:
+    """Return the runs that work or will; one that was made and not even queued within ten minutes never will."""
+    made = dg.DagsterRunStatus.NOT_STARTED
+    return [
+        record.dagster_run
+        for record in records
+        if record.dagster_run.status != made or now - record.create_timestamp < _TIME_TO_QUEUE
+    ]
+
+
 def days_of(run: dg.DagsterRun) -> tuple[date, date] | None:
     """Return the first and last partition day of a run, None when it has none."""
     first = run.tags.get(ASSET_PARTITION_RANGE_START_TAG) or run.tags.get(PARTITION_NAME_TAG)
@@ -82,12 +94,4 @@ def in_words(run: dg.DagsterRun) -> str:
 
 def moment(timestamp: float | None) -> datetime | None:
     """Return an instance's time stamp as an aware moment."""
-    from datetime import UTC
-
     return None if timestamp is None else datetime.fromtimestamp(timestamp, UTC)
-
-
-def seconds_since(timestamp: float | None, now: datetime) -> timedelta:
-    """Return how long ago a time stamp was; nothing when there is none."""
-    then = moment(timestamp)
-    return timedelta(0) if then is None else now - then

@@ -9,7 +9,7 @@ from kolleno_pipelines.assets.partitions import range_tags, ranges
 from kolleno_pipelines.assets.sftp_csv.tables import STEP
 from kolleno_pipelines.automation.attempts import MOST_ATTEMPTS, Decision, Memory, signature_of
 from kolleno_pipelines.automation.jobs import RECONCILIATION, SFTP
-from kolleno_pipelines.automation.own_runs import IN_PROGRESS, days_taken, own_runs
+from kolleno_pipelines.automation.own_runs import IN_PROGRESS, days_taken, on_their_way, own_runs
 from kolleno_pipelines.connections import SftpConnection
 from kolleno_pipelines.pipeline.alerts import Alert, AlertKind, log_alerts, post
 from kolleno_pipelines.pipeline.arrivals import Arrivals, see_arrivals
@@ -54,7 +54,7 @@ def _busy(
 ) -> set[date]:
     if not due:
         return set()
-    runs = [record.dagster_run for record in own_runs(context, deployment.settings, IN_PROGRESS)]
+    runs = on_their_way(own_runs(context, deployment.settings, IN_PROGRESS), utc_now())
     taken = days_taken((run for run in runs if run.job_name != RECONCILIATION), due)
     return taken | days_busy(deployment.deployment, connection, due)
 
@@ -91,8 +91,8 @@ def _report_given_up(
             connection.name,
             day.isoformat(),
             f"{MOST_ATTEMPTS} runs of {day} for the same files of {connection.name} did not get through"
-            f" ({', '.join(list(arrivals.due[day])[:_NAMES_IN_TAG])}). Look at the last run's error; materialise the day by"
-            " hand when its cause is gone, or replace the file.",
+            f" ({', '.join(list(arrivals.due[day])[:_NAMES_IN_TAG])}). Look at the last run's error; when its cause is"
+            " gone, materialise the day by hand, or replace the file.",
             {"names": list(arrivals.due[day])},
         )
         for day in decision.given_up

@@ -56,14 +56,16 @@ def arrival_facts(
             key,
             "no_failed_file",
             not failed,
-            f"{len(failed)} files failed and wait for a good one." if failed else "No file waits for a good one.",
+            f"Failed files whose batch waits for a good one: {len(failed)}."
+            if failed
+            else "No file waits for a good one.",
             {"failed files": rows_table(reversed(failed), ("name", "message", "partition_day"))},
         ),
         Fact(
             key,
             "no_stalled_batch",
             not stalled,
-            f"{len(stalled)} batches have stalled." if stalled else "No batch has stalled.",
+            f"Stalled batches: {len(stalled)}." if stalled else "No batch has stalled.",
             {"stalled batches": rows_table(stalled, _BATCH_COLUMNS)},
         ),
         Fact(

@@ -6,7 +6,7 @@ from kolleno_pipelines.assets.checks.facts import Fact
 from kolleno_pipelines.assets.presentation import amount_text, rows_table
 from kolleno_pipelines.assets.reconciliation.present import result_key
 from kolleno_pipelines.connections import SftpConnection
-from kolleno_pipelines.pipeline.result_facts import open_breaks, red_unexplained, stated_breaks, ties
+from kolleno_pipelines.pipeline.result_facts import WORST, Rows, open_breaks, red_unexplained, stated_breaks, ties
 from kolleno_pipelines.resources.deployment import DeploymentResource
 
 _BREAK = ("kind", "left_kind", "left_source_id", "right_kind", "right_source_id", "customer_source_id")
@@ -34,7 +34,7 @@ def _no_open_break(connection: SftpConnection) -> dg.AssetChecksDefinition:
     def no_open_break(deployment: dg.ResourceParam[DeploymentResource]) -> dg.AssetCheckResult:
         found = open_breaks(deployment.deployment, connection)
         listed = ", ".join(f"{number} {status}" for status, number in sorted(found.by_status.items())) or "none known"
-        words = f"{found.red} breaks ask for somebody ({listed})." if found.red else f"No open break ({listed})."
+        words = f"Breaks that ask for somebody: {found.red} ({listed})." if found.red else f"No open break ({listed})."
         shown = {"largest breaks": rows_table(found.worst, _BREAK_COLUMNS)}
         return Fact(key, "no_open_break", not found.red, words, shown).result()
 
@@ -53,7 +53,7 @@ def _agrees_with_source(connection: SftpConnection) -> dg.AssetChecksDefinition:
         rows = stated_breaks(deployment.deployment, connection)
         words = "The source states no balances that differ."
         if rows:
-            words = f"{len(rows)} or more customers owe another amount by their documents than the source states."
+            words = f"Customers that owe another amount by their documents than the source states: {_or_more(rows)}."
         return Fact(key, "agrees_with_source", not rows, words, {"customers": rows_table(rows)}).result()
 
     return agrees_with_source
@@ -72,7 +72,7 @@ def _roll_forward_explained(connection: SftpConnection) -> dg.AssetChecksDefinit
         words = "Every movement is explained, accepted or opening."
         if rows:
             most = amount_text(rows[0]["amount"])
-            words = f"{len(rows)} or more movements are explained by nothing; the largest: {most}."
+            words = f"Movements that nothing explains: {_or_more(rows)}; the largest: {most}."
         return Fact(key, "roll_forward_explained", not rows, words, {"unexplained": rows_table(rows)}).result()
 
     return roll_forward_explained
@@ -100,3 +100,7 @@ def _ageing_ties(connection: SftpConnection) -> dg.AssetChecksDefinition:
         return Fact(key, "ties_with_control_totals", not apart, words, {"sums": rows_table(sums)}).result()
 
     return ties_with_control_totals
+
+
+def _or_more(rows: Rows) -> str:
+    return f"{len(rows)} or more" if len(rows) >= WORST else str(len(rows))

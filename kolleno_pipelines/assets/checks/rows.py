@@ -39,7 +39,7 @@ def reject_checks(connection: SftpConnection) -> dg.AssetChecksDefinition:
 def _no_rejects(table: CsvTable, kept: list[KeptAside]) -> Fact:
     words = "No row is kept aside."
     if kept:
-        words = f"{len(kept)} rows are kept aside; `kolleno rejects {kept[0].file} --out FILE` writes them out."
+        words = f"Rows kept aside: {len(kept)}; `kolleno rejects {kept[0].file} --out FILE` writes them out."
     shown = {"rejected rows": rows_table(kept, ("file", "line", "codes", "reasons"))}
     return Fact(table_key(table), NO_REJECTS, not kept, words, shown)
 
@@ -67,6 +67,6 @@ def parked_checks(connection: SftpConnection) -> dg.AssetChecksDefinition:
 
 
 def _none_parked(connection: SftpConnection, entity: str, number: int, rows: list[Waiting]) -> Fact:
-    words = f"{number} rows wait for a parent." if number else "No row waits for a parent."
+    words = f"Rows that wait for a parent: {number}." if number else "No row waits for a parent."
     shown = {"parked rows": rows_table(rows)}
     return Fact(entity_key(connection, entity), NONE_PARKED, not number, words, shown, is_red=False)

@@ -43,7 +43,9 @@ def raw_files(connection: SftpConnection, days: dg.DailyPartitionsDefinition) ->
     ) -> dg.MaterializeResult[None]:
         run_days = days_of_run(context)
         with deployment.working(run_days) as opened:
-            taken = take(opened, connection, days=set(run_days), run_id=context.run.run_id, progress=say_calmly(context.log.info))
+            taken = take(
+                opened, connection, days=set(run_days), run_id=context.run.run_id, progress=say_calmly(context.log.info)
+            )
         ledger = files_of(opened, connection, run_days[0], run_days[-1])
         for day, metadata in _per_day(ledger, run_days):
             context.add_asset_metadata(metadata, asset_key=key, partition_key=day.isoformat())

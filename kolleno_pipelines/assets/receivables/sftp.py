@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import date
+from typing import TYPE_CHECKING
 
 import dagster as dg
 
@@ -10,9 +11,7 @@ from kolleno_pipelines.assets.presentation import Metadata, model_schema, money,
 from kolleno_pipelines.assets.sftp_csv.tables import table_key
 from kolleno_pipelines.connections import SftpConnection
 from kolleno_pipelines.connectors.errors import ConnectorError
-from kolleno_pipelines.pipeline.answer import answer
 from kolleno_pipelines.pipeline.deployment import Deployment
-from kolleno_pipelines.pipeline.fold import Changes, fold
 from kolleno_pipelines.pipeline.overview import (
     DayTable,
     EntityTotal,
@@ -24,6 +23,9 @@ from kolleno_pipelines.pipeline.overview import (
 from kolleno_pipelines.resources.deployment import DeploymentResource
 from kolleno_pipelines.schemas.model_columns import ENTITIES
 from kolleno_pipelines.schemas.sftp_tables import TABLES, TableName
+
+if TYPE_CHECKING:
+    from kolleno_pipelines.pipeline.fold import Changes
 
 #: Which CSV tables an entity is folded from.
 SOURCES: dict[str, tuple[TableName, ...]] = {
@@ -55,6 +57,8 @@ def receivables(connection: SftpConnection, days: dg.DailyPartitionsDefinition) 
     def entities(
         context: dg.AssetExecutionContext, deployment: dg.ResourceParam[DeploymentResource]
     ) -> Iterator[dg.MaterializeResult[None]]:
+        from kolleno_pipelines.pipeline.fold import Changes, fold
+
         run_days = days_of_run(context)
         with deployment.working(run_days) as opened:
             report = fold(opened, connection, run_id=context.run.run_id)
@@ -78,6 +82,8 @@ def receivables(connection: SftpConnection, days: dg.DailyPartitionsDefinition) 
 
 def _answer(deployment: Deployment, connection: SftpConnection) -> str | None:
     """Answer the sender; return why it could not be done. The next run tries again: no data depends on it."""
+    from kolleno_pipelines.pipeline.answer import answer
+
     try:
         answer(deployment, connection)
     except ConnectorError as error:
@@ -113,7 +119,7 @@ def _per_day(entity: str, day: date, sums: Mapping[tuple[str, date], DayTable]) 
     }
 
 
-def _per_run(entity: str, changes: Changes, totals: Sequence[EntityTotal], parked: Mapping[str, int]) -> Metadata:
+def _per_run(entity: str, changes: "Changes", totals: Sequence[EntityTotal], parked: Mapping[str, int]) -> Metadata:
     own = [total for total in totals if total.entity == entity]
     shown: Metadata = {
         "dagster/row_count": sum(total.rows for total in own),

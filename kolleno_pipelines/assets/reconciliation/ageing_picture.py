@@ -8,7 +8,6 @@ from html import escape
 
 from kolleno_pipelines.assets.presentation import amount_text
 from kolleno_pipelines.pipeline.result_facts import DayAmount
-from kolleno_pipelines.schemas.results import NOT_DUE, UNAPPLIED
 
 _WIDTH, _LABEL, _BAR, _GAP, _TITLE = 720, 110, 20, 6, 34
 _AMOUNT = 150
@@ -36,6 +35,8 @@ def ageing_picture(rows: Sequence[DayAmount], day: date) -> str:
 
 
 def _place(bucket: str) -> tuple[int, int]:
+    from kolleno_pipelines.schemas.results import NOT_DUE, UNAPPLIED  # loads pyarrow
+
     if bucket == NOT_DUE:
         return (0, 0)
     if bucket == UNAPPLIED:

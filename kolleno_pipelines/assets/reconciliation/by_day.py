@@ -13,7 +13,6 @@ from kolleno_pipelines.assets.reconciliation.present import result_key, result_s
 from kolleno_pipelines.connections import SftpConnection
 from kolleno_pipelines.pipeline.clock import utc_now
 from kolleno_pipelines.pipeline.deployment import Deployment
-from kolleno_pipelines.pipeline.reconcile_days import reconcile_days
 from kolleno_pipelines.pipeline.result_facts import DayAmount, ageing_of, roll_forward_of
 from kolleno_pipelines.resources.deployment import DeploymentResource
 
@@ -43,6 +42,8 @@ def results_by_day(connection: SftpConnection, days: dg.DailyPartitionsDefinitio
     def results(
         context: dg.AssetExecutionContext, deployment: dg.ResourceParam[DeploymentResource]
     ) -> Iterator[dg.MaterializeResult[None]]:
+        from kolleno_pipelines.pipeline.reconcile_days import reconcile_days
+
         opened, today, run_days = deployment.deployment, utc_now().date(), days_of_run(context)
         wanted = [name for name in _QUESTIONS if result_key(name) in context.selected_asset_keys]
         past = [day for day in run_days if day <= today]

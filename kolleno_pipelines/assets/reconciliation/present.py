@@ -1,7 +1,6 @@
 """Results that are the present state: balances, control totals, unapplied cash, differences. No days, no formula."""
 
-from collections.abc import Callable, Mapping
-from datetime import date
+from typing import TYPE_CHECKING
 
 import dagster as dg
 
@@ -9,18 +8,13 @@ from kolleno_pipelines.assets.presentation import Metadata, model_schema, rows_t
 from kolleno_pipelines.assets.receivables.sftp import entity_key
 from kolleno_pipelines.connections import SftpConnection
 from kolleno_pipelines.pipeline.clock import utc_now
-from kolleno_pipelines.pipeline.reconcile import (
-    ResultSummary,
-    reconcile_balances,
-    reconcile_control_totals,
-    reconcile_differences,
-    reconcile_unapplied_cash,
-)
 from kolleno_pipelines.resources.deployment import DeploymentResource
 from kolleno_pipelines.schemas.model_columns import RESULTS
 
+if TYPE_CHECKING:
+    from kolleno_pipelines.pipeline.reconcile import ResultSummary
+
 DOCUMENTS = ("customers", "invoices", "credit_notes", "payments", "allocations")
-_Compute = Callable[[str, Mapping[str, SftpConnection], date], ResultSummary]
 
 
 def result_key(result: str) -> dg.AssetKey:
@@ -56,7 +50,6 @@ def balances(connection: SftpConnection) -> dg.AssetsDefinition:
     return _result(
         result_spec("balances", question, [entity_key(connection, entity) for entity in DOCUMENTS]),
         connection,
-        reconcile_balances,
     )
 
 
@@ -67,28 +60,37 @@ def control_totals(connection: SftpConnection) -> dg.AssetsDefinition:
         " equal what the source itself says, where it says so?"
     )
     deps = [entity_key(connection, entity) for entity in ("customers", "invoices", "credit_notes", "payments")]
-    return _result(result_spec("control_totals", question, deps), connection, reconcile_control_totals)
+    return _result(result_spec("control_totals", question, deps), connection)
 
 
 def unapplied_cash(connection: SftpConnection) -> dg.AssetsDefinition:
     """Return the asset that lists money not applied to invoices."""
     question = "Which payments and credit notes are not applied in full, and since when?"
     deps = [entity_key(connection, entity) for entity in ("credit_notes", "payments")]
-    return _result(result_spec("unapplied_cash", question, deps), connection, reconcile_unapplied_cash)
+    return _result(result_spec("unapplied_cash", question, deps), connection)
 
 
 def differences(connection: SftpConnection) -> dg.AssetsDefinition:
     """Return the asset that keeps every break of the other results in one list."""
     question = "Every break in one list: what, how much, since when, probable cause, who accepted it."
     deps = [result_key("balances"), result_key("control_totals")]
-    return _result(result_spec("differences", question, deps), connection, reconcile_differences)
+    return _result(result_spec("differences", question, deps), connection)
 
 
-def _result(spec: dg.AssetSpec, connection: SftpConnection, compute: _Compute) -> dg.AssetsDefinition:
+def _result(spec: dg.AssetSpec, connection: SftpConnection) -> dg.AssetsDefinition:
     """Return the asset of one result: the four have one shape."""
+    name = spec.key.path[-1]
 
-    @dg.multi_asset(name=spec.key.path[-1], specs=[spec], can_subset=False)
+    @dg.multi_asset(name=name, specs=[spec], can_subset=False)
     def result(deployment: dg.ResourceParam[DeploymentResource]) -> dg.MaterializeResult[None]:
+        from kolleno_pipelines.pipeline import reconcile
+
+        compute = {
+            "balances": reconcile.reconcile_balances,
+            "control_totals": reconcile.reconcile_control_totals,
+            "unapplied_cash": reconcile.reconcile_unapplied_cash,
+            "differences": reconcile.reconcile_differences,
+        }[name]
         opened = deployment.deployment
         summary = compute(opened.database_url, {connection.name: connection}, utc_now().date())
         return dg.MaterializeResult(asset_key=spec.key, metadata=summary_metadata(summary))
@@ -96,7 +98,7 @@ def _result(spec: dg.AssetSpec, connection: SftpConnection, compute: _Compute) -
     return result
 
 
-def summary_metadata(summary: ResultSummary) -> Metadata:
+def summary_metadata(summary: "ResultSummary") -> Metadata:
     """Return counts, sums and the rows that a person looks at first."""
     shown: Metadata = {"dagster/row_count": summary.rows}
     shown |= {name.replace("_", " "): number for name, number in summary.counts.items()}

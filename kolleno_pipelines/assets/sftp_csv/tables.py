@@ -10,7 +10,6 @@ from kolleno_pipelines.assets.partitions import RANGES, days_of_run, ranges
 from kolleno_pipelines.assets.presentation import Metadata, csv_schema, money, rows_table, say_calmly
 from kolleno_pipelines.assets.raw.sftp import FILE_COLUMNS, files_key
 from kolleno_pipelines.connections import SftpConnection
-from kolleno_pipelines.pipeline.load import load
 from kolleno_pipelines.pipeline.overview import DayTable, LedgerFile, by_table_and_day, files_of
 from kolleno_pipelines.resources.deployment import DeploymentResource
 from kolleno_pipelines.schemas.sftp_tables import TABLES, CsvTable
@@ -46,6 +45,8 @@ def csv_tables(connection: SftpConnection, days: dg.DailyPartitionsDefinition) -
     def tables(
         context: dg.AssetExecutionContext, config: LoadConfig, deployment: dg.ResourceParam[DeploymentResource]
     ) -> Iterator[dg.MaterializeResult[None]]:
+        from kolleno_pipelines.pipeline.load import load
+
         run_days = days_of_run(context)
         progress = say_calmly(context.log.info)
         for first, last in ranges(run_days):
