@@ -80,12 +80,12 @@ class Connection(BaseModel):
         return value
 
 
-def _own_path(path: object) -> object:
+def _own_path(path: object) -> Path:
     if isinstance(path, str | Path):
         return Path(path).expanduser()
     if path is None:
         raise ValueError("no value is written; name a file, or leave the key out")
-    return path
+    raise ValueError(f"{path!r} is not the path of a file")
 
 
 def _known_zone(name: str) -> str:
