@@ -15,6 +15,7 @@ import pytest
 import typer
 from typer.core import TyperGroup, TyperOption
 
+from benchmarks.__main__ import NAMES
 from kolleno_pipelines.cli.app import app
 from kolleno_pipelines.pipeline.check import check
 from kolleno_pipelines.schemas.codes import Code
@@ -157,6 +158,11 @@ def test_make_targets_and_variables_named_exist(page: Path) -> None:
         text = "\n".join(read(source) for source in sources if source.name != Path(__file__).name)
         named = {name for name in named if name not in text and f'{{PREFIX}}{name.removeprefix(PREFIX)}"' not in text}
     assert sorted(named) == []
+
+
+def test_performance_page_explains_every_line_of_the_benchmarks() -> None:
+    text = read(ROOT / "docs" / "performance.md")
+    assert [name for name in NAMES if f"`{name}`" not in text.partition("## What each line is")[2]] == []
 
 
 def _anchors(page: Path) -> set[str]:
