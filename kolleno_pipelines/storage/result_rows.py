@@ -98,13 +98,18 @@ def red_unexplained(
     return _query(
         conn,
         f"""
+WITH red AS MATERIALIZED (
+    SELECT d.connection, d.left_kind AS kind, d.left_source_id AS source_id, NULL AS basis
+    FROM reconciliation.differences d WHERE {_RED} AND d.kind = 'balance_allocation_mismatch'
+    UNION
+    SELECT d.connection, d.right_kind, d.right_source_id, 'currency'
+    FROM reconciliation.differences d WHERE {_RED} AND d.kind = 'currency_mismatch'
+)
 SELECT u.* FROM reconciliation.unexplained u
-WHERE u.connection = ANY(%s) AND u.day = ANY(%s) AND EXISTS (
-    SELECT FROM reconciliation.differences d
-    WHERE d.connection = u.connection AND {_RED}
-      AND ((d.kind = 'balance_allocation_mismatch' AND d.left_kind = u.kind AND d.left_source_id = u.source_id)
-           OR (d.kind = 'currency_mismatch' AND u.basis = 'currency'
-               AND d.right_kind = u.kind AND d.right_source_id = u.source_id)))
+WHERE u.connection = ANY(%s) AND u.day = ANY(%s) AND (
+    (u.connection, u.kind, u.source_id) IN (SELECT connection, kind, source_id FROM red WHERE basis IS NULL)
+    OR (u.basis = 'currency'
+        AND (u.connection, u.kind, u.source_id) IN (SELECT connection, kind, source_id FROM red WHERE basis = 'currency')))
 ORDER BY abs(u.amount) DESC, u.source_id LIMIT %s""",
         (list(connections), list(days), limit),
     )
