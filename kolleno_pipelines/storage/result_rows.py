@@ -109,7 +109,8 @@ SELECT u.* FROM reconciliation.unexplained u
 WHERE u.connection = ANY(%s) AND u.day = ANY(%s) AND (
     (u.connection, u.kind, u.source_id) IN (SELECT connection, kind, source_id FROM red WHERE basis IS NULL)
     OR (u.basis = 'currency'
-        AND (u.connection, u.kind, u.source_id) IN (SELECT connection, kind, source_id FROM red WHERE basis = 'currency')))
+        AND (u.connection, u.kind, u.source_id) IN (
+            SELECT connection, kind, source_id FROM red WHERE basis = 'currency')))
 ORDER BY abs(u.amount) DESC, u.source_id LIMIT %s""",
         (list(connections), list(days), limit),
     )
