@@ -59,7 +59,13 @@ class Site:
     def drop(self) -> Path:
         return self.folder / "drop" / "csv_data_uploads"
 
-    def run(self, *words: str, code: int | None = 0, **more: str) -> subprocess.CompletedProcess[str]:
+    def run_slowly(self, *words: str) -> subprocess.CompletedProcess[str]:
+        """Run a command that may take minutes on a busy machine."""
+        return self.run(*words, timeout=300)
+
+    def run(
+        self, *words: str, code: int | None = 0, timeout: float = 120, **more: str
+    ) -> subprocess.CompletedProcess[str]:
         """Run `kolleno` with these words; `code` is the exit code that must come, None for any."""
         done = subprocess.run(
             [sys.executable, "-m", "kolleno_pipelines.cli", *words],
@@ -68,7 +74,7 @@ class Site:
             capture_output=True,
             text=True,
             check=False,
-            timeout=120,
+            timeout=timeout,
         )
         told = f"kolleno {' '.join(words)} ended with {done.returncode}\n{done.stdout}\n{done.stderr}"
         assert code is None or done.returncode == code, told
