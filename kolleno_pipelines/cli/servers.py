@@ -53,9 +53,11 @@ def dev(
 def env() -> None:
     """Print the environment of this Dagster instance: `eval $(kolleno env)` gives it to any other Dagster tool."""
     from kolleno_pipelines.pipeline.instance import environment, write_instance
+    from kolleno_pipelines.pipeline.server import start
     from kolleno_pipelines.settings import load_settings
 
     settings = load_settings()
+    start(settings)  # a service that begins with this migrates the database at its start, not at its first run
     write_instance(settings)
     for name, value in environment(settings).items():
         print(f"export {name}={_quoted(value)};")
