@@ -32,8 +32,8 @@ $(BIN)/python:
 
 $(STAMP): $(BIN)/python requirements.lock pyproject.toml
 	@echo "Installing the locked dependencies (a minute or two, once)"
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@$(BIN)/python -m pip install -qq --disable-pip-version-check --require-hashes -r requirements.lock
+	@$(BIN)/python -m pip install -qq --disable-pip-version-check --no-deps --no-build-isolation -e .
 	@touch $@
 
 demo: $(STAMP)
@@ -51,9 +51,10 @@ check: $(STAMP)
 bench: $(STAMP)
 	@$(BIN)/python -m benchmarks $(BENCH) $(BENCH_ARGS)
 
-# uv resolves for every platform and Python at once; it is needed for this target alone.
+# uv resolves for every platform and Python at once; it is needed for this target alone. pip's --require-hashes wants
+# the extras (gql[requests]) in the lock.
 lock:
-	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate \
+	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --no-strip-extras \
 	    --no-emit-index-url --extra dev --output-file requirements.lock pyproject.toml
 
 clean:
