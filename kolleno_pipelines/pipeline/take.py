@@ -62,7 +62,8 @@ def take(
         taken = Taken(settling=list(seen.settling))
         record_notices(deployment, connection, seen)
         taken.notices = seen.notices
-        for candidate in seen.candidates:
+        # Batch by batch, so that what a lost connection leaves in the archive is whole batches.
+        for candidate in sorted(seen.candidates, key=lambda c: (c.file_name.name_time, c.entry.name)):
             if days is None or candidate.day in days:
                 progress(candidate.entry.name)
                 _take_one(deployment, connection, drop, candidate, taken, run_id)

@@ -1,0 +1,107 @@
+"""Two runs of the same day at once, held where they would hurt each other most: nothing is doubled, nothing lost."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import psycopg
+import pytest
+
+from kolleno_pipelines.sandbox import drops
+from kolleno_pipelines.sandbox.company import Company
+from kolleno_pipelines.schemas.sftp_tables import CUSTOMERS, INVOICES
+from kolleno_pipelines.storage import csv_rows, ledger, turns
+from kolleno_pipelines.storage.fold import fold
+from tests.faults.worlds import DAY, Digest, World, csv_of, customer, finish, invoice, wait_until
+
+#: Where the first run is held until the second one has come as far as it can.
+HELD = ("raw.files", "sftp_csv.customers", "receivables.customers", "reconciliation.balances")
+_WAITING = (
+    "SELECT count(DISTINCT pid) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()"
+)
+
+
+@pytest.mark.parametrize("table", HELD)
+def test_two_runs_at_once(world: World, company: Company, undisturbed: Digest, table: str) -> None:
+    world.put_all(drops.arrivals(company))
+    with psycopg.connect(world.deployment.database_url) as lock:
+        lock.execute(f"LOCK TABLE {table} IN SHARE MODE")
+        runs = [world.start("ingest") for _ in range(2)]
+        wait_until(lambda: int(str(world.value(_WAITING))) >= 2 or any(run.poll() is not None for run in runs), "both")
+        lock.rollback()
+    for run in runs:
+        _, err = finish(run, None)
+        assert run.returncode in {0, 1}, err
+    assert world.digest() == undisturbed
+    world.rows_kept()
+    assert world.ingest().results == [], "the results hold what both runs folded"
+
+
+def test_an_ingestion_beside_a_reprocessing(world: World, company: Company, undisturbed: Digest) -> None:
+    arriving = list(drops.arrivals(company))
+    world.put_all(arriving[:3])
+    world.ingest()
+    world.put_all(arriving[3:])
+    first, last = str(company.plan.first_day), str(company.last_day)
+    with psycopg.connect(world.deployment.database_url) as lock:
+        lock.execute("LOCK TABLE sftp_csv.invoices IN SHARE MODE")
+        runs = [world.start("ingest"), world.start("reprocess", "--from", first, "--to", last)]
+        wait_until(lambda: int(str(world.value(_WAITING))) >= 2 or any(run.poll() is not None for run in runs), "both")
+        lock.rollback()
+    for run in runs:
+        _, err = finish(run, None)
+        assert run.returncode in {0, 1}, err
+    assert world.receivables() == {name: rows for name, rows in undisturbed.items() if not name.startswith("recon")}
+    world.rows_kept()
+
+
+def test_a_fold_waits_for_a_load_that_withdraws(world: World) -> None:
+    """A replaced file committed while a fold runs: its withdrawn records are folded by that fold or the next."""
+    names = world.put_batch(customers=[customer("C1"), customer("C2")])
+    world.ingest()
+    url, name = world.deployment.database_url, names[CUSTOMERS.name]
+    with psycopg.connect(url) as loading:
+        turns.hold_off_folds(loading, world.name)
+        file = next(f for f in ledger.newest_files(loading, world.name) if f.name == name)
+        csv_rows.clear_file(loading, world.name, CUSTOMERS, file.id)
+        with psycopg.connect(url) as folding:
+            folding.execute("SET lock_timeout = '200ms'")
+            with pytest.raises(psycopg.errors.LockNotAvailable):
+                fold(folding, world.name)
+    with psycopg.connect(url) as folding:
+        fold(folding, world.name)
+    assert world.column("customers", "name") == {}
+
+
+def test_a_file_replaced_while_its_old_content_loads(world: World) -> None:
+    """Two runs hold two contents of one name: the newer one stands, whoever commits last."""
+    names = world.put_batch(customers=[customer("C1"), customer("C2")], invoices=[invoice("I1", "C2")])
+    with psycopg.connect(world.deployment.database_url) as lock:
+        lock.execute("LOCK TABLE sftp_csv.contacts IN SHARE MODE")
+        first = world.start("ingest")
+        wait_until(lambda: world.value(_WAITING), "the first run")
+        world.put(names[CUSTOMERS.name], csv_of(CUSTOMERS.name, [customer("C1", name="New")]))
+        world.put(names[INVOICES.name], csv_of(INVOICES.name, [invoice("I1", "C1")]))
+        second = world.start("ingest")
+        wait_until(lambda: int(str(world.value("SELECT count(*) FROM raw.files WHERE receipt = 2"))) == 2, "the second")
+        lock.rollback()
+    finish(first, None)
+    finish(second, None)
+    world.ingest()
+    assert world.column("customers", "name") == {"C1": "New"}
+    assert world.column("invoices", "customer_source_id") == {"I1": "C1"}
+    world.rows_kept()
+
+
+def test_two_batches_that_share_a_day_border(world: World) -> None:
+    """A batch from before to after midnight belongs to two days: runs of both days load it once."""
+    late = DAY.replace(hour=23, minute=59, second=55)
+    for seconds, (table, name) in enumerate(world.put_batch(late, customers=[customer("C1")]).items()):
+        moved = drops.file_name(table, late + timedelta(seconds=seconds))
+        (world.drop / name).rename(world.drop / moved)
+    world.ingest()
+    assert world.batches() == {"20260302T235955": "processed"}
+    assert world.value("SELECT count(DISTINCT partition_day) FROM raw.files") == 2
+    world.run("reprocess", "--from", "2026-03-03", "--to", "2026-03-03")
+    world.run("reprocess", "--from", "2026-03-02", "--to", "2026-03-02")
+    assert world.rows_kept()["customers"] == 1
