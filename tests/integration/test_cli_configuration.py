@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import os
+import pty
 import subprocess
 import sys
 import time
@@ -212,3 +214,44 @@ def test_the_embedded_database_is_started_and_stopped_by_hand_alone(tmp_path: Pa
         site.run("db", "stop", code=None)
     told = site.refusal("db", "stop", KOLLENO_DATABASE_URL="postgresql://somebody@127.0.0.1:9/theirs")
     assert "its administrator does" in told
+
+
+def test_progress_goes_to_a_terminal_and_never_into_the_data(offline: Site) -> None:
+    offline.put_batch("2025-03-03T06:00:00", STANDARD)
+    terminal, other_end = pty.openpty()
+    process = subprocess.Popen(
+        [sys.executable, "-m", "kolleno_pipelines.cli", "check", str(offline.drop), "--json"],
+        env={**offline.variables, "TERM": "xterm"},
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=other_end,
+    )
+    os.close(other_end)
+    out, _ = process.communicate(timeout=60)
+    shown = b""
+    try:
+        while data := os.read(terminal, 4096):
+            shown += data
+    except OSError:  # the other end is closed
+        pass
+    finally:
+        os.close(terminal)
+    assert process.returncode == 0
+    assert b"Checking" in shown
+    assert len(json.loads(out)["files"]) == 7
+    assert offline.run("check", str(offline.drop)).stderr == ""
+
+
+def test_a_reader_that_has_enough_is_no_error(site: Site) -> None:
+    site.put_batch("2025-03-03T06:00:00", STANDARD)
+    site.run("ingest")
+    script = '"$PYTHON" -m kolleno_pipelines.cli files --json; echo "code $?" >&2'
+    done = subprocess.run(
+        ["sh", "-c", f"({script}) | head -c 1 >/dev/null"],
+        env={**site.variables, "PYTHON": sys.executable},
+        cwd=site.folder,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stderr == "code 0\n"
