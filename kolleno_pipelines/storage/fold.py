@@ -19,6 +19,7 @@ from kolleno_pipelines.storage.fold_specs import FOLD_SPECS, FoldSpec
 
 _FEW_IDS = 50
 _MANY_ROWS = 50_000
+_MANY_FILES = 40
 
 
 @dataclass
@@ -93,6 +94,8 @@ class _Fold:
         """Fold one CSV table: late ids first, from all rows kept; then newer files in version order."""
         newest = max((f.version for f in files if not f.first_time), default=-1)
         fast = [f for f in files if f.first_time and f.version > newest]
+        if len(fast) > _MANY_FILES:
+            fast = []  # one pass over all rows writes each record once
         late = [f for f in files if not f.is_folded and f not in fast]
         specs = [spec for spec in FOLD_SPECS if spec.source is table]
         ids = self._collect_late_ids(table, [f.id for f in late])
@@ -100,7 +103,7 @@ class _Fold:
         if pruned and (ids or any(self.gone.get(reference.table.value) for reference in table.references)):
             raise PrunedRowsError(pruned)
         if ids:
-            self._fold_late(table, specs, ids, [f.id for f in late if f.first_time])
+            self._fold_late(table, specs, ids, [f.id for f in late if f.first_time and f.version < newest])
         for file in fast:
             self._fold_newer(table, specs, file, skip_ids=ids > 0)
 
