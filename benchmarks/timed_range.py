@@ -11,11 +11,15 @@ import argparse
 import functools
 import inspect
 import json
+import pkgutil
 import sys
 import time
 from collections.abc import Callable
 from datetime import date
+from importlib import import_module
 from typing import Any
+
+from kolleno_pipelines import pipeline
 
 _OURS = ("kolleno_pipelines.pipeline", "kolleno_pipelines.storage")
 _work: dict[str, float] = {}
@@ -41,12 +45,14 @@ def timed(function: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def account() -> None:
-    """Put the clock around every function of the use cases and the storage that the assets and checks call."""
-    modules = [module for name, module in sys.modules.items() if name.startswith("kolleno_pipelines.assets")]
-    for module in modules:
+    """Put the clock around every function of the use cases, also where the assets and checks hold it already."""
+    own = [import_module(f"{pipeline.__name__}.{found.name}") for found in pkgutil.iter_modules(pipeline.__path__)]
+    assets = [module for name, module in sys.modules.items() if name.startswith("kolleno_pipelines.assets")]
+    clocked: dict[Callable[..., Any], Callable[..., Any]] = {}
+    for module in (*own, *assets):
         for name, value in list(vars(module).items()):
             if inspect.isfunction(value) and value.__module__.startswith(_OURS):
-                setattr(module, name, timed(value))
+                setattr(module, name, clocked.setdefault(value, timed(value)))
 
 
 def main() -> None:
