@@ -53,8 +53,6 @@ def build_definitions(settings: Settings | None = None, connections: Connections
         sensors=[sftp_arrivals(sftp), sftp_watch(sftp)],
         resources={"deployment": deployment_resource(settings, connections)},
         executor=EXECUTOR,
-        # Every event is in the UI; the terminal of `kolleno dev` shows progress and trouble.
-        loggers={"console": dg.colored_console_logger.configured({"log_level": "INFO"})},
     )
 
 

@@ -7,7 +7,6 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Mapping
 from datetime import UTC, date, datetime
 from pathlib import Path
 
@@ -17,7 +16,7 @@ import pytest
 
 from kolleno_pipelines.connections import ConnectionsError, load_connections
 from kolleno_pipelines.definitions import build_definitions
-from kolleno_pipelines.schemas.model_columns import ENTITIES, RESULTS
+from kolleno_pipelines.schemas.model_columns import ENTITIES, LEDGER, RESULTS
 from kolleno_pipelines.schemas.sftp_tables import TABLES
 from kolleno_pipelines.settings import Settings
 
@@ -92,10 +91,8 @@ def test_every_asset_says_what_it_is(definitions: dg.Definitions) -> None:
         assert spec.owners == ["team:receivables"]
         assert spec.kinds
         assert spec.group_name == spec.key.path[0]
-        schema = spec.metadata.get("dagster/column_schema")
-        assert schema is not None or spec.key.path[0] == "raw"
-        for column in schema.columns if schema is not None else []:
-            assert column.description
+        assert all(column.description for column in spec.metadata["dagster/column_schema"].columns)
+        assert spec.metadata["dagster/table_name"]
 
 
 def test_the_flow_leads_from_the_drop_to_the_results(definitions: dg.Definitions) -> None:
@@ -159,22 +156,21 @@ def test_an_absent_bad_or_empty_file_is_one_sentence(tmp_path: Path) -> None:
 
 
 def test_the_columns_shown_are_those_of_the_database(database: str) -> None:
-    shown: Mapping[str, Mapping[str, object]] = {"receivables": ENTITIES, "reconciliation": RESULTS}
-    kinds = {
-        "timestamp with time zone": "timestamptz",
-        "ARRAY": "text[]",
-    }
+    shown = {"receivables": ENTITIES, "reconciliation": RESULTS}
+    kinds = {"timestamp with time zone": "timestamptz", "ARRAY": "text[]"}
     with psycopg.connect(database) as connection:
         rows = connection.execute(
             "SELECT table_schema, table_name, column_name, data_type FROM information_schema.columns"
-            " WHERE table_schema IN ('receivables', 'reconciliation')"
+            " WHERE table_schema IN ('raw', 'receivables', 'reconciliation')"
         ).fetchall()
     stored: dict[tuple[str, str], dict[str, str]] = {}
     for schema, table, name, kind in rows:
         stored.setdefault((schema, table), {})[name] = kinds.get(kind, kind)
     for schema, tables in shown.items():
         for table, columns in tables.items():
-            assert {column.name: column.type for column in columns} == stored[schema, table], table  # type: ignore[attr-defined]
+            assert {column.name: column.type for column in columns} == stored[schema, table], table
+    ledger = stored["raw", "files"]
+    assert {column.name: column.type for column in LEDGER} == {column.name: ledger[column.name] for column in LEDGER}
 
 
 def test_loading_takes_seconds_and_needs_nothing(tmp_path: Path) -> None:

@@ -34,6 +34,8 @@ compute_logs:
   module: dagster._core.storage.local_compute_log_manager
   class: LocalComputeLogManager
   config: {{base_dir: {logs}}}
+# For the terminal: every event stays in the UI.
+python_logs: {{python_log_level: INFO}}
 run_coordinator:
   module: dagster._core.run_coordinator
   class: QueuedRunCoordinator

@@ -22,6 +22,25 @@ def _columns(text: str) -> Columns:
     return tuple(ModelColumn(*line.split(maxsplit=2)) for line in text.strip().splitlines())
 
 
+LEDGER: Columns = _columns("""
+id integer number of the received content
+connection text configured account that it came from
+name text file name as sent
+type text one of the seven types; empty for names that are not taken
+name_time timestamptz time in the name, UTC
+fix integer number of a fix file, else 0
+receipt integer counts the contents received under one name
+sha256 text checksum; names the bytes in the archive
+size bigint bytes
+partition_day date the earlier of the day in the name and the day it was first taken
+status text held, ignored, taken, waiting, loaded, processed, processed_with_rejects, failed, replaced or skipped
+message text what is wrong, in one sentence
+rows_read bigint rows in the file
+rows_accepted bigint rows that were taken
+rows_rejected bigint rows kept aside with their reasons
+run_id text run that took it
+""")
+
 _KEY = _columns("""
 connection text configured account that the record comes from
 source_id text the record's id in its source; with connection the key

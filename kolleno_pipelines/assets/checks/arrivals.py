@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import dagster as dg
 
-from kolleno_pipelines.assets.checks.facts import Fact
+from kolleno_pipelines.assets.checks.facts import Fact, wanted_results
 from kolleno_pipelines.assets.presentation import rows_table
 from kolleno_pipelines.assets.raw.sftp import files_key
 from kolleno_pipelines.assets.receivables.sftp import entity_key
@@ -34,12 +34,14 @@ def arrival_checks(connection: SftpConnection) -> dg.AssetChecksDefinition:
             dg.AssetCheckSpec(name, asset=key, description=text, additional_deps=[entity_key(connection, "customers")])
             for name, text in DESCRIPTIONS.items()
         ],
+        can_subset=True,
     )
-    def arrivals(deployment: dg.ResourceParam[DeploymentResource]) -> Iterator[dg.AssetCheckResult]:
+    def arrivals(
+        context: dg.AssetCheckExecutionContext, deployment: dg.ResourceParam[DeploymentResource]
+    ) -> Iterator[dg.AssetCheckResult]:
         opened = deployment.deployment
         batches = refresh_batches(opened, connection)
-        for fact in arrival_facts(opened, connection, batches, silence(opened, connection)):
-            yield fact.result()
+        yield from wanted_results(context, arrival_facts(opened, connection, batches, silence(opened, connection)))
 
     return arrivals
 

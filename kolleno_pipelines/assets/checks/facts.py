@@ -1,6 +1,6 @@
 """One fact that should hold: its verdict in words, and the rows that speak against it. No fact is judged here."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -44,3 +44,11 @@ class Fact:
             description=self.words,
             metadata=self.metadata,
         )
+
+
+def wanted_results(context: dg.AssetCheckExecutionContext, facts: Iterable[Fact]) -> Iterator[dg.AssetCheckResult]:
+    """Yield the results of the checks that the run asks for."""
+    wanted = context.selected_asset_check_keys
+    for fact in facts:
+        if dg.AssetCheckKey(fact.asset_key, fact.name) in wanted:
+            yield fact.result()

@@ -1,10 +1,10 @@
 """Facts about rows: none is kept aside, none waits for a parent. Amounts are not judged here."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 import dagster as dg
 
-from kolleno_pipelines.assets.checks.facts import Fact
+from kolleno_pipelines.assets.checks.facts import Fact, wanted_results
 from kolleno_pipelines.assets.presentation import rows_table
 from kolleno_pipelines.assets.receivables.sftp import SOURCES, entity_key
 from kolleno_pipelines.assets.sftp_csv.tables import table_key
@@ -27,11 +27,14 @@ def reject_checks(connection: SftpConnection) -> dg.AssetChecksDefinition:
     @dg.multi_asset_check(
         name=f"rejects_of_{connection.name}",
         specs=[dg.AssetCheckSpec(NO_REJECTS, asset=table_key(t), description=text) for t in TABLES.values()],
+        can_subset=True,
     )
-    def rejects(deployment: dg.ResourceParam[DeploymentResource]) -> Iterator[dg.AssetCheckResult]:
+    def rejects(
+        context: dg.AssetCheckExecutionContext, deployment: dg.ResourceParam[DeploymentResource]
+    ) -> Iterator[dg.AssetCheckResult]:
         kept = kept_aside(deployment.deployment, connection)
-        for table in TABLES.values():
-            yield _no_rejects(table, [row for row in kept if row.table == table.name.value]).result()
+        facts = (_no_rejects(t, [row for row in kept if row.table == t.name.value]) for t in TABLES.values())
+        yield from wanted_results(context, facts)
 
     return rejects
 
@@ -55,18 +58,20 @@ def parked_checks(connection: SftpConnection) -> dg.AssetChecksDefinition:
             dg.AssetCheckSpec(NONE_PARKED, asset=entity_key(connection, entity), description=text)
             for entity in entities
         ],
+        can_subset=True,
     )
-    def parked(deployment: dg.ResourceParam[DeploymentResource]) -> Iterator[dg.AssetCheckResult]:
+    def parked(
+        context: dg.AssetCheckExecutionContext, deployment: dg.ResourceParam[DeploymentResource]
+    ) -> Iterator[dg.AssetCheckResult]:
         counts, rows = waiting(deployment.deployment, connection, _SHOWN_PARKED)
-        for entity in entities:
-            tables = {source.value for source in SOURCES[entity]}
-            number = sum(counts.get(table, 0) for table in tables)
-            yield _none_parked(connection, entity, number, [row for row in rows if row.table in tables]).result()
+        yield from wanted_results(context, (_none_parked(connection, entity, counts, rows) for entity in entities))
 
     return parked
 
 
-def _none_parked(connection: SftpConnection, entity: str, number: int, rows: list[Waiting]) -> Fact:
+def _none_parked(connection: SftpConnection, entity: str, counts: Mapping[str, int], rows: list[Waiting]) -> Fact:
+    tables = {source.value for source in SOURCES[entity]}
+    number = sum(counts.get(table, 0) for table in tables)
     words = f"Rows that wait for a parent: {number}." if number else "No row waits for a parent."
-    shown = {"parked rows": rows_table(rows)}
+    shown = {"parked rows": rows_table(row for row in rows if row.table in tables)}
     return Fact(entity_key(connection, entity), NONE_PARKED, not number, words, shown, is_red=False)

@@ -6,11 +6,12 @@ from datetime import date
 import dagster as dg
 
 from kolleno_pipelines.assets.partitions import RANGES, days_of_run
-from kolleno_pipelines.assets.presentation import Metadata, rows_table, say_calmly
+from kolleno_pipelines.assets.presentation import Metadata, model_schema, rows_table, say_calmly
 from kolleno_pipelines.connections import SftpConnection
 from kolleno_pipelines.pipeline.overview import DayTable, LedgerFile, by_table_and_day, files_of
 from kolleno_pipelines.pipeline.take import Taken, take
 from kolleno_pipelines.resources.deployment import DeploymentResource
+from kolleno_pipelines.schemas.model_columns import LEDGER
 
 FILE_COLUMNS = ("name", "status", "size", "rows_read", "rows_accepted", "rows_rejected", "message")
 
@@ -29,6 +30,7 @@ def raw_files(connection: SftpConnection, days: dg.DailyPartitionsDefinition) ->
         owners=["team:receivables"],
         kinds={"sftp"},
         partitions_def=days,
+        metadata={"dagster/column_schema": model_schema(LEDGER), "dagster/table_name": "raw.files"},
         description=(
             "Files dropped for the day, byte for byte in the archive, a ledger row (`raw.files`) for each content of a"
             " name. The day is fixed when a file is first taken. One row is one file; a day without files has 0."

@@ -94,7 +94,9 @@ def _answer(deployment: Deployment, connection: SftpConnection) -> str | None:
 def _spec(connection: SftpConnection, entity: str, days: dg.DailyPartitionsDefinition) -> dg.AssetSpec:
     return dg.AssetSpec(
         entity_key(connection, entity),
-        deps=[table_key(TABLES[source]) for source in SOURCES[entity]],
+        # One fold reads all seven; and a backfill refuses keys of one definition that have different parents: it
+        # compares their days with a count that only the merging of several parents' days leaves out.
+        deps=[table_key(table) for table in TABLES.values()],
         group_name="receivables",
         owners=["team:receivables"],
         kinds={"python", "postgres"},
@@ -105,8 +107,9 @@ def _spec(connection: SftpConnection, entity: str, days: dg.DailyPartitionsDefin
         },
         description=(
             f"{entity.replace('_', ' ').capitalize()} of {connection.name}: each record folded from all rows received"
-            " about it, newest wins; the state does not depend on the order of files. The partition counts the rows"
-            " that the day's files brought; the table holds the present state."
+            f" about it in {' and '.join(f'`{source.value}_*.csv`' for source in SOURCES[entity])}, newest wins; the"
+            " state does not depend on the order of files. The partition counts the rows that the day's files"
+            " brought; the table holds the present state."
         ),
     )
 

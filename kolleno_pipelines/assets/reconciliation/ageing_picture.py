@@ -19,7 +19,7 @@ def ageing_picture(rows: Sequence[DayAmount], day: date) -> str:
     """Return markdown that shows the picture; bars are scaled within each currency."""
     parts, top = [], _GAP
     for currency in sorted({row.currency_iso for row in rows}):
-        own = sorted((row for row in rows if row.currency_iso == currency), key=lambda row: _place(row.line))
+        own = sorted((row for row in rows if row.currency_iso == currency), key=lambda row: bucket_place(row.line))
         parts.append(f'<text x="8" y="{top + 20}" font-weight="bold">{escape(currency)} on {day}</text>')
         top += _TITLE
         most = max((abs(row.amount) for row in own), default=Decimal(0))
@@ -34,7 +34,8 @@ def ageing_picture(rows: Sequence[DayAmount], day: date) -> str:
     return f"![ageing of {day}](data:image/svg+xml;base64,{base64.b64encode(svg.encode()).decode()})"
 
 
-def _place(bucket: str) -> tuple[int, int]:
+def bucket_place(bucket: str) -> tuple[int, int]:
+    """Return the place of a bucket in the order of people: not due, by days late, unapplied."""
     from kolleno_pipelines.schemas.results import NOT_DUE, UNAPPLIED  # loads pyarrow
 
     if bucket == NOT_DUE:
@@ -47,7 +48,7 @@ def _place(bucket: str) -> tuple[int, int]:
 def _bar(row: DayAmount, most: Decimal, top: int) -> str:
     room = _WIDTH - _LABEL - _AMOUNT
     width = int(room * abs(row.amount) / most) if most else 0
-    place = _place(row.line)
+    place = bucket_place(row.line)
     colour = _UNAPPLIED if place[0] == 2 else _COLOURS[min(place[1] // 30 + place[0], len(_COLOURS) - 1)]
     return (
         f'<text x="8" y="{top + 15}">{escape(row.line)}</text>'

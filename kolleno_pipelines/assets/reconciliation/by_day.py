@@ -8,7 +8,7 @@ import dagster as dg
 from kolleno_pipelines.assets.partitions import RANGES, days_of_run
 from kolleno_pipelines.assets.presentation import Metadata, amount_text, rows_table
 from kolleno_pipelines.assets.receivables.sftp import entity_key
-from kolleno_pipelines.assets.reconciliation.ageing_picture import ageing_picture
+from kolleno_pipelines.assets.reconciliation.ageing_picture import ageing_picture, bucket_place
 from kolleno_pipelines.assets.reconciliation.present import result_key, result_spec
 from kolleno_pipelines.connections import SftpConnection
 from kolleno_pipelines.pipeline.clock import utc_now
@@ -66,14 +66,14 @@ def _describe(
     """Put each day's figures on its partition; table and picture on the last; today's, when it is not in the run."""
     key = result_key(name)
     rows = _READ[name](deployment, connection, run_days[0], run_days[-1])
+    last = run_days[-1]
+    context.add_asset_metadata(_shown(name, rows, last), asset_key=key, partition_key=last.isoformat())
     for day in run_days:
         scalars = _scalars([row for row in rows if row.day == day])
         context.add_asset_metadata(scalars, asset_key=key, partition_key=day.isoformat())
-    last = run_days[-1]
-    context.add_asset_metadata(_shown(name, rows, last), asset_key=key, partition_key=last.isoformat())
     if today not in run_days:
         rows = _READ[name](deployment, connection, today, today)
-        metadata = {**_scalars(rows), **_shown(name, rows, today)}
+        metadata = {**_shown(name, rows, today), **_scalars(rows)}
         context.log_event(dg.AssetMaterialization(key, partition=today.isoformat(), metadata=metadata))
 
 
@@ -88,6 +88,8 @@ def _scalars(rows: Sequence[DayAmount]) -> Metadata:
 def _shown(name: str, rows: Sequence[DayAmount], day: date) -> Metadata:
     """Return table and picture of one day."""
     own = [row for row in rows if row.day == day]
+    if name == AGEING:
+        own.sort(key=lambda row: (row.currency_iso, bucket_place(row.line)))
     shown: Metadata = {
         f"{name.replace('_', '-')} of {day}": rows_table(own, ("currency_iso", "line", "documents", "amount"))
     }

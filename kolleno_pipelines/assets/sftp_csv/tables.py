@@ -15,6 +15,7 @@ from kolleno_pipelines.resources.deployment import DeploymentResource
 from kolleno_pipelines.schemas.sftp_tables import TABLES, CsvTable
 
 STEP = "sftp_csv"
+SHOWN_FAILED = 5
 
 
 class LoadConfig(dg.Config):
@@ -93,16 +94,16 @@ def _describe(
     ledger: Sequence[LedgerFile],
 ) -> None:
     key = table_key(table)
-    for day in days:
-        scalars = _scalars(sums.get((table.name.value, day), DayTable()))
-        context.add_asset_metadata(scalars, asset_key=key, partition_key=day.isoformat())
     own = [file for file in ledger if file.type == table.name.value]
     own.sort(key=lambda file: (file.status != "failed", not file.rows_rejected, -file.id))
     once: Metadata = {"files of the run": rows_table(own, FILE_COLUMNS)}
-    failed = [file for file in own if file.status == "failed"]
-    if failed:
-        once["failed"] = dg.MetadataValue.md("\n".join(f"- **{file.name}**: {file.message}" for file in failed[:20]))
     context.add_asset_metadata(once, asset_key=key, partition_key=days[-1].isoformat())
+    for day in days:
+        scalars = _scalars(sums.get((table.name.value, day), DayTable()))
+        failed = [file for file in own if file.status == "failed" and file.partition_day == day]
+        if failed:
+            scalars["failed"] = " | ".join(f"{file.name}: {file.message}" for file in failed[:SHOWN_FAILED])
+        context.add_asset_metadata(scalars, asset_key=key, partition_key=day.isoformat())
 
 
 def _scalars(day: DayTable) -> Metadata:
