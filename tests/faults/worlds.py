@@ -19,7 +19,7 @@ from psycopg.conninfo import conninfo_to_dict
 
 from kolleno_pipelines.connections import SftpConnection
 from kolleno_pipelines.pipeline.clock import Clock, utc_now
-from kolleno_pipelines.pipeline.delivery import Delivered, deliver
+from kolleno_pipelines.pipeline.delivery import Delivered, Replayed, deliver, replay
 from kolleno_pipelines.pipeline.deployment import Deployment, open_deployment
 from kolleno_pipelines.pipeline.reconcile_days import reconcile_days
 from kolleno_pipelines.sandbox import drops
@@ -31,6 +31,7 @@ Row = Mapping[str, str]
 ROOT = Path(__file__).parents[2]
 Digest = dict[str, list[str]]
 DAY = datetime(2026, 3, 2, 6, tzinfo=UTC)
+FIRST, LAST = date(2026, 1, 1), date(2026, 3, 31)
 #: A file as old as this is complete at the first look.
 OLD = 3600.0
 
@@ -114,6 +115,11 @@ class World:
         """Do in this process what `kolleno ingest` does."""
         deployment = self.deployment
         return deliver(deployment, deployment.sftp, clock=clock)
+
+    def reprocess(self, first: date = FIRST, last: date = LAST, *, only_failed: bool = False) -> Replayed:
+        """Do in this process what `kolleno reprocess` does."""
+        deployment = self.deployment
+        return replay(deployment, deployment.sftp, first, last, only_failed=only_failed)
 
     def query(self, statement: str, *params: object) -> list[tuple[object, ...]]:
         with psycopg.connect(self.deployment.database_url) as conn:

@@ -1,0 +1,108 @@
+"""The same files in any order and any splits, replaced contents among them, through the real ingest: one state."""
+
+from __future__ import annotations
+
+import itertools
+import random
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import strategies as st
+
+from kolleno_pipelines.sandbox import drops
+from kolleno_pipelines.sandbox.company import Company
+from kolleno_pipelines.schemas.sftp_tables import TableName
+from tests.faults.conftest import MakeWorld
+from tests.faults.worlds import OLD, World
+
+_numbers = itertools.count(1)
+
+
+@dataclass(frozen=True)
+class Arrival:
+    """One content of a file name; `age` in seconds tells contents of one size apart."""
+
+    name: str
+    content: bytes
+    age: float
+
+
+@pytest.fixture(scope="module")
+def company() -> Company:
+    return Company.build(21, customers=5, days=5, invoices_per_day=2, history_days=4, old_documents=3)
+
+
+@pytest.fixture(scope="module")
+def shared(make_world: MakeWorld) -> World:
+    return make_world()
+
+
+def _arrivals(company: Company) -> tuple[list[Arrival], list[Arrival]]:
+    """Contents that stand in the end, and earlier contents of some names: without their last rows, or broken."""
+    final, earlier = [], []
+    for drop in drops.versions(company):
+        for table in TableName:
+            name, content = drop.name_of(table), drop.content_of(table)
+            final.append(Arrival(name, content, OLD))
+            lines = content.splitlines(keepends=True)
+            if len(lines) > 2 and drop.number % 2:
+                earlier.append(Arrival(name, b"".join(lines[: len(lines) // 2 + 1]), 2 * OLD))
+            elif table is TableName.PAYMENTS and drop.number:
+                earlier.append(Arrival(name, b"id;broken\n", 2 * OLD))
+    return final, earlier
+
+
+def _one_by_one(shared: World, folder: Path, batches: list[list[Arrival]]) -> World:
+    number = next(_numbers)
+    folder = folder / f"order_{number}"
+    folder.mkdir()
+    world = World(folder, shared.database_url, name=f"order_{number}")
+    for some in batches:
+        for arrival in some:
+            world.put(arrival.name, arrival.content, age=arrival.age)
+        world.ingest()
+    return world
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("orders")
+
+
+@pytest.fixture(scope="module")
+def expected(shared: World, folder: Path, company: Company) -> tuple[object, object]:
+    final, _ = _arrivals(company)
+    world = _one_by_one(shared, folder, [final])
+    assert set(world.batches().values()) == {"processed"}
+    return world.receivables(), world.batches()
+
+
+@settings(
+    max_examples=8,
+    deadline=None,
+    derandomize=True,
+    database=None,
+    phases=[Phase.explicit, Phase.generate],
+    suppress_health_check=list(HealthCheck),
+)
+@given(seed=st.integers(0, 2**32), ingests=st.integers(2, 5))
+def test_any_order_and_split_of_arrival_gives_the_same_state(
+    shared: World, folder: Path, company: Company, expected: tuple[object, object], seed: int, ingests: int
+) -> None:
+    rng = random.Random(seed)
+    final, earlier = _arrivals(company)
+    batches: list[list[Arrival]] = [[] for _ in range(ingests)]
+    place = {arrival.name: rng.randrange(ingests) for arrival in final}
+    for arrival in earlier:
+        if place[arrival.name] and rng.random() < 0.7:  # an earlier content of a name comes before the one that stands
+            batches[rng.randrange(place[arrival.name])].append(arrival)
+    for arrival in final:
+        batches[place[arrival.name]].append(arrival)
+    world = _one_by_one(shared, folder, batches)
+    assert (world.receivables(), world.batches()) == expected
+    again = world.ingest()
+    assert again.ingested.folded.is_empty
+    assert again.ingested.loaded.loaded == []
+    world.rows_kept()
