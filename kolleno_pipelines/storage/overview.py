@@ -1,4 +1,4 @@
-"""What an operator's pages show, read from PostgreSQL: files per day, rows kept aside, rows that wait, sums. Reads only."""
+"""What an operator's pages show, from PostgreSQL: files per day, rows kept aside, rows that wait, sums. Reads only."""
 
 from dataclasses import dataclass
 from datetime import date, datetime

@@ -26,6 +26,12 @@ from kolleno_pipelines.storage.fold import fold
 
 START = datetime(2026, 1, 5, 6, tzinfo=UTC)
 ENTITIES = ("customers", "contacts", "contact_links", "invoices", "credit_notes", "payments", "allocations")
+_PREFIXES = {
+    TableName.CUSTOMERS: "C",
+    TableName.INVOICES: "I",
+    TableName.CREDIT_NOTES: "N",
+    TableName.PAYMENTS: "P",
+}
 STATUSES = ("open", "paid", "disputed", "void", None)
 
 
@@ -73,7 +79,7 @@ def make_file(rng: random.Random, version: int, receipt: int = 1, type_: TableNa
                 continue
             value = _cell(rng, column.kind, column.field, 5)
             if column.field == "source_id":
-                value = f"{ {'customers': 'C', 'invoices': 'I', 'credit_notes': 'N', 'payments': 'P'}.get(table.name, 'K') }{rng.randrange(5)}"
+                value = f"{_PREFIXES.get(table.name, 'K')}{rng.randrange(5)}"
             elif not column.required and rng.random() < 0.3:
                 value = None
                 if column.descriptive and rng.random() < 0.5:
