@@ -28,7 +28,7 @@ def build_definitions(settings: Settings | None = None, connections: Connections
     """
     settings = settings or load_settings()
     if connections is None:
-        connections = load_connections(settings.connections)
+        connections = _configured(settings)
     sftp = _sftp(settings, connections)
     days = days_from(settings.first_day)
     return dg.Definitions(
@@ -54,6 +54,13 @@ def build_definitions(settings: Settings | None = None, connections: Connections
         resources={"deployment": deployment_resource(settings, connections)},
         executor=EXECUTOR,
     )
+
+
+def _configured(settings: Settings) -> Connections:
+    """Read connections.yaml; where none was named and none is there, the graph is that of a folder in KOLLENO_HOME."""
+    if "connections" not in settings.model_fields_set and not settings.connections.exists():
+        return {"sftp": SftpConnection(location=(settings.home / "drop").as_uri())}
+    return load_connections(settings.connections)
 
 
 def _sftp(settings: Settings, connections: Connections) -> SftpConnection:

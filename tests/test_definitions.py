@@ -155,6 +155,14 @@ def test_an_absent_bad_or_empty_file_is_one_sentence(tmp_path: Path) -> None:
         assert "\n" not in str(raised.value)
 
 
+def test_a_fresh_clone_shows_the_graph_before_anything_is_configured(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    keys = build_definitions(Settings()).resolve_asset_graph().get_all_asset_keys()
+    assert dg.AssetKey(["reconciliation", "differences"]) in keys
+
+
 def test_the_columns_shown_are_those_of_the_database(database: str) -> None:
     shown = {"receivables": ENTITIES, "reconciliation": RESULTS}
     kinds = {"timestamp with time zone": "timestamptz", "ARRAY": "text[]"}
