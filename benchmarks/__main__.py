@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 import os
 import platform
+import signal
 import sys
 import time
 import traceback
@@ -18,7 +19,7 @@ from pathlib import Path
 
 from benchmarks import large_batch, loading, small_batch, year
 from benchmarks.lines import Line, print_table, write_results
-from benchmarks.site import ROOT, Site
+from benchmarks.site import ROOT, Site, remove_abandoned
 
 Measure = Callable[[Site, int], list[Line]]
 CASES: dict[tuple[str, ...], Measure] = {
@@ -61,6 +62,8 @@ def main() -> int:
     chosen = [(names, case) for names, case in CASES.items() if not wanted.names or set(wanted.names) & set(names)]
     lines: list[Line] = []
     failed = 0
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # what was started is ended all the same
+    remove_abandoned()
     site = Site()
     try:
         site.begin_afresh()

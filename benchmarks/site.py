@@ -10,6 +10,7 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
+import psutil  # type: ignore[import-untyped]
 import psycopg
 from psycopg.conninfo import make_conninfo
 
@@ -20,13 +21,14 @@ from kolleno_pipelines.settings import Settings
 from kolleno_pipelines.storage import embedded
 
 ROOT = Path(__file__).resolve().parent.parent
+_PREFIX = "kolleno-bench-"
 
 
 class Site:
     """A private folder with everything in it; `remove` leaves nothing behind."""
 
     def __init__(self) -> None:
-        self.home = Path(tempfile.mkdtemp(prefix="kolleno-bench-"))
+        self.home = Path(tempfile.mkdtemp(prefix=f"{_PREFIX}{os.getpid()}-"))
         if os.geteuid() == 0:
             self.home.chmod(0o711)  # PostgreSQL refuses root and runs under another account
         self.made = self.home / "made"
@@ -94,3 +96,12 @@ class Site:
         """Stop the server and remove the folder."""
         server.remove(self.settings)
         shutil.rmtree(self.home, ignore_errors=True)
+
+
+def remove_abandoned() -> None:
+    """Remove what runs left that were killed: a server outlives the process that started it."""
+    for home in Path(tempfile.gettempdir()).glob(f"{_PREFIX}*"):
+        runner = home.name.removeprefix(_PREFIX).partition("-")[0]
+        if home.stat().st_uid == os.geteuid() and not psutil.pid_exists(int(runner)):
+            server.remove(Settings(home=home, database_url=None))
+            shutil.rmtree(home, ignore_errors=True)
