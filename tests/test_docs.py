@@ -29,7 +29,8 @@ MAKEFILE = (ROOT / "Makefile").read_text(encoding="utf-8")
 
 _FENCE = re.compile(r"^```[^\n]*\n(.*?)^```", re.DOTALL | re.MULTILINE)
 _SPAN = re.compile(r"`([^`\n]+)`")
-_COMMAND = re.compile(r"(?<![\w./-])kolleno((?: +[^\s`#;&<>()]+)+)")
+# Where a shell takes it for a command; elsewhere it is an account, a group or a database.
+_COMMAND = re.compile(r"(?:^\s*|[;&|(]\s*|/bin/)kolleno((?: +[^\s`#;&<>()]+)+)")
 _LINK = re.compile(r"!?\[[^\]]*\]\(([^)\s]+)\)")
 _PLACEHOLDER = re.compile(r"[A-Z_.\[\]/]+|\.\.\.|<.*>")
 
