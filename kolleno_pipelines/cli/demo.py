@@ -105,8 +105,11 @@ def _begin_afresh_unless_same(settings: Settings, wanted: str, digest: str) -> N
         say(f"{home} holds another demo; it is emptied and begun afresh.")
         server.remove(settings)
         shutil.rmtree(home)
-    home.parent.mkdir(parents=True, exist_ok=True)
-    home.mkdir(mode=0o711 if os.geteuid() == 0 else 0o700)
+    # Root's folders are passable: the account that runs PostgreSQL for root must reach its own below them.
+    mode = 0o711 if os.geteuid() == 0 else 0o700
+    home.parent.parent.mkdir(parents=True, exist_ok=True)
+    home.parent.mkdir(mode=mode, exist_ok=True)
+    home.mkdir(mode=mode, exist_ok=True)
     note.write_text(json.dumps({"files": digest}), encoding="utf-8")
 
 
