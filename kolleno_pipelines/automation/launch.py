@@ -14,7 +14,7 @@ import sys
 import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -38,6 +38,10 @@ class Launched:
     runs: list[dict[str, object]] = field(default_factory=list)
 
 
+class CannotStartError(Exception):
+    """What was asked for cannot be run; the text is one sentence."""
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command; returns its exit code."""
     wanted = _parser().parse_args(arguments)
@@ -46,29 +50,53 @@ def main(arguments: Sequence[str] | None = None) -> int:
     import dagster as dg
 
     from kolleno_pipelines.connections import ConnectionsError
-    from kolleno_pipelines.definitions import build_definitions
-    from kolleno_pipelines.settings import SettingsError, load_settings
+    from kolleno_pipelines.settings import SettingsError
 
     try:
-        settings = load_settings()
-        definitions = build_definitions(settings)
-        with dg.DagsterInstance.get() as instance:
-            launched = launch(
-                instance,
-                definitions,
-                wanted.job,
-                wanted.first,
-                wanted.last,
-                reload=wanted.reload,
-                run_days=wanted.run_days,
-                tags=_tags(settings),
-            )
-    except (SettingsError, ConnectionsError, dg.DagsterInvariantViolationError) as error:
+        launched = _run(wanted)
+    except (CannotStartError, SettingsError, ConnectionsError, dg.DagsterError) as error:
         sys.stderr.write(f"{' '.join(str(error).split())}\n")
         return 2
     launched.loading_seconds = round(time.monotonic() - begun - launched.seconds, 3)
     sys.stdout.write(f"{json.dumps(asdict(launched))}\n")
     return 0 if launched.success else 1
+
+
+def _run(wanted: argparse.Namespace) -> Launched:
+    import dagster as dg
+
+    from kolleno_pipelines.automation.own_runs import SITE_TAG, site_of
+    from kolleno_pipelines.definitions import build_definitions
+    from kolleno_pipelines.pipeline.preparation import load_libraries
+    from kolleno_pipelines.settings import load_settings
+
+    settings = load_settings()
+    _require_days(wanted.first, wanted.last, settings.first_day)
+    if not os.environ.get("DAGSTER_HOME"):
+        raise CannotStartError("DAGSTER_HOME is not set, so there is no Dagster instance: eval $(kolleno env) sets it.")
+    definitions = build_definitions(settings)
+    load_libraries()
+    with dg.DagsterInstance.get() as instance:
+        return launch(
+            instance,
+            definitions,
+            wanted.job,
+            wanted.first,
+            wanted.last,
+            reload=wanted.reload,
+            run_days=wanted.run_days,
+            tags={SITE_TAG: site_of(settings)},
+        )
+
+
+def _require_days(first: date, last: date, first_day: date) -> None:
+    today = datetime.now(UTC).date()
+    if last < first:
+        raise CannotStartError(f"--to {last} lies before --from {first}.")
+    if first < first_day or last > today:
+        raise CannotStartError(
+            f"{first} to {last} is not within {first_day} (KOLLENO_FIRST_DAY) and today, {today}: choose other days."
+        )
 
 
 def launch(
@@ -122,13 +150,6 @@ def _summary(
         "seconds": seconds,
         "error": None if result.success else reason_of(instance, result.run_id),
     }
-
-
-def _tags(settings: object) -> dict[str, str]:
-    from kolleno_pipelines.automation.own_runs import SITE_TAG, site_of
-    from kolleno_pipelines.settings import Settings
-
-    return {SITE_TAG: site_of(settings)} if isinstance(settings, Settings) else {}
 
 
 def _parser() -> argparse.ArgumentParser:

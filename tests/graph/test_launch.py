@@ -1,0 +1,84 @@
+"""`python -m kolleno_pipelines.automation.launch` as scripts use it: one JSON line, exit codes, sentences."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from datetime import UTC, datetime, timedelta
+
+import dagster as dg
+import pytest
+
+from kolleno_pipelines.connections import Connections
+from kolleno_pipelines.sandbox.company import Company
+from kolleno_pipelines.settings import Settings
+
+
+def _launch(settings: Settings, *arguments: str, without: str = "") -> subprocess.CompletedProcess[str]:
+    assert settings.database_url is not None
+    environment = {
+        **os.environ,
+        "DAGSTER_HOME": str(settings.home),
+        "KOLLENO_HOME": str(settings.home),
+        "KOLLENO_CONNECTIONS": str(settings.connections),
+        "KOLLENO_DATABASE_URL": settings.database_url.get_secret_value(),
+        "KOLLENO_FIRST_DAY": settings.first_day.isoformat(),
+    }
+    environment.pop(without, None)
+    command = [sys.executable, "-m", "kolleno_pipelines.automation.launch", *arguments]
+    return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=240, check=False)
+
+
+@pytest.fixture
+def configured(graph_settings: Settings, connections: Connections) -> Settings:
+    """Settings whose connections.yaml exists."""
+    location = json.dumps(connections["sftp"].location)
+    graph_settings.connections.write_text(f"connections:\n  sftp: {{system: sftp, location: {location}}}\n")
+    return graph_settings
+
+
+def test_a_range_is_cut_into_runs_and_told_in_one_line(
+    configured: Settings, instance: dg.DagsterInstance, company: Company
+) -> None:
+    first = company.plan.first_day
+    days = ("--from", first.isoformat(), "--to", (first + timedelta(days=2)).isoformat())
+    ended = _launch(configured, "--job", "reconciliation", *days, "--run-days", "2")
+    assert ended.returncode == 0, ended.stderr
+    (line,) = ended.stdout.splitlines()
+    told = json.loads(line)
+    assert told["success"]
+    assert [(run["first_day"], run["last_day"]) for run in told["runs"]] == [
+        (first.isoformat(), (first + timedelta(days=1)).isoformat()),
+        ((first + timedelta(days=2)).isoformat(), (first + timedelta(days=2)).isoformat()),
+    ]
+    assert {instance.get_run_by_id(run["run_id"]).status for run in told["runs"]} == {dg.DagsterRunStatus.SUCCESS}  # type: ignore[union-attr]
+
+
+def test_a_failed_run_is_exit_code_1_with_its_reason(
+    configured: Settings, instance: dg.DagsterInstance, company: Company, connections: Connections
+) -> None:
+    folder = connections["sftp"].local_root
+    (folder / "csv_data_uploads").rmdir()
+    folder.rmdir()
+    day = company.plan.first_day.isoformat()
+    ended = _launch(configured, "--job", "sftp", "--from", day, "--to", day)
+    assert ended.returncode == 1
+    assert str(folder) in json.loads(ended.stdout)["runs"][0]["error"]
+
+
+def test_what_cannot_start_is_exit_code_2_and_one_sentence(configured: Settings, company: Company) -> None:
+    day = company.plan.first_day.isoformat()
+    today = datetime.now(UTC).date()
+    before = (configured.first_day - timedelta(days=1)).isoformat()
+    for arguments, without, words in (
+        (("--from", day, "--to", day), "DAGSTER_HOME", "eval $(kolleno env)"),
+        (("--from", day, "--to", before), "", "lies before --from"),
+        (("--from", before, "--to", day), "", "KOLLENO_FIRST_DAY"),
+        (("--from", day, "--to", (today + timedelta(days=2)).isoformat()), "", "today"),
+    ):
+        ended = _launch(configured, "--job", "sftp", *arguments, without=without)
+        assert (ended.returncode, ended.stdout) == (2, "")
+        assert words in ended.stderr
+        assert len(ended.stderr.splitlines()) == 1
