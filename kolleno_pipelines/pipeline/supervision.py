@@ -5,6 +5,7 @@ What the children are does not belong here (the caller names them), nor the data
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import os
 import signal
@@ -39,6 +40,8 @@ class Child:
     starts: int = 0
     pause: float = FIRST_PAUSE
     due_at: float = 0.0
+    #: Process group of the last start. What a killed child started (Dagster's code servers) is left in it.
+    group: int | None = None
 
     @property
     def pid(self) -> int | None:
@@ -76,6 +79,7 @@ class Supervision:
                 self._start(child)
         elif (code := child.process.poll()) is not None:
             child.process = None
+            _signal_group(child, signal.SIGTERM)
             if now - child.started_at > HEALTHY_AFTER:
                 child.pause = FIRST_PAUSE
             child.due_at = now + child.pause
@@ -83,6 +87,7 @@ class Supervision:
             child.pause = min(child.pause * 2, LONGEST_PAUSE)
 
     def _start(self, child: Child) -> None:
+        _signal_group(child, signal.SIGKILL)
         child.process = subprocess.Popen(
             list(child.command),
             env={**os.environ, **child.environment},
@@ -91,6 +96,7 @@ class Supervision:
             pass_fds=self._pass_fds,
             preexec_fn=_end_with_parent if sys.platform == "linux" else None,
         )
+        child.group = child.process.pid
         child.started_at = time.monotonic()
         child.starts += 1
 
@@ -105,6 +111,15 @@ class Supervision:
             except subprocess.TimeoutExpired:
                 process.kill()
                 process.wait()
+        for child in self.children:
+            _signal_group(child, signal.SIGKILL)
+
+
+def _signal_group(child: Child, number: signal.Signals) -> None:
+    """Signal whatever is left of the child's last start; nothing is left when it ended in order."""
+    if child.group is not None:
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(child.group, number)
 
 
 def _end_with_parent() -> None:

@@ -62,6 +62,19 @@ def children(pid: int) -> dict[str, int]:
     return found
 
 
+def living_groups() -> set[int]:
+    """Process groups of everything that runs; a process that only waits to be reaped does not."""
+    found = set()
+    for process in Path("/proc").glob("[0-9]*"):
+        try:
+            state, _, group = (process / "stat").read_text().rsplit(")", 1)[1].split()[:3]
+        except OSError:
+            continue
+        if state != "Z":
+            found.add(int(group))
+    return found
+
+
 @pytest.fixture
 def site(tmp_path: Path) -> Iterator[Site]:
     """A site on its own embedded server."""
@@ -117,6 +130,9 @@ def test_dev_keeps_ui_and_daemon_running_until_it_is_told_to_stop(site: Site) ->
         process.send_signal(signal.SIGINT)
         assert process.wait(90) == 0, said()
         assert not any(Path(f"/proc/{pid}").exists() for pid in after.values())
+    # Neither the killed UI nor the ended ones left a code server behind.
+    groups = {*before.values(), *after.values()}
+    wait_for(lambda: not groups & living_groups(), 10, lambda: f"{groups & living_groups()} live on")
     # The database is never stopped by a process that leaves.
     assert "has stopped" in site.run("db", "stop").stderr
 

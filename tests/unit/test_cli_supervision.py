@@ -89,6 +89,25 @@ def test_children_end_when_their_parent_is_killed(tmp_path: Path) -> None:
     wait_for(lambda: not is_alive(child))
 
 
+def test_what_a_killed_child_left_behind_ends_too(tmp_path: Path) -> None:
+    note = tmp_path / "grandchild"
+    child = Child("parent", ["sh", "-c", f"sleep 60 & echo $! > {note}; wait"])
+    watched = Supervision([child], say=lambda _: None)
+    thread = threading.Thread(target=watched.run)
+    thread.start()
+    wait_for(lambda: note.exists() and note.read_text().strip())
+    orphan = int(note.read_text())
+    assert child.pid is not None
+    os.kill(child.pid, signal.SIGKILL)
+    wait_for(lambda: not is_alive(orphan))
+    wait_for(lambda: child.starts == 2)
+    second = child.pid
+    watched.request_stop()
+    thread.join(10)
+    assert second is not None
+    assert not is_alive(second)
+
+
 def test_one_home_has_one_daemon(tmp_path: Path) -> None:
     assert running_process(tmp_path / "absent") is None
     assert running_process(tmp_path) is None
