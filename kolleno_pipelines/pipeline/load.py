@@ -75,40 +75,40 @@ def load(
     """
     work = _Loading(deployment, connection, run_id, clock, progress)
     done: set[str] = set()
-    while (found := _next_batch(work, first, last, reload, only_failed, done)) is not None:
-        batch, files = found
-        done.add(_signature(batch))
-        if batch.loadable:
-            _load_batch(work, batch, files, reload=reload and not only_failed)
-        else:
-            _judge(work, batch, files, again=reload)
+    while _pass(work, first, last, reload, only_failed, done):
+        pass  # the next file of a failed type completes its batch: batches are computed anew
     refresh_batches(deployment, connection, clock=clock)
     return work.result
 
 
-def _signature(batch: Batch) -> str:
-    """What must change for a batch to be worked on again in the same loading."""
-    return " ".join([batch.batch_id, batch.state, *(f.name for f in batch.loadable)])
-
-
-def _next_batch(
+def _pass(
     work: _Loading, first: date | None, last: date | None, reload: bool, only_failed: bool, done: set[str]
-) -> tuple[Batch, Mapping[str, LedgerFile]] | None:
-    """Return the next batch with work to do; verdicts may have completed others, so batches are computed anew."""
+) -> bool:
+    """Work on the batches in their order until a file fails; tells whether one did."""
     with work.deployment.transaction() as conn:
         files, batches = current_batches(conn, work.connection)
     for batch in batches:
+        signature = " ".join([batch.batch_id, batch.state, *(f.name for f in batch.loadable)])
         members = [files[m.name] for m in batch.members]
         days = {f.partition_day for f in members} | {batch.day}
         inside = any((first is None or day >= first) and (last is None or day <= last) for day in days)
-        if not inside or batch.state is BatchState.SKIPPED or _signature(batch) in done:
+        if not inside or batch.state is BatchState.SKIPPED or signature in done:
             continue
         open_files = [files[f.name] for f in batch.loadable if not files[f.name].is_loaded]
         unread = [f for f in members if f.status == "taken"]
         again = reload and (not only_failed or bool(batch.failed or batch.missing))
-        if open_files or unread or again:
-            return batch, files
-    return None
+        if not (open_files or unread or again):
+            continue
+        done.add(signature)
+        failed, loaded, waiting = (len(some) for some in (work.result.failed, work.result.loaded, work.result.waiting))
+        if batch.loadable:
+            _load_batch(work, batch, files, reload=reload and not only_failed)
+        else:
+            _judge(work, batch, files, again=reload)
+        files |= {f.name: f for f in (*work.result.loaded[loaded:], *work.result.waiting[waiting:])}
+        if len(work.result.failed) > failed:
+            return True
+    return False
 
 
 def _load_batch(work: _Loading, batch: Batch, files: Mapping[str, LedgerFile], *, reload: bool) -> None:
