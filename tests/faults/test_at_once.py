@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import random
+import signal
+import time
 from datetime import timedelta
 
 import psycopg
@@ -12,6 +16,7 @@ from kolleno_pipelines.sandbox.company import Company
 from kolleno_pipelines.schemas.sftp_tables import CUSTOMERS, INVOICES
 from kolleno_pipelines.storage import csv_rows, ledger, turns
 from kolleno_pipelines.storage.fold import fold
+from kolleno_pipelines.storage.results import result_transaction
 from tests.faults.worlds import DAY, Digest, World, csv_of, customer, finish, invoice, wait_until
 
 #: Where the first run is held until the second one has come as far as it can.
@@ -71,6 +76,40 @@ def test_a_fold_waits_for_a_load_that_withdraws(world: World) -> None:
     with psycopg.connect(url) as folding:
         fold(folding, world.name)
     assert world.column("customers", "name") == {}
+
+
+def test_results_wait_for_a_fold_that_is_about_to_end(world: World) -> None:
+    """Else they would be dated after a fold that they have not seen, and never be computed again."""
+    world.put_batch(customers=[customer("C1")])
+    world.ingest()
+    url = world.deployment.database_url
+    impatient = f"{url}&options=-c%20lock_timeout%3D200ms"
+    with psycopg.connect(url) as folding:
+        fold(folding, world.name)
+        with pytest.raises(psycopg.errors.LockNotAvailable), result_transaction(impatient, ("balances",)):
+            pass
+    with result_transaction(impatient, ("balances",)) as reading:
+        assert reading.execute("SELECT count(*) FROM receivables.customers").fetchone() == (1,)
+
+
+@pytest.mark.nightly
+def test_a_storm_of_runs_while_files_arrive(world: World, company: Company, undisturbed: Digest) -> None:
+    """Ingestions and re-processings on top of each other, one of them killed each time, files dropping in between."""
+    rng = random.Random(5)
+    first, last = str(company.plan.first_day), str(company.last_day)
+    runs = []
+    for drop in drops.arrivals(company):
+        world.put_all([drop])
+        runs += [world.start("ingest"), world.start("reprocess", "--from", first, "--to", last), world.start("ingest")]
+        time.sleep(rng.uniform(0.5, 2.5))
+        os.killpg(rng.choice(runs[-3:]).pid, signal.SIGKILL)
+    for run in runs:
+        run.communicate(timeout=240)
+        assert run.returncode in {0, 1, -signal.SIGKILL}
+    world.ingest()
+    world.compute_days_again()
+    assert world.digest() == undisturbed
+    world.rows_kept()
 
 
 def test_a_file_replaced_while_its_old_content_loads(world: World) -> None:

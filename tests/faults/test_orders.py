@@ -1,10 +1,11 @@
-"""The same files in any order and any splits, replaced contents among them, through the real ingest: one state."""
+"""The same files in any order and splits, with replaced contents, re-processing and pruning on the way: one state."""
 
 from __future__ import annotations
 
 import itertools
 import random
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -54,16 +55,16 @@ def _arrivals(company: Company) -> tuple[list[Arrival], list[Arrival]]:
     return final, earlier
 
 
-def _one_by_one(shared: World, folder: Path, batches: list[list[Arrival]]) -> World:
+def _new_world(shared: World, folder: Path, **options: str) -> World:
     number = next(_numbers)
     folder = folder / f"order_{number}"
     folder.mkdir()
-    world = World(folder, shared.database_url, name=f"order_{number}")
-    for some in batches:
-        for arrival in some:
-            world.put(arrival.name, arrival.content, age=arrival.age)
-        world.ingest()
-    return world
+    return World(folder, shared.database_url, options, f"order_{number}")
+
+
+def _drop(world: World, some: list[Arrival]) -> None:
+    for arrival in some:
+        world.put(arrival.name, arrival.content, age=arrival.age)
 
 
 @pytest.fixture(scope="module")
@@ -74,7 +75,9 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def expected(shared: World, folder: Path, company: Company) -> tuple[object, object]:
     final, _ = _arrivals(company)
-    world = _one_by_one(shared, folder, [final])
+    world = _new_world(shared, folder)
+    _drop(world, final)
+    world.ingest()
     assert set(world.batches().values()) == {"processed"}
     return world.receivables(), world.batches()
 
@@ -87,9 +90,15 @@ def expected(shared: World, folder: Path, company: Company) -> tuple[object, obj
     phases=[Phase.explicit, Phase.generate],
     suppress_health_check=list(HealthCheck),
 )
-@given(seed=st.integers(0, 2**32), ingests=st.integers(2, 5))
+@given(seed=st.integers(0, 2**32), ingests=st.integers(2, 5), is_pruned=st.booleans())
 def test_any_order_and_split_of_arrival_gives_the_same_state(
-    shared: World, folder: Path, company: Company, expected: tuple[object, object], seed: int, ingests: int
+    shared: World,
+    folder: Path,
+    company: Company,
+    expected: tuple[object, object],
+    seed: int,
+    ingests: int,
+    is_pruned: bool,
 ) -> None:
     rng = random.Random(seed)
     final, earlier = _arrivals(company)
@@ -100,7 +109,13 @@ def test_any_order_and_split_of_arrival_gives_the_same_state(
             batches[rng.randrange(place[arrival.name])].append(arrival)
     for arrival in final:
         batches[place[arrival.name]].append(arrival)
-    world = _one_by_one(shared, folder, batches)
+    world = _new_world(shared, folder, **({"retention_days": "1"} if is_pruned else {}))
+    for some in batches:
+        _drop(world, some)
+        world.ingest()
+        if rng.random() < 0.3:
+            first = company.plan.first_day + timedelta(days=rng.randrange(company.plan.days))
+            world.reprocess(first, first + timedelta(days=rng.randrange(3)), only_failed=rng.random() < 0.3)
     assert (world.receivables(), world.batches()) == expected
     again = world.ingest()
     assert again.ingested.folded.is_empty

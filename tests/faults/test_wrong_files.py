@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import os
+import random
 import time
 from pathlib import Path
 
 import pytest
 
 from kolleno_pipelines.pipeline.reconcile import reconcile_present
-from kolleno_pipelines.sandbox import faults
+from kolleno_pipelines.sandbox import drops, faults
+from kolleno_pipelines.sandbox.company import Company
 from kolleno_pipelines.sandbox.fault_kit import ExpectedFinding, FaultCase
 from kolleno_pipelines.schemas.codes import Code, Level
 from kolleno_pipelines.schemas.sftp_tables import TABLES, TableName
 from tests.faults.conftest import MakeWorld
-from tests.faults.worlds import OLD, World, csv_of, customer
+from tests.faults.worlds import DAY, OLD, World, csv_of, customer
 
 CASES = faults.cases()
 #: About a record, not about a cell: the case names no column.
@@ -111,6 +113,64 @@ def test_nothing_of_the_results_differs_when_computed_again(shared: World, tmp_p
     before = world.digest()
     reconcile_present(deployment.database_url, deployment.connections, _today())
     assert world.digest() == before
+
+
+def test_files_that_were_damaged_at_random_never_stop_a_run(world: World, company: Company) -> None:
+    """Bits flipped, pieces lost or doubled, odd characters put in: each file gets its verdict, all else goes on."""
+    rng = random.Random(12)
+    odd = (
+        b'"',
+        b'""',
+        b"\r",
+        b"\n",
+        b"\r\n",
+        b",",
+        b"\x00",
+        b"\xff",
+        b"\n\\.\n",
+        "\u2028".encode(),
+        b"'",
+        b"\\N",
+        "\ufeff".encode(),
+    )
+    baseline = next(drops.arrivals(company))
+    names = []
+    for number in range(120):
+        table = list(TableName)[number % 7]
+        content = bytearray(baseline.content_of(table))
+        for _ in range(rng.choice((1, 1, 2, 8))):
+            place, length = rng.randrange(len(content)), rng.randrange(1, 40)
+            harm = rng.randrange(4)
+            if harm == 0:
+                content[place] ^= 1 << rng.randrange(8)
+            elif harm == 1:
+                del content[place : place + length]
+            elif harm == 2:
+                content[place:place] = rng.choice(odd)
+            else:
+                content[place:place] = content[place : place + length]
+        names.append(drops.file_name(table, DAY, fix=number + 1))
+        world.put(names[-1], bytes(content))
+    world.put_batch(customers=[customer("SAFE")])
+    done = world.ingest()
+    assert "SAFE" in world.column("customers", "name")
+    verdicts = world.query(
+        "SELECT status, rows_read, rows_accepted, rows_rejected, message FROM raw.files WHERE name = ANY(%s)", names
+    )
+    assert len(verdicts) == 120
+    told = {"failed": 0, "processed": 0, "processed_with_rejects": 0}
+    for status, read, accepted, rejected, message in verdicts:
+        told[str(status)] += 1
+        if status == "failed":
+            assert len(str(message)) > 15
+            assert str(message).isprintable()
+        else:
+            assert read == int(str(accepted)) + int(str(rejected))
+    assert min(told.values()) > 5, told
+    kept = sum(world.rows_kept().values())
+    assert kept == world.value("SELECT sum(rows_accepted) FROM raw.files WHERE is_loaded")
+    assert len(done.ingested.loaded.failed) == told["failed"]
+    assert world.ingest().ingested.folded.is_empty
 
 
 def _today():  # type: ignore[no-untyped-def]
