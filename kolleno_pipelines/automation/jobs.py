@@ -13,9 +13,11 @@ SFTP, REPROCESS, RECONCILIATION = "sftp", "reprocess", "reconciliation"
 
 def _prepared(context: dg.InitExecutorContext) -> "Executor":
     """Load what every run needs while its process starts: definitions load without pandas, pyarrow and pandera."""
+    from kolleno_pipelines.automation.kept_connections import keep_connections
     from kolleno_pipelines.pipeline.preparation import load_libraries
 
     load_libraries()
+    keep_connections(context.instance)
     return dg.in_process_executor.executor_creation_fn(context)  # type: ignore[misc]
 
 

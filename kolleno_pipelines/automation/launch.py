@@ -114,7 +114,9 @@ def launch(
     from kolleno_pipelines.assets.partitions import range_tags, ranges
     from kolleno_pipelines.assets.sftp_csv.tables import STEP
     from kolleno_pipelines.automation.jobs import RECONCILIATION
+    from kolleno_pipelines.automation.kept_connections import keep_connections
 
+    keep_connections(instance)
     definition = definitions.resolve_job_def(job)
     config = {"ops": {STEP: {"config": {"reload": reload}}}} if job != RECONCILIATION else None
     days = [first + timedelta(days=number) for number in range((last - first).days + 1)]
