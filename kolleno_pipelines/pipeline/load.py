@@ -76,7 +76,7 @@ def load(
     work = _Loading(deployment, connection, run_id, clock, progress)
     done: set[str] = set()
     while _pass(work, first, last, reload, only_failed, done):
-        pass  # the next file of a failed type completes its batch: batches are computed anew
+        pass  # a verdict may have completed other batches: they are computed anew
     refresh_batches(deployment, connection, clock=clock)
     return work.result
 
@@ -84,7 +84,7 @@ def load(
 def _pass(
     work: _Loading, first: date | None, last: date | None, reload: bool, only_failed: bool, done: set[str]
 ) -> bool:
-    """Work on the batches in their order until a file fails; tells whether one did."""
+    """Work on the batches in their order until a file fails or a failed one turns out good; tells whether one did."""
     with work.deployment.transaction() as conn:
         files, batches = current_batches(conn, work.connection)
     for batch in batches:
@@ -105,9 +105,10 @@ def _pass(
             _load_batch(work, batch, files, reload=reload and not only_failed)
         else:
             _judge(work, batch, files, again=reload)
-        files |= {f.name: f for f in (*work.result.loaded[loaded:], *work.result.waiting[waiting:])}
-        if len(work.result.failed) > failed:
+        revived = any(files[f.name].status == "failed" for f in work.result.waiting[waiting:])
+        if revived or len(work.result.failed) > failed:
             return True
+        files |= {f.name: f for f in (*work.result.loaded[loaded:], *work.result.waiting[waiting:])}
     return False
 
 
@@ -160,7 +161,10 @@ def _record_failed(work: _Loading, file: LedgerFile, findings: Sequence[Finding]
         now = ledger.lock_files(conn, [file.id]).get(file.id)
         if now is None:
             return
-        csv_rows.clear_file(conn, work.connection.name, TABLES[TableName(str(file.type))], file.id)
+        table = TABLES[TableName(str(file.type))]
+        if now.is_pruned:
+            csv_rows.queue_all(conn, work.connection.name, table)
+        csv_rows.clear_file(conn, work.connection.name, table, file.id)
         ledger.record_failed(conn, file.id, [finding_row(f) for f in findings])
         work.result.failed.append(ledger.file_by_id(conn, file.id))
 

@@ -103,6 +103,19 @@ def clear_file(conn: psycopg.Connection[Any], connection: str, table: CsvTable, 
     ledger.clear_findings(conn, file_id)
 
 
+def queue_all(conn: psycopg.Connection[Any], connection: str, table: CsvTable) -> None:
+    """Queue every record of a table, when a file is withdrawn that may have named any: its rows are past retention."""
+    paying = table.link_fields[0].removesuffix("_id") if table.link_fields else None
+    conn.execute(
+        (
+            "INSERT INTO sftp_csv.ids_to_fold (connection, table_name, source_id)"
+            f" SELECT connection, %s, source_id FROM receivables.{'allocations' if paying else table.name}"
+            f" WHERE connection = %s{' AND from_kind = %s' if paying else ''}"
+        ).encode(),
+        [table.name.value, connection, *([paying] if paying else [])],
+    )
+
+
 def prune(conn: psycopg.Connection[Any], connection: str, before: datetime) -> int:
     """Remove the accepted rows of folded files named earlier than `before`; returns the number of files.
 

@@ -338,7 +338,8 @@ def test_a_link_file_of_another_key_fails_and_says_which(world: World) -> None:
     assert world.column("allocations", "amount") == {"P1|I1": Decimal(100)}
 
 
-def test_a_loaded_file_that_no_longer_passes_is_withdrawn_when_it_is_read_again(world: World) -> None:
+@pytest.mark.parametrize("is_pruned", [False, True])
+def test_a_loaded_file_that_no_longer_passes_is_withdrawn_when_it_is_read_again(world: World, is_pruned: bool) -> None:
     rows = {
         "customers": [customer("C1")],
         "invoices": [invoice("I1", balance="0.00")],
@@ -347,6 +348,10 @@ def test_a_loaded_file_that_no_longer_passes_is_withdrawn_when_it_is_read_again(
     world.put_batch(**rows, payments_invoices=[link("P1", "I1", "100.00")])
     world.ingest()
     assert world.value("SELECT count(*) FROM reconciliation.balances") == 0
+    if is_pruned:
+        world.configure(retention_days="1")
+        world.ingest()
+        assert set(world.rows_kept().values()) == {0}
     world.configure(allocation_key="id")
     assert world.reprocess().has_findings
     assert world.column("allocations", "amount") == {}, "failed means that nothing of it is loaded"
