@@ -20,6 +20,7 @@ from kolleno_pipelines.schemas.statuses import SFTP_STATUSES, CollectionStatus
 ROOT = Path(__file__).resolve().parent.parent
 PAGES = ("README.md", "docs/csv_format.md")
 MEASURED = "docs/performance.md"
+RESULTS = ROOT / "benchmarks" / "results.json"
 _MARKED = re.compile(r"(<!-- table (?P<name>[a-z_]+) -->\n).*?(<!-- end -->)", re.DOTALL)
 
 _HAPPENS = {
@@ -78,7 +79,7 @@ def statuses() -> str:
 
 def results() -> str:
     """Return the table of the figures measured last."""
-    measured = json.loads((ROOT / "benchmarks" / "results.json").read_text(encoding="utf-8"))
+    measured = json.loads(RESULTS.read_text(encoding="utf-8"))
     words = {None: "", True: "yes", False: "**no**"}
     rows = (
         (
@@ -139,7 +140,7 @@ def _escaped(cell: str) -> str:
 
 def main() -> None:
     """Write the tables into the pages."""
-    for page in (*PAGES, MEASURED):
+    for page in (*PAGES, *([MEASURED] if RESULTS.exists() else [])):
         path = ROOT / page
         path.write_text(generated(path.read_text(encoding="utf-8")), encoding="utf-8")
 
