@@ -87,6 +87,18 @@ def _kill_everything(process: subprocess.Popen[str], data: Path) -> None:
     wait_until(lambda: not server_cluster.processes(data), "the end of PostgreSQL")
 
 
+def _wait_for_work(world: World, process: subprocess.Popen[str]) -> None:
+    """Wait until the process works on the database, which it may have to start first, or has ended."""
+
+    def works() -> bool:
+        try:
+            return process.poll() is not None or bool(world.value(_OURS))
+        except psycopg.OperationalError:
+            return False
+
+    wait_until(works, "the run")
+
+
 @pytest.mark.parametrize("seed", [20260301])
 def test_ten_kills_at_random_times(own_server: World, make_world: MakeWorld, seed: int) -> None:
     company = Company.build(9, customers=8, days=15, invoices_per_day=2, history_days=5)
@@ -95,7 +107,7 @@ def test_ten_kills_at_random_times(own_server: World, make_world: MakeWorld, see
     for position in range(4 * KILLS):
         own_server.put_all(arriving[position : position + 1])
         process = own_server.start("ingest")
-        wait_until(lambda: own_server.value(_OURS) or process.poll() is not None, "the run")  # noqa: B023 - used at once
+        _wait_for_work(own_server, process)
         time.sleep(rng.uniform(0, work))
         if process.poll() is not None:
             work *= 0.7
