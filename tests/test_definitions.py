@@ -118,6 +118,30 @@ def test_partitions_are_days_in_utc_today_included(definitions: dg.Definitions) 
     assert policies == {dg.BackfillPolicy.multi_run(31)}
 
 
+@pytest.mark.parametrize("left_out", [(), ("raw",), ("raw", "reconciliation"), ("raw", "sftp_csv")])
+def test_a_backfill_of_whole_stages_is_not_refused(definitions: dg.Definitions, left_out: tuple[str, ...]) -> None:
+    """The UI refuses a backfill in which keys of one definition differ in their days, counts left out included."""
+    from dagster._core.execution.asset_backfill import AssetBackfillData
+
+    graph = definitions.get_repository_def().asset_graph
+    with dg.DagsterInstance.ephemeral() as instance:
+        data = AssetBackfillData.from_asset_partitions(
+            asset_graph=graph,
+            partition_names=["2026-01-01", "2026-01-02"],
+            asset_selection=[key for key in graph.get_all_asset_keys() if key.path[0] not in left_out],
+            dynamic_partitions_store=instance,
+            backfill_start_timestamp=datetime.now(UTC).timestamp(),
+            all_partitions=False,
+        )
+    subsets = data.target_subset.partitions_subsets_by_asset_key
+    compared = 0
+    for key, subset in subsets.items():
+        for other in graph.get(key).execution_set_asset_keys - {key}:
+            assert subset == subsets[other], (key, other)
+            compared += 1
+    assert compared >= 42  # seven entities with each other, and seven tables where they are in
+
+
 def test_reprocessing_leaves_the_server_alone(definitions: dg.Definitions) -> None:
     job = definitions.resolve_job_def("reprocess")
     assert {key.to_user_string() for key in job.asset_layer.selected_asset_keys} == KEYS - {"raw/sftp/files"}

@@ -50,7 +50,11 @@ class EntityTotal:
     balance_open: Decimal | None
 
 
-# A row counts as made good when a later file of its record was loaded, or a fix file of its own file.
+#: Rejected rows that are looked into, the newest: each costs a search for its record in later files.
+LOOKED_INTO = 1_000
+
+# A row counts as made good when a later file of its record was loaded, or a fix file of its own file. Rows past the
+# connection's retention do not count: the later files that may have made them good are pruned with them.
 _OPEN_REJECTS = """
 WITH kept AS (
     SELECT f.id AS file_id, f.name, f.type, f.name_time, f.fix, f.receipt, r.line, r.codes, r.findings,
@@ -58,9 +62,10 @@ WITH kept AS (
         r.cells[array_position(f.header, replace(f.type, 's_invoices', '_id'))] || '|'
             || r.cells[array_position(f.header, 'invoice_id')] AS pair
     FROM sftp_csv.rejected_rows r JOIN raw.files f ON f.id = r.file_id
-    WHERE f.connection = %(connection)s AND f.status NOT IN ('replaced', 'skipped')
+    WHERE f.connection = %(connection)s AND f.status NOT IN ('replaced', 'skipped') AND NOT f.is_pruned
         AND NOT EXISTS (SELECT FROM raw.files x WHERE x.connection = f.connection AND x.type = f.type
             AND x.name_time = f.name_time AND x.fix > f.fix AND x.is_loaded)
+    ORDER BY f.name_time DESC, f.name, r.line LIMIT %(limit)s
 ), keyed AS (
     SELECT *, CASE WHEN type LIKE '%%s_invoices' THEN COALESCE(own_id, pair) ELSE own_id END AS source_id FROM kept
 )
@@ -80,11 +85,11 @@ def _made_good(table: str) -> str:
 
 
 def kept_aside(conn: psycopg.Connection[Any], connection: str) -> list[KeptAside]:
-    """Return the rejected rows that nothing later has made good, newest file first."""
+    """Return the rejected rows that nothing later has made good, newest file first, of the newest LOOKED_INTO."""
     tables = sorted({spec.source.name.value for spec in FOLD_SPECS})
     statement = _OPEN_REJECTS.replace("{made_good}", " UNION ALL ".join(map(_made_good, tables)))
     with conn.cursor(row_factory=class_row(KeptAside)) as cursor:
-        return cursor.execute(statement.encode(), {"connection": connection}).fetchall()
+        return cursor.execute(statement.encode(), {"connection": connection, "limit": LOOKED_INTO}).fetchall()
 
 
 _PARKED = """
