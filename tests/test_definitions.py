@@ -118,6 +118,8 @@ def test_partitions_are_days_in_utc_today_included(definitions: dg.Definitions) 
     assert policies == {dg.BackfillPolicy.multi_run(31)}
 
 
+# Dagster's own code calls what it deprecates.
+@pytest.mark.filterwarnings("ignore:Function `AssetSelection.sources` is deprecated:DeprecationWarning")
 @pytest.mark.parametrize("left_out", [(), ("raw",), ("raw", "reconciliation"), ("raw", "sftp_csv")])
 def test_a_backfill_of_whole_stages_is_not_refused(definitions: dg.Definitions, left_out: tuple[str, ...]) -> None:
     """The UI refuses a backfill in which keys of one definition differ in their days, counts left out included."""
