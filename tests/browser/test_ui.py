@@ -110,7 +110,7 @@ def _newest(site: Site, *path: str) -> dict[str, Any]:
 def test_a_picture_of_the_graph(site: Site, page: Page, tmp_path: Path) -> None:
     """SCREENSHOT_FOLDER=docs/img writes the picture of the README there."""
     folder = Path(os.environ.get("SCREENSHOT_FOLDER", str(tmp_path)))
-    page.set_viewport_size({"width": 1900, "height": 1300})
+    page.set_viewport_size({"width": 1900, "height": 1450})
     expanded = "%2C".join(f"global%40global%3A{group}" for group in GROUPS if group != "sftp_csv")
     page.goto(f"{site.servers.url}/asset-groups/~/lineage?expanded={expanded}")
     expect(page.locator("svg").get_by_text("control_totals", exact=True)).to_be_visible()
