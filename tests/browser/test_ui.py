@@ -115,6 +115,7 @@ def test_a_picture_of_the_graph(site: Site, page: Page, tmp_path: Path) -> None:
     page.goto(f"{site.servers.url}/asset-groups/~/lineage?expanded={expanded}")
     expect(page.locator("svg").get_by_text("control_totals", exact=True)).to_be_visible()
     expect(page.locator("svg").get_by_text("Materialized").first).to_be_visible()
+    expect(page.locator("svg").get_by_text("Loading...")).to_have_count(0)
     page.wait_for_timeout(3_000)  # the view still moves to fit the graph
     page.screenshot(path=folder / "asset_graph.png")
     assert (folder / "asset_graph.png").stat().st_size > 20_000
