@@ -15,6 +15,7 @@ from typing import Any
 
 from kolleno_pipelines.sandbox.drops import HEADERS, csv_bytes, file_name
 from kolleno_pipelines.schemas.sftp_tables import TableName
+from tests.canaries import CANARIES
 
 ROOT = Path(__file__).parents[1]
 Rows = Sequence[Mapping[str, str]]
@@ -79,6 +80,7 @@ class Site:
         told = f"kolleno {' '.join(words)} ended with {done.returncode}\n{done.stdout}\n{done.stderr}"
         assert code is None or done.returncode == code, told
         assert "Traceback" not in done.stderr or "--debug" in words, told
+        assert CANARIES.find(told) is None
         return done
 
     def data(self, *words: str, code: int | None = 0) -> Any:

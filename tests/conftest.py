@@ -1,5 +1,7 @@
 """What every test may use: a PostgreSQL of its own, a fresh migrated database, an environment that is nobody's.
 
+What tests leave (captured output, logs, databases, files below pytest's folder) is searched for their secrets.
+
 Parts that only some tests need (an SFTP server, a Dagster instance) do not belong here.
 """
 
@@ -9,7 +11,7 @@ import itertools
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from pathlib import Path
 
 import psycopg
@@ -19,11 +21,11 @@ from psycopg.conninfo import make_conninfo
 from kolleno_pipelines.settings import Settings
 from kolleno_pipelines.storage import database as storage_database
 from kolleno_pipelines.storage import embedded
+from tests.canaries import CANARIES
+from tests.databases import fresh_database, url_of
 
 POSTGRES_15 = Path("/usr/lib/postgresql/15/bin")
 SERVER_FOLDER = "kolleno-test-server-"
-CANARY = "s3cr3t-canary"
-
 _numbers = itertools.count(1)
 
 
@@ -51,6 +53,18 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
         session.exitstatus = pytest.ExitCode.TESTS_FAILED
 
 
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item, call: pytest.CallInfo[None]
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """A test whose output, log or failure says a secret has failed."""
+    report = yield
+    told = CANARIES.find("\n".join([*(text for _, text in report.sections), str(report.longrepr or "")]))
+    if told is not None:
+        report.outcome, report.longrepr = "failed", f"{item.nodeid} lets a secret out: {told}"
+    return report
+
+
 def _in_ci() -> bool:
     return os.environ.get("CI", "").lower() in {"true", "1"}
 
@@ -67,6 +81,14 @@ def own_home() -> Iterator[Path]:
     else:
         os.environ["HOME"] = before
     shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def searched_folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """The files that the run leaves (archives, logs, instances) hold no secret."""
+    yield
+    told = list(CANARIES.in_files(tmp_path_factory.getbasetemp()))
+    assert not told, "Files hold secrets:\n" + "\n".join(told)
 
 
 @pytest.fixture(scope="session")
@@ -90,6 +112,8 @@ def postgres_url(postgres_programs: Path | None) -> Iterator[str]:
     home = Path(tempfile.mkdtemp(prefix=f"{SERVER_FOLDER}{os.getpid()}-"))
     home.chmod(0o711)
     url = make_conninfo(embedded.start(home, bin_dir=postgres_programs), dbname="postgres")
+    passfile = Path(str(psycopg.conninfo.conninfo_to_dict(url)["passfile"]))
+    CANARIES.watch(passfile.read_text().strip().rpartition(":")[2])
     with psycopg.connect(url, autocommit=True) as connection:
         # Tests kill processes, never the machine: without fsync they are several times faster and prove the same.
         connection.execute("ALTER SYSTEM SET fsync = off")
@@ -122,28 +146,22 @@ def _is_alive(pid: int) -> bool:
 def migrated_template(postgres_url: str) -> str:
     """Name of a database that the migrations have set up and no test touches."""
     name = "template_kolleno"
-    storage_database.prepare(Settings(database_url=_url(postgres_url, name)))
+    storage_database.prepare(Settings(database_url=url_of(postgres_url, name)))
     return name
 
 
 @pytest.fixture
 def database(postgres_url: str, migrated_template: str) -> Iterator[str]:
     """URL of a fresh migrated database for one test."""
-    name = f"test_{next(_numbers)}"
-    with psycopg.connect(postgres_url, autocommit=True) as connection:
-        connection.execute(f"CREATE DATABASE {name} TEMPLATE {migrated_template}")
-        yield _url(postgres_url, name)
-        connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
+    with fresh_database(postgres_url, migrated_template, f"test_{next(_numbers)}") as url:
+        yield url
 
 
 @pytest.fixture
 def empty_database(postgres_url: str) -> Iterator[str]:
     """URL of a database without any table of ours, as an administrator would hand it over."""
-    name = f"test_{next(_numbers)}"
-    with psycopg.connect(postgres_url, autocommit=True) as connection:
-        connection.execute(f"CREATE DATABASE {name} TEMPLATE template0")
-        yield _url(postgres_url, name)
-        connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
+    with fresh_database(postgres_url, "template0", f"test_{next(_numbers)}") as url:
+        yield url
 
 
 @pytest.fixture
@@ -152,8 +170,3 @@ def settings(database: str, tmp_path: Path) -> Settings:
     home = tmp_path / "home"
     return Settings(home=home, database_url=database, connections=tmp_path / "connections.yaml")
 
-
-def _url(conninfo: str, name: str) -> str:
-    """`postgresql://` form of the embedded server's conninfo, for database `name`."""
-    parts = psycopg.conninfo.conninfo_to_dict(conninfo)
-    return f"postgresql://{parts['user']}@/{name}?host={parts['host']}&passfile={parts['passfile']}"

@@ -9,7 +9,8 @@ import pytest
 
 from kolleno_pipelines.sandbox import drops
 from kolleno_pipelines.sandbox.company import Company
-from tests.faults.worlds import Digest, World, fresh_database
+from tests.databases import fresh_database
+from tests.faults.worlds import Digest, World
 
 MakeWorld = Callable[..., World]
 

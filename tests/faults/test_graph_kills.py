@@ -11,6 +11,7 @@ import pytest
 from kolleno_pipelines.pipeline.instance import write_instance
 from kolleno_pipelines.sandbox import drops
 from kolleno_pipelines.sandbox.company import Company
+from tests.databases import drop_those_of_dagster
 from tests.faults.worlds import Digest, World
 
 _LAUNCH = "kolleno_pipelines.automation.launch"
@@ -21,10 +22,7 @@ _LATER = [pytest.mark.nightly]
 def dagster_home(world: World, postgres_url: str) -> Iterator[str]:
     home = write_instance(world.settings)
     yield str(home)
-    with psycopg.connect(postgres_url, autocommit=True) as connection:
-        names = connection.execute(r"SELECT datname FROM pg_database WHERE datname LIKE 'test\_%\_dagster'").fetchall()
-        for (name,) in names:
-            connection.execute(f'DROP DATABASE "{name}" WITH (FORCE)'.encode())
+    drop_those_of_dagster(postgres_url)
 
 
 @pytest.mark.parametrize(

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import itertools
 import random
-from dataclasses import dataclass
-from datetime import timedelta
+from dataclasses import dataclass, field
+from datetime import date, timedelta
 from pathlib import Path
 
 import pytest
@@ -30,29 +30,35 @@ class Arrival:
     age: float
 
 
+@dataclass(frozen=True, repr=False)
+class Told:
+    """What arrives: contents that stand in the end, and earlier ones of some names (cut short, or broken)."""
+
+    first_day: date
+    days: int
+    final: list[Arrival] = field(default_factory=list)
+    earlier: list[Arrival] = field(default_factory=list)
+
+
 @pytest.fixture(scope="module")
-def company() -> Company:
-    return Company.build(21, customers=5, days=5, invoices_per_day=2, history_days=4, old_documents=3)
+def told() -> Told:
+    company = Company.build(21, customers=5, days=5, invoices_per_day=2, history_days=4, old_documents=3)
+    told = Told(company.plan.first_day, company.plan.days)
+    for drop in drops.versions(company):
+        for table in TableName:
+            name, content = drop.name_of(table), drop.content_of(table)
+            told.final.append(Arrival(name, content, OLD))
+            lines = content.splitlines(keepends=True)
+            if len(lines) > 2 and drop.number % 2:
+                told.earlier.append(Arrival(name, b"".join(lines[: len(lines) // 2 + 1]), 2 * OLD))
+            elif table is TableName.PAYMENTS and drop.number:
+                told.earlier.append(Arrival(name, b"id;broken\n", 2 * OLD))
+    return told
 
 
 @pytest.fixture(scope="module")
 def shared(make_world: MakeWorld) -> World:
     return make_world()
-
-
-def _arrivals(company: Company) -> tuple[list[Arrival], list[Arrival]]:
-    """Contents that stand in the end, and earlier contents of some names: without their last rows, or broken."""
-    final, earlier = [], []
-    for drop in drops.versions(company):
-        for table in TableName:
-            name, content = drop.name_of(table), drop.content_of(table)
-            final.append(Arrival(name, content, OLD))
-            lines = content.splitlines(keepends=True)
-            if len(lines) > 2 and drop.number % 2:
-                earlier.append(Arrival(name, b"".join(lines[: len(lines) // 2 + 1]), 2 * OLD))
-            elif table is TableName.PAYMENTS and drop.number:
-                earlier.append(Arrival(name, b"id;broken\n", 2 * OLD))
-    return final, earlier
 
 
 def _new_world(shared: World, folder: Path, **options: str) -> World:
@@ -73,10 +79,9 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def expected(shared: World, folder: Path, company: Company) -> tuple[object, object]:
-    final, _ = _arrivals(company)
+def expected(shared: World, folder: Path, told: Told) -> tuple[object, object]:
     world = _new_world(shared, folder)
-    _drop(world, final)
+    _drop(world, told.final)
     world.ingest()
     assert set(world.batches().values()) == {"processed"}
     return world.receivables(), world.batches()
@@ -94,27 +99,26 @@ def expected(shared: World, folder: Path, company: Company) -> tuple[object, obj
 def test_any_order_and_split_of_arrival_gives_the_same_state(
     shared: World,
     folder: Path,
-    company: Company,
+    told: Told,
     expected: tuple[object, object],
     seed: int,
     ingests: int,
     is_pruned: bool,
 ) -> None:
     rng = random.Random(seed)
-    final, earlier = _arrivals(company)
     batches: list[list[Arrival]] = [[] for _ in range(ingests)]
-    place = {arrival.name: rng.randrange(ingests) for arrival in final}
-    for arrival in earlier:
+    place = {arrival.name: rng.randrange(ingests) for arrival in told.final}
+    for arrival in told.earlier:
         if place[arrival.name] and rng.random() < 0.7:  # an earlier content of a name comes before the one that stands
             batches[rng.randrange(place[arrival.name])].append(arrival)
-    for arrival in final:
+    for arrival in told.final:
         batches[place[arrival.name]].append(arrival)
     world = _new_world(shared, folder, **({"retention_days": "1"} if is_pruned else {}))
     for some in batches:
         _drop(world, some)
         world.ingest()
         if rng.random() < 0.3:
-            first = company.plan.first_day + timedelta(days=rng.randrange(company.plan.days))
+            first = told.first_day + timedelta(days=rng.randrange(told.days))
             world.reprocess(first, first + timedelta(days=rng.randrange(3)), only_failed=rng.random() < 0.3)
     assert (world.receivables(), world.batches()) == expected
     again = world.ingest()

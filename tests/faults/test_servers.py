@@ -73,7 +73,8 @@ def test_all_our_processes_killed_at_once_postgres_too(
     process = _start_stuck_in_the_fold(own_server, lock)
     _kill_everything(process, status.folder / "data")
     lock.close()
-    assert process.wait(30) == -signal.SIGKILL
+    process.communicate(timeout=30)
+    assert process.returncode == -signal.SIGKILL
     out, _ = own_server.run("ingest")
     assert "Reconciled" in out
     assert own_server.digest() == undisturbed

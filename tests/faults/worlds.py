@@ -7,15 +7,13 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from functools import cached_property
 from pathlib import Path
 
 import psycopg
-from psycopg.conninfo import conninfo_to_dict
 
 from kolleno_pipelines.connections import SftpConnection
 from kolleno_pipelines.pipeline.clock import Clock, utc_now
@@ -26,6 +24,7 @@ from kolleno_pipelines.sandbox import drops
 from kolleno_pipelines.sandbox.drops import HEADERS, csv_bytes, file_name
 from kolleno_pipelines.schemas.sftp_tables import TableName
 from kolleno_pipelines.settings import Settings
+from tests.canaries import CANARIES
 
 Row = Mapping[str, str]
 ROOT = Path(__file__).parents[2]
@@ -257,6 +256,7 @@ def finish(process: subprocess.Popen[str], code: int | None = 0, *, timeout: flo
     told = f"ended with {process.returncode}\n{out}\n{err}"
     assert code is None or process.returncode == code, told
     assert "Traceback" not in err, told
+    assert CANARIES.find(told) is None
     return out, err
 
 
@@ -283,16 +283,6 @@ def payment(source_id: str, of: str = "C1", **cells: str) -> Row:
 
 def link(paying: str, paid: str, amount: str) -> Row:
     return {"payment_id": paying, "invoice_id": paid, "amount": amount}
-
-
-@contextmanager
-def fresh_database(server_url: str, template: str, name: str) -> Iterator[str]:
-    """A migrated database for as long as the block lasts."""
-    parts = conninfo_to_dict(server_url)
-    with psycopg.connect(server_url, autocommit=True) as connection:
-        connection.execute(f"CREATE DATABASE {name} TEMPLATE {template}".encode())
-        yield f"postgresql://{parts['user']}@/{name}?host={parts['host']}&passfile={parts['passfile']}"
-        connection.execute(f"DROP DATABASE {name} WITH (FORCE)".encode())
 
 
 def wait_until(what: Callable[[], object], why: str, *, seconds: float = 60) -> None:

@@ -7,7 +7,6 @@ from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 import dagster as dg
-import psycopg
 import pytest
 
 from kolleno_pipelines.connections import Connections, SftpConnection
@@ -17,6 +16,7 @@ from kolleno_pipelines.pipeline.instance import write_instance
 from kolleno_pipelines.sandbox import drops
 from kolleno_pipelines.sandbox.company import Company
 from kolleno_pipelines.settings import Settings
+from tests.databases import drop_those_of_dagster
 
 DAYS = 5
 
@@ -69,10 +69,7 @@ def instance(
     home = write_instance(graph_settings)
     with dg.DagsterInstance.from_config(str(home)) as opened:
         yield opened
-    with psycopg.connect(postgres_url, autocommit=True) as connection:
-        names = connection.execute("SELECT datname FROM pg_database WHERE datname ~ '^test_.*_dagster$'").fetchall()
-        for (name,) in names:
-            connection.execute(f'DROP DATABASE "{name}" WITH (FORCE)')
+    drop_those_of_dagster(postgres_url)
 
 
 @pytest.fixture

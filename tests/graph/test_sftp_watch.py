@@ -25,7 +25,7 @@ from kolleno_pipelines.definitions import build_definitions
 from kolleno_pipelines.sandbox import drops
 from kolleno_pipelines.sandbox.company import Company
 from kolleno_pipelines.settings import Settings
-from tests.conftest import CANARY
+from tests.canaries import CANARY
 from tests.graph.ticking import Ticker
 
 

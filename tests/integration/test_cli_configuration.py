@@ -16,7 +16,7 @@ import pytest
 
 from kolleno_pipelines.sandbox.sftp_server import SandboxSftpServer
 from tests.command_line import INVOICE, STANDARD, Site, make_site
-from tests.conftest import CANARY
+from tests.canaries import CANARY
 
 
 @pytest.fixture

@@ -34,9 +34,10 @@ from kolleno_pipelines.storage.database import (
     prepare,
     server_url,
 )
+from tests.canaries import CANARY
 
 ROOT = Path(__file__).parents[2]
-SECRET = "s3cr3t-canary"
+SECRET = CANARY
 LIMITED = "limited_role"
 
 

@@ -9,7 +9,7 @@ import yaml
 
 from kolleno_pipelines.pipeline import instance
 from kolleno_pipelines.settings import Settings
-from tests.conftest import CANARY
+from tests.canaries import CANARY
 
 
 def test_a_password_goes_into_a_private_file_that_libpq_reads(tmp_path: Path) -> None:

@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 
 from kolleno_pipelines.settings import Settings, SettingsError, environment, load_settings
+from tests.canaries import CANARY
 
-SECRET = "s3cr3t-canary"
+SECRET = CANARY
 
 
 def test_defaults_follow_home(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

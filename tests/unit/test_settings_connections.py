@@ -18,8 +18,9 @@ from kolleno_pipelines.connections import (
     load_connections,
     resolve,
 )
+from tests.canaries import CANARY
 
-SECRET = "s3cr3t-canary"
+SECRET = CANARY
 ROOT = Path(__file__).parents[2]
 BEGIN = "connections:\n  drop:\n    system: sftp\n    location: file:///srv/drop\n"
 
