@@ -120,11 +120,12 @@ class _Fold:
             for i, reference in enumerate(table.references)
             if self.gone.get(reference.table.value)
         )
+        files = f" UNION SELECT source_id FROM sftp_csv.{table.name} WHERE file_id = ANY(%(files)s)"
         gone = {f"gone_{i}": self.gone.get(r.table.value, []) for i, r in enumerate(table.references)}
         self.execute(
             "CREATE TEMP TABLE late_ids ON COMMIT DROP AS "
             "SELECT source_id FROM sftp_csv.ids_to_fold WHERE connection = %(connection)s AND table_name = %(table)s"
-            f" UNION SELECT source_id FROM sftp_csv.{table.name} WHERE file_id = ANY(%(files)s)"
+            f"{files if late_files else ''}"
             " UNION SELECT source_id FROM sftp_csv.parked_rows p WHERE connection = %(connection)s"
             f" AND table_name = %(table)s AND ({parked or 'false'}){orphans}",
             table=table.name.value,
@@ -140,7 +141,12 @@ class _Fold:
         self._plan_for_many(not few)
         self.execute(fold_sql.create_steps(table, few=few), few=wanted)
         self.execute("ANALYZE late_steps")
-        self._park(table, "s.source_id IN (SELECT source_id FROM late_ids)", clear=True)
+        self.execute(
+            "DELETE FROM sftp_csv.parked_rows p USING late_ids l WHERE p.connection = %(connection)s"
+            " AND p.table_name = %(table)s AND p.source_id = l.source_id",
+            table=table.name.value,
+        )
+        self._park(table, "s.source_id IN (SELECT source_id FROM late_ids)")
         for spec in specs:
             self.execute("DROP TABLE IF EXISTS fold_state")
             self.execute(f"CREATE TEMP TABLE fold_state ON COMMIT DROP AS {fold_sql.select_folded(spec)}")
@@ -164,62 +170,75 @@ class _Fold:
         """Fast path: insert rows whose key is new, update those that differ; unchanged ones are not touched."""
         if file.rows == 0:
             return
-        self._plan_for_many(file.rows > _MANY_ROWS)
-        params = {"file_id": file.id, "version_at": file.name_time}
-        parked = self._park(table, "s.file_id = %(file_id)s", clear=False, **params) > 0
+        params = {"file_id": file.id, "version_at": file.name_time, "origin": f"{file.id}:"}
         for spec in specs:
-            known = self.count(fold_sql.count_known(spec), **params) * 2 > min(file.rows, 100)
-            options = {"parked": parked, "skip_ids": skip_ids}
+            is_new = file.rows > _MANY_ROWS and self._is_mostly_new(spec, file)
+            self._plan_for_many(file.rows > _MANY_ROWS)
             changes = self.report.entities[spec.entity]
-            if not known:
-                new = self.execute(fold_sql.insert_new(spec, file.fields, **options), **params).rowcount
-                changes.new += new
-                if new == file.rows:
+            if is_new:
+                orphans = any(self.count(statement, **params) for statement in fold_sql.count_orphans(table))
+                insert = fold_sql.insert_new(spec, file.fields, skip_ids=skip_ids, orphans=orphans)
+                inserted = self.execute(insert, **params).rowcount
+                changes.new += inserted
+                if inserted == file.rows:
                     continue
             self.execute("DROP TABLE IF EXISTS fold_state")
-            states = fold_sql.select_changed(spec, file.fields, **options, with_new=known)
+            states = fold_sql.select_differing(spec, file.fields, skip_ids=skip_ids)
             self.execute(f"CREATE TEMP TABLE fold_state ON COMMIT DROP AS {states}", **params)
             self.execute("ANALYZE fold_state")
-            self._apply_newer(spec, changes, with_new=known)
+            self._park_states(table, file)
+            self._apply_newer(spec, changes)
         self._plan_for_many(False)
 
-    def _apply_newer(self, spec: FoldSpec, changes: Changes, *, with_new: bool) -> None:
+    def _is_mostly_new(self, spec: FoldSpec, file: _File) -> bool:
+        """Tell from a sample of a large file whether it is worth inserting without a pass that compares."""
+        row = self.execute(fold_sql.sample_known(spec), file_id=file.id).fetchone()
+        looked_at, known = row or (0, 0)
+        return bool(looked_at and known * 2 < looked_at)
+
+    def _park_states(self, table: CsvTable, file: _File) -> None:
+        """Park the rows behind `fold_state` whose parents are unknown and take them out of it.
+
+        Rows that say what is stored have their parents: a parent that goes takes them to the full fold.
+        """
+        rows = "s.file_id = %(file_id)s AND s.source_id IN (SELECT source_id FROM fold_state)"
+        if table.references and self._park(table, rows, file_id=file.id):
+            self.execute(
+                "DELETE FROM fold_state n USING sftp_csv.parked_rows p"
+                " WHERE p.file_id = %(file_id)s AND p.source_id = n.source_id",
+                file_id=file.id,
+            )
+
+    def _apply_newer(self, spec: FoldSpec, changes: Changes) -> None:
+        if self.count("SELECT count(*) FROM (SELECT FROM fold_state LIMIT 1) one") == 0:
+            return
         if spec.kind:
             fold_apply.add_moves(self.execute, spec)
         fields = fold_apply.audit(self.execute, spec)
         changed = fold_apply.update_changed(self.execute, spec)
-        new = fold_apply.insert_state(self.execute, spec) if with_new else 0
-        changes.add(Changes(new, changed, 0, fields))
+        changes.add(Changes(fold_apply.insert_state(self.execute, spec), changed, 0, fields))
 
-    def _park(self, table: CsvTable, rows: str, *, clear: bool, **params: Any) -> int:
-        """Record the rows whose parents are unknown; returns how many (row, parent) pairs wait."""
-        if not table.references:
-            return 0
-        if clear:
-            self.execute(
-                "DELETE FROM sftp_csv.parked_rows p USING late_ids l WHERE p.connection = %(connection)s"
-                " AND p.table_name = %(table)s AND p.source_id = l.source_id",
-                table=table.name.value,
-            )
-        else:
-            self.execute("DELETE FROM sftp_csv.parked_rows WHERE file_id = %(file_id)s", **params)
+    def _park(self, table: CsvTable, rows: str, **params: Any) -> int:
+        """Record the rows whose parents are unknown; returns how many (row, parent) pairs wait or waited already."""
         parked = 0
         for code, parent, column, exists in fold_sql.parent_conditions(table):
             parked += self.execute(
                 "INSERT INTO sftp_csv.parked_rows"
                 " (connection, file_id, line, table_name, source_id, code, parent_table, parent_id)"
                 f" SELECT %(connection)s, s.file_id, s.line, %(table)s, s.source_id, '{code}', '{parent}', s.{column}"
-                f" FROM sftp_csv.{table.name} s WHERE {rows} AND NOT {exists} ON CONFLICT DO NOTHING",
+                f" FROM sftp_csv.{table.name} s WHERE {rows} AND NOT {exists}"
+                " ON CONFLICT (file_id, line, parent_table, parent_id) DO UPDATE SET code = excluded.code",
                 table=table.name.value,
                 **params,
             ).rowcount
         return parked
 
     def _plan_for_many(self, many: bool) -> None:
-        """Keep the planner, which has no statistics of rows just loaded, from looping over a million rows."""
-        setting = "off" if many else "on"
-        self.execute(f"SET LOCAL enable_nestloop = {setting}")
-        self.execute(f"SET LOCAL enable_mergejoin = {setting}")
+        """Keep the planner, which has no statistics of rows just loaded, from looping over a million rows alone."""
+        for setting in ("enable_nestloop", "enable_mergejoin"):
+            self.execute(f"SET LOCAL {setting} = {'off' if many else 'on'}")
+        for setting in ("parallel_setup_cost", "parallel_tuple_cost"):
+            self.execute(f"SET LOCAL {setting} TO {'0' if many else 'DEFAULT'}")
 
 
 def _loaded_files(conn: psycopg.Connection[Any], connection: str) -> list[_File]:

@@ -75,8 +75,8 @@ _STATUSES = (
 def _balance(balance: str, source: str) -> tuple[Target, ...]:
     """Balance and what follows from it (model 3); plain columns, since generated ones cost the load a third more."""
     settlement = (
-        f"CASE WHEN {balance} < 0 THEN 'overpaid' WHEN {balance} = 0 THEN 'paid'"
-        f" WHEN {balance} < {{amount}} THEN 'partially_paid' WHEN {balance} >= {{amount}} THEN 'open' END"
+        f"CASE WHEN {balance} > 0 THEN CASE WHEN {balance} < {{amount}} THEN 'partially_paid' ELSE 'open' END"
+        f" WHEN {balance} = 0 THEN 'paid' WHEN {balance} < 0 THEN 'overpaid' END"
     )
     return (
         Target("balance", balance, "balance"),

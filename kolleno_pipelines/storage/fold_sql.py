@@ -12,6 +12,7 @@ from kolleno_pipelines.schemas.statuses import SFTP_STATUSES, CollectionStatus, 
 from kolleno_pipelines.storage.fold_specs import FoldSpec
 
 _SQL_TYPES = {Kind.DECIMAL: "numeric(20,6)", Kind.DATE: "date", Kind.BOOLEAN: "boolean"}
+_SAMPLE = 200
 _DERIVED_KEPT = "CASE WHEN r.balance_source = 'derived' THEN r.balance END"
 
 
@@ -99,30 +100,26 @@ def parent_conditions(table: CsvTable) -> list[tuple[str, str, str, str]]:
     ]
 
 
-def insert_new(spec: FoldSpec, present: Collection[str], *, parked: bool, skip_ids: bool) -> str:
-    """Return the INSERT of one file's rows whose key is not stored yet."""
+def insert_new(spec: FoldSpec, present: Collection[str], *, skip_ids: bool, orphans: bool) -> str:
+    """Return the INSERT of one file's rows whose key is not stored yet; `orphans`: only those whose parents are."""
     columns = fast_columns(spec, present, stored=False)
     names = ", ".join(columns)
-    conditions = _row_conditions(spec, parked=parked, skip_ids=skip_ids)
+    conditions = [condition for *_, condition in parent_conditions(spec.source)] if orphans else []
+    parents = "".join(f"\n  AND {condition}" for condition in conditions)
     group = ", group_source_id" if spec.entity == "customers" else ""
     removed = ", removed_at" if spec.link_kind else ""
     return f"""
 INSERT INTO {spec.table} (connection, source_id, {names}{group}{removed}, observed_at, origin)
 SELECT %(connection)s, s.source_id, {", ".join(columns.values())}{", s.source_id" if group else ""}
        {", CASE WHEN s.amount = 0 THEN %(version_at)s::timestamptz END" if removed else ""},
-       %(version_at)s::timestamptz, s.file_id || ':' || s.line
+       %(version_at)s::timestamptz, %(origin)s::text || s.line
 FROM sftp_csv.{spec.source.name} s
 LEFT JOIN {spec.table} r ON r.source_id = s.source_id AND r.connection = %(connection)s AND {spec.scope}
-WHERE s.file_id = %(file_id)s AND r.source_id IS NULL{conditions}"""
+WHERE s.file_id = %(file_id)s AND r.source_id IS NULL{_not_late(skip_ids)}{parents}"""
 
 
-def select_changed(
-    spec: FoldSpec, present: Collection[str], *, parked: bool, skip_ids: bool, with_new: bool = False
-) -> str:
-    """Return the SELECT of one file's rows that differ from the record stored, as the record's new state.
-
-    `with_new` includes rows whose key is not stored: one pass over a file that mostly says what is known.
-    """
+def select_differing(spec: FoldSpec, present: Collection[str], *, skip_ids: bool) -> str:
+    """Return the SELECT of one file's rows that are new or differ from the record stored, as its new state."""
     columns = fast_columns(spec, present, stored=True)
     new = ", ".join(f"{expression} AS {name}" for name, expression in columns.items())
     follows = {target.name for target in spec.targets if target.follows}
@@ -130,14 +127,12 @@ def select_changed(
     old_tuple = ", ".join(f"r.{name}" for name in spoken)
     new_tuple = ", ".join(columns[name] for name in spoken)
     removed = ", CASE WHEN s.amount = 0 THEN %(version_at)s::timestamptz END AS removed_at" if spec.link_kind else ""
-    differs = f"({old_tuple}) IS DISTINCT FROM ({new_tuple})"
     return f"""
-SELECT s.source_id, {new}{removed}, %(version_at)s::timestamptz AS observed_at, s.file_id || ':' || s.line AS origin
+SELECT s.source_id, {new}{removed}, %(version_at)s::timestamptz AS observed_at, %(origin)s::text || s.line AS origin
 FROM sftp_csv.{spec.source.name} s
-{"LEFT " if with_new else ""}JOIN {spec.table} r
-    ON r.source_id = s.source_id AND r.connection = %(connection)s AND {spec.scope}
-WHERE s.file_id = %(file_id)s AND {f"(r.source_id IS NULL OR {differs})" if with_new else differs}
-{_row_conditions(spec, parked=parked, skip_ids=skip_ids)}"""
+LEFT JOIN {spec.table} r ON r.source_id = s.source_id AND r.connection = %(connection)s AND {spec.scope}
+WHERE s.file_id = %(file_id)s AND (r.source_id IS NULL OR ({old_tuple}) IS DISTINCT FROM ({new_tuple}))
+  {_not_late(skip_ids)}"""
 
 
 def _may_change(name: str, expression: str) -> bool:
@@ -146,19 +141,24 @@ def _may_change(name: str, expression: str) -> bool:
     return not constant and expression != f"r.{name}" and not expression.startswith(f"COALESCE(r.{name}, ")
 
 
-def count_known(spec: FoldSpec) -> str:
-    """Return the SELECT of how many of a file's first rows are about records that are stored already."""
+def sample_known(spec: FoldSpec) -> str:
+    """Return the SELECT of how many rows of one large file were looked at, and how many are about stored records."""
     return f"""
-SELECT count(r.source_id)
-FROM (SELECT source_id FROM sftp_csv.{spec.source.name} WHERE file_id = %(file_id)s LIMIT 100) s
+SELECT count(*), count(r.source_id)
+FROM (SELECT source_id FROM sftp_csv.{spec.source.name} TABLESAMPLE SYSTEM (0.1) WHERE file_id = %(file_id)s
+      LIMIT {_SAMPLE}) s
 LEFT JOIN {spec.table} r ON r.source_id = s.source_id AND r.connection = %(connection)s AND {spec.scope}"""
 
 
-def _row_conditions(spec: FoldSpec, *, parked: bool, skip_ids: bool) -> str:
-    conditions = [condition for *_, condition in parent_conditions(spec.source)] if parked else []
-    if skip_ids:
-        conditions.append("NOT EXISTS (SELECT FROM late_ids l WHERE l.source_id = s.source_id)")
-    return "".join(f"\n  AND {condition}" for condition in conditions)
+def count_orphans(table: CsvTable) -> list[str]:
+    """Return, per parent, the SELECT of how many rows of a file name one that is not known."""
+    rows = f"SELECT count(*) FROM sftp_csv.{table.name} s WHERE s.file_id = %(file_id)s"
+    return [f"{rows} AND NOT {exists}" for *_, exists in parent_conditions(table)]
+
+
+def _not_late(skip_ids: bool) -> str:
+    """Return the condition that leaves out what the full fold has folded already."""
+    return "\n  AND NOT EXISTS (SELECT FROM late_ids l WHERE l.source_id = s.source_id)" if skip_ids else ""
 
 
 def select_folded(spec: FoldSpec) -> str:
