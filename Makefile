@@ -4,6 +4,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.kolleno-installed
 CODE := kolleno_pipelines tests benchmarks
+# Test processes beside each other, a PostgreSQL each: two keep two cores busy. 0 runs the tests in one process.
+TEST_WORKERS ?= 2
 
 .DEFAULT_GOAL := help
 .PHONY: help setup demo test check bench lock clean
@@ -40,7 +42,7 @@ demo: $(STAMP)
 	@$(BIN)/kolleno demo $(DEMO_ARGS)
 
 test: $(STAMP)
-	@$(BIN)/python -m pytest -m "not nightly" $(TEST_ARGS)
+	@$(BIN)/python -m pytest -m "not nightly" -n $(TEST_WORKERS) --dist loadfile $(TEST_ARGS)
 
 check: $(STAMP)
 	$(BIN)/ruff format --check $(CODE)

@@ -20,7 +20,7 @@ from psycopg import sql
 CANARY = "s3cr3t-canary"
 
 # Where a secret may lie: keys, password files and environment files that only their owner reads, and what tests plant.
-_PLACES_OF_SECRETS = re.compile(r"(^|[./_-])(pgpass|env|id_\w+|\w*key\w*)$|\.pem$|^secret\.csv$")
+_PLACES_OF_SECRETS = re.compile(r"(^|[./_-])(pgpass|env|id_\w+|\w*key\w*)$|\.pem$|^(secret\.csv|connections\.yaml)$")
 _LARGEST = 64 << 20
 
 
