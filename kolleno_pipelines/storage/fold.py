@@ -151,8 +151,7 @@ class _Fold:
 
     def _apply_late(self, spec: FoldSpec) -> None:
         changes = self.report.entities[spec.entity]
-        if spec.kind:
-            fold_apply.replace_moves(self.execute, spec.kind)
+        fold_apply.replace_moves(self.execute, spec)
         gone = fold_apply.delete_gone(self.execute, spec)
         self.gone.setdefault(spec.entity, []).extend(gone)
         fields = fold_apply.audit(self.execute, spec)
@@ -184,8 +183,7 @@ class _Fold:
         self._plan_for_many(False)
 
     def _apply_newer(self, spec: FoldSpec, changes: Changes, *, with_new: bool) -> None:
-        if spec.kind:
-            fold_apply.add_moves(self.execute, spec)
+        fold_apply.add_moves(self.execute, spec)
         fields = fold_apply.audit(self.execute, spec)
         changed = fold_apply.update_changed(self.execute, spec)
         new = fold_apply.insert_state(self.execute, spec) if with_new else 0

@@ -106,10 +106,12 @@ def insert_new(spec: FoldSpec, present: Collection[str], *, parked: bool, skip_i
     conditions = _row_conditions(spec, parked=parked, skip_ids=skip_ids)
     group = ", group_source_id" if spec.entity == "customers" else ""
     removed = ", removed_at" if spec.link_kind else ""
+    first_seen = ", first_seen_at" if spec.keeps_first_seen else ""
     return f"""
-INSERT INTO {spec.table} (connection, source_id, {names}{group}{removed}, observed_at, origin)
+INSERT INTO {spec.table} (connection, source_id, {names}{group}{removed}{first_seen}, observed_at, origin)
 SELECT %(connection)s, s.source_id, {", ".join(columns.values())}{", s.source_id" if group else ""}
-       {", CASE WHEN s.amount = 0 THEN %(version_at)s::timestamptz END" if removed else ""},
+       {", CASE WHEN s.amount = 0 THEN %(version_at)s::timestamptz END" if removed else ""}
+       {", %(version_at)s::timestamptz" if first_seen else ""},
        %(version_at)s::timestamptz, s.file_id || ':' || s.line
 FROM sftp_csv.{spec.source.name} s
 LEFT JOIN {spec.table} r ON r.source_id = s.source_id AND r.connection = %(connection)s AND {spec.scope}
@@ -131,8 +133,9 @@ def select_changed(
     new_tuple = ", ".join(columns[name] for name in spoken)
     removed = ", CASE WHEN s.amount = 0 THEN %(version_at)s::timestamptz END AS removed_at" if spec.link_kind else ""
     differs = f"({old_tuple}) IS DISTINCT FROM ({new_tuple})"
+    first_seen = ", COALESCE(r.first_seen_at, %(version_at)s::timestamptz) AS first_seen_at"
     return f"""
-SELECT s.source_id, {new}{removed}, %(version_at)s::timestamptz AS observed_at, s.file_id || ':' || s.line AS origin
+SELECT s.source_id, {new}{removed}{first_seen if spec.keeps_first_seen else ""}, %(version_at)s::timestamptz AS observed_at, s.file_id || ':' || s.line AS origin
 FROM sftp_csv.{spec.source.name} s
 {"LEFT " if with_new else ""}JOIN {spec.table} r
     ON r.source_id = s.source_id AND r.connection = %(connection)s AND {spec.scope}
@@ -177,9 +180,10 @@ def select_folded(spec: FoldSpec) -> str:
     others = _literals([field for field in spec.source.fields if field not in _used_fields(spec)])
     content = f"st - ARRAY[{others}]::text[]" + (" || jsonb_build_object('extra', xt)" if spec.keeps_extra else "")
     return f"""
-SELECT s.source_id, {new}, s.observed_at, s.origin
+SELECT s.source_id, {new}, s.first_seen_at, s.observed_at, s.origin
 FROM (
     SELECT DISTINCT ON (source_id) source_id, st, xt,
+           min(name_time) OVER (PARTITION BY source_id) AS first_seen_at,
            first_value(name_time) OVER newest_change AS observed_at,
            first_value(origin) OVER newest_change AS origin
     FROM (

@@ -251,7 +251,8 @@ CREATE TABLE receivables.invoices (
     date_issued date NOT NULL, date_due date, date_paid date,
     po_number text, description text, amount_net numeric(20,6), amount_tax numeric(20,6),
     settlement text, balance_open numeric(20,6),
-    observed_at timestamptz NOT NULL, extra jsonb, origin text NOT NULL, loaded_at timestamptz NOT NULL DEFAULT now(),
+    first_seen_at timestamptz NOT NULL, observed_at timestamptz NOT NULL, extra jsonb, origin text NOT NULL,
+    loaded_at timestamptz NOT NULL DEFAULT now(),
     PRIMARY KEY (source_id, connection)
 );
 
@@ -262,7 +263,8 @@ CREATE TABLE receivables.credit_notes (
     amount numeric(20,6) NOT NULL, balance numeric(20,6), balance_source text NOT NULL, currency_iso text NOT NULL,
     date_issued date NOT NULL, date_due date, date_paid date, description text,
     settlement text, balance_open numeric(20,6),
-    observed_at timestamptz NOT NULL, extra jsonb, origin text NOT NULL, loaded_at timestamptz NOT NULL DEFAULT now(),
+    first_seen_at timestamptz NOT NULL, observed_at timestamptz NOT NULL, extra jsonb, origin text NOT NULL,
+    loaded_at timestamptz NOT NULL DEFAULT now(),
     PRIMARY KEY (source_id, connection)
 );
 
@@ -273,7 +275,8 @@ CREATE TABLE receivables.payments (
     amount numeric(20,6) NOT NULL, balance numeric(20,6), balance_source text NOT NULL, currency_iso text NOT NULL,
     date_issued date NOT NULL, date_due date, date_paid date, method text,
     settlement text, balance_open numeric(20,6),
-    observed_at timestamptz NOT NULL, extra jsonb, origin text NOT NULL, loaded_at timestamptz NOT NULL DEFAULT now(),
+    first_seen_at timestamptz NOT NULL, observed_at timestamptz NOT NULL, extra jsonb, origin text NOT NULL,
+    loaded_at timestamptz NOT NULL DEFAULT now(),
     PRIMARY KEY (source_id, connection)
 );
 
@@ -282,7 +285,8 @@ CREATE TABLE receivables.allocations (
     owner_kind text NOT NULL, owner_source_id text NOT NULL,
     from_kind text NOT NULL, from_source_id text NOT NULL, to_kind text NOT NULL, to_source_id text NOT NULL,
     amount numeric(20,6) NOT NULL, date_applied date, removed_at timestamptz,
-    observed_at timestamptz NOT NULL, extra jsonb, origin text NOT NULL, loaded_at timestamptz NOT NULL DEFAULT now(),
+    first_seen_at timestamptz NOT NULL, observed_at timestamptz NOT NULL, extra jsonb, origin text NOT NULL,
+    loaded_at timestamptz NOT NULL DEFAULT now(),
     PRIMARY KEY (source_id, from_kind, connection)
 );
 CREATE INDEX allocations_by_target ON receivables.allocations (to_source_id, to_kind, connection);
@@ -290,11 +294,19 @@ CREATE INDEX allocations_by_source ON receivables.allocations (from_source_id, f
 
 CREATE TABLE receivables.balance_moves (
     connection text NOT NULL, kind text NOT NULL, source_id text NOT NULL,
-    moved_at timestamptz NOT NULL, settled_delta numeric(20,6) NOT NULL,
+    moved_at timestamptz NOT NULL, settled_delta numeric(20,6) NOT NULL, loaded_at timestamptz NOT NULL DEFAULT now(),
     PRIMARY KEY (source_id, kind, connection, moved_at)
 );
 COMMENT ON TABLE receivables.balance_moves IS
     'When a stated balance moved after first sight: change of amount - balance, by the version time of the input.';
+
+CREATE TABLE receivables.allocation_moves (
+    connection text NOT NULL, from_kind text NOT NULL, source_id text NOT NULL,
+    moved_at timestamptz NOT NULL, amount_delta numeric(20,6) NOT NULL, loaded_at timestamptz NOT NULL DEFAULT now(),
+    PRIMARY KEY (source_id, from_kind, connection, moved_at)
+);
+COMMENT ON TABLE receivables.allocation_moves IS
+    'When the amount of an allocation moved after first sight, its end included, by the version time of the input.';
 
 CREATE TABLE receivables.audit (
     id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
