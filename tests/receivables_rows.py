@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -20,6 +20,7 @@ class Connection:
     role: str = "ledger"
     tolerance: dict[str, Decimal] = field(default_factory=dict)
     ageing_buckets: tuple[int, ...] = (30, 60, 90)
+    batch_window: timedelta = timedelta(minutes=15)
     balance_stated: bool = False
 
 
@@ -64,6 +65,7 @@ class Books:
             "origin": "1:1",
         }
         values |= more
+        values.setdefault("first_seen_at", min(BASELINE, values["observed_at"]))
         values |= {"balance_open": values["balance"] if values["posting_status"] == "posted" else 0}
         self.insert(f"receivables.{kind}s", **values)
 
@@ -98,7 +100,9 @@ class Books:
             "observed_at": BASELINE,
             "origin": "1:1",
         }
-        self.insert("receivables.allocations", **values | more)
+        values |= more
+        values.setdefault("first_seen_at", values["observed_at"])
+        self.insert("receivables.allocations", **values)
 
     def move(self, kind: str, source_id: str, at: datetime, delta: str) -> None:
         self.insert(

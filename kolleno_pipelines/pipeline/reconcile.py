@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import date
+from datetime import date, timedelta
 from decimal import Decimal
 from typing import Any, Protocol
 
@@ -43,6 +43,10 @@ class ReconciledConnection(Protocol):
     @property
     def ageing_buckets(self) -> tuple[int, ...]:
         """Upper bounds of the buckets in days late."""
+
+    @property
+    def batch_window(self) -> timedelta:
+        """How far apart the files of one batch may lie."""
 
     @property
     def balance_stated(self) -> bool:
@@ -84,7 +88,7 @@ def reconcile_balances(database_url: str, connections: Connections, today: date)
         differing, findings, sums = (Stage(conn, table) for table in ("balances", "findings", "balance_summary"))
         for one in connections.values():
             parked = {kind: documents.parked_links(conn, one.name, kind) for kind in DocumentKind}
-            for part in documents.ledger_parts(conn, one.name, with_groups=True):
+            for part in documents.ledger_parts(conn, one.name, batch_window=one.batch_window, with_groups=True):
                 checked = check_balances(part, parked[part.kind], one.tolerance)
                 differing.add_table(checked.differing)
                 findings.add_rows(checked.findings)

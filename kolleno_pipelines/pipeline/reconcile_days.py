@@ -97,7 +97,7 @@ def read_book(
         AgeingByCustomer(connection.name, last, buckets) if by_customer else None,
         RollForward(connection.name, first, last),
     )
-    for part in documents.ledger_parts(conn, connection.name):
+    for part in documents.ledger_parts(conn, connection.name, batch_window=connection.batch_window):
         moved = movements(part, today)
         book.ageing.add(moved)
         book.roll_forward.add(moved)

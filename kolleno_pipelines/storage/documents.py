@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Iterator, Mapping
+from datetime import datetime, timedelta
 from itertools import pairwise
 from typing import Any
 
@@ -12,6 +13,7 @@ import pyarrow as pa
 import pyarrow.csv
 
 from kolleno_pipelines.schemas.results import (
+    ALLOCATION_MOVES,
     ALLOCATIONS,
     DOCUMENTS,
     MOVES,
@@ -19,6 +21,7 @@ from kolleno_pipelines.schemas.results import (
     UNAPPLIED_ITEMS,
     CustomerTotal,
     DocumentKind,
+    Horizon,
     LedgerPart,
     StatedTotal,
 )
@@ -39,6 +42,7 @@ def ledger_parts(
     connection: str,
     kinds: tuple[DocumentKind, ...] = tuple(DocumentKind),
     *,
+    batch_window: timedelta = Horizon().batch_window,
     with_groups: bool = False,
     chunk: int = CHUNK,
 ) -> Iterator[LedgerPart]:
@@ -46,6 +50,7 @@ def ledger_parts(
 
     The ultimate parents of customers are null unless asked for. All chunks agree only in a REPEATABLE READ transaction.
     """
+    horizon = Horizon(_baseline(conn, connection), batch_window)
     for kind in kinds:
         for after, upto in _ranges(conn, connection, kind, chunk):
             bounds = {"connection": connection, "kind": kind.value, "after": after, "upto": upto}
@@ -55,7 +60,17 @@ def ledger_parts(
                 read_table(conn, _documents(kind, with_groups=with_groups), bounds, DOCUMENTS),
                 read_table(conn, _allocations(kind, with_groups=with_groups), bounds, ALLOCATIONS),
                 read_table(conn, _MOVES, bounds, MOVES),
+                read_table(conn, _allocation_moves(kind), bounds, ALLOCATION_MOVES),
+                horizon,
             )
+
+
+def _baseline(conn: psycopg.Connection[Any], connection: str) -> datetime | None:
+    """Return the version of the earliest live input of a connection."""
+    row = conn.execute(
+        "SELECT min(name_time) FROM raw.files WHERE connection = %s AND is_loaded", (connection,)
+    ).fetchone()
+    return row[0] if row else None
 
 
 def parked_links(conn: psycopg.Connection[Any], connection: str, kind: DocumentKind) -> pa.Table:
@@ -189,28 +204,52 @@ def _documents(kind: DocumentKind, *, with_groups: bool) -> str:
     group, customers = _group("d") if with_groups else ("NULL", "")
     return f"""
 SELECT d.source_id, d.customer_source_id, {group}, d.currency_iso, d.amount, COALESCE(d.balance, 0), d.balance_source,
-       d.status_stated, d.date_issued, d.date_due, d.date_paid, d.observed_at
+       d.status_stated, d.date_issued, d.date_due, d.date_paid, d.first_seen_at
 FROM {_TABLES[kind]} d{customers}
 WHERE d.connection = %(connection)s AND d.posting_status = 'posted' AND {_within("d.source_id")}"""
 
 
-def _allocations(kind: DocumentKind, *, with_groups: bool) -> str:
+def _ends(kind: DocumentKind) -> tuple[str, str, str]:
+    """Names of a document's own end of an allocation and of the other one, and the documents there."""
     own, other = ("to", "from") if kind is DocumentKind.INVOICE else ("from", "to")
     others = [one for one in DocumentKind if (one is DocumentKind.INVOICE) != (kind is DocumentKind.INVOICE)]
     union = " UNION ALL ".join(
         f"SELECT '{one.value}' AS kind, source_id, connection, posting_status, date_issued, currency_iso,"
-        f" customer_source_id FROM {_TABLES[one]}"
+        " customer_source_id, CASE WHEN posting_status <> 'posted' AND observed_at > first_seen_at THEN observed_at END"
+        f" AS ended_at FROM {_TABLES[one]}"
         for one in others
     )
+    joined = (
+        f"LEFT JOIN ({union}) o\n"
+        f"    ON o.kind = a.{other}_kind AND o.source_id = a.{other}_source_id AND o.connection = a.connection"
+    )
+    return own, other, joined
+
+
+def _allocations(kind: DocumentKind, *, with_groups: bool) -> str:
+    own, other, joined = _ends(kind)
     group, customers = _group("o") if with_groups else ("NULL", "")
     return f"""
 SELECT a.{own}_source_id, a.{other}_kind, a.{other}_source_id, o.posting_status, o.date_issued, o.currency_iso,
-       {group}, a.amount, a.date_applied, a.observed_at
+       {group}, a.amount, a.date_applied, a.first_seen_at, COALESCE(m.moved_at, a.first_seen_at), o.ended_at
 FROM receivables.allocations a
-LEFT JOIN ({union}) o
-    ON o.kind = a.{other}_kind AND o.source_id = a.{other}_source_id AND o.connection = a.connection{customers}
+LEFT JOIN (SELECT source_id, from_kind, connection, max(moved_at) AS moved_at FROM receivables.allocation_moves
+           GROUP BY 1, 2, 3) m USING (source_id, from_kind, connection)
+{joined}{customers}
 WHERE a.connection = %(connection)s AND a.{own}_kind = %(kind)s AND a.removed_at IS NULL
   AND {_within(f"a.{own}_source_id")}"""
+
+
+def _allocation_moves(kind: DocumentKind) -> str:
+    """Moves of all allocations of the documents, also of those that ended."""
+    own, other, joined = _ends(kind)
+    return f"""
+SELECT a.{own}_source_id, a.{other}_kind, o.posting_status, o.currency_iso, o.ended_at, a.first_seen_at, m.moved_at,
+       m.amount_delta
+FROM receivables.allocation_moves m
+JOIN receivables.allocations a USING (source_id, from_kind, connection)
+{joined}
+WHERE a.connection = %(connection)s AND a.{own}_kind = %(kind)s AND {_within(f"a.{own}_source_id")}"""
 
 
 def _group(alias: str) -> tuple[str, str]:

@@ -128,7 +128,7 @@ class TestCauses:
 
     def test_a_voided_payment_whose_invoice_still_says_paid(self, database: str, books: Books) -> None:
         books.invoice("I2", "100", "40", JAN)
-        books.payment("P2", "60", "0", JAN, posting_status="voided")
+        books.payment("P2", "60", "0", JAN, posting_status="voided", observed_at=LATER)
         books.allocation(("payment", "P2"), "I2", "60")
         assert self.only_break(database)[2:] == ("void", Decimal(60))
 
