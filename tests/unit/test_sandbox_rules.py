@@ -161,9 +161,9 @@ def _issued(kind: DocumentKind, cells: Mapping[str, str]) -> date | None:
     return _day(cells["date_paid" if kind is DocumentKind.PAYMENT else "date_issued"])
 
 
-@pytest.fixture(scope="module", params=[1, 2])
+@pytest.fixture(scope="module", params=[1, 2, 3, 4])
 def company(request: pytest.FixtureRequest) -> Company:
-    return Company.build(request.param, customers=40, days=40, invoices_per_day=10)
+    return Company.build(request.param, customers=40, days=40, invoices_per_day=10, dated_ahead=request.param > 2)
 
 
 @pytest.fixture(scope="module")
