@@ -114,25 +114,40 @@ class Books:
             settled_delta=delta,
         )
 
+    def live_input(self, at: datetime) -> None:
+        """A loaded file: the earliest one is the connection's baseline."""
+        self.insert(
+            "raw.files",
+            connection=self.connection,
+            name=f"customers_{at:%Y-%m-%dT%H:%M:%S}.csv",
+            type="customers",
+            name_time=at,
+            size=1,
+            partition_day=at.date(),
+            status="processed",
+            is_loaded=True,
+        )
+
     def parked_link(self, payment: str, invoice: str, amount: str) -> None:
         """An allocation row whose payment is not known."""
         with psycopg.connect(self.url) as conn:
             row = conn.execute(
                 "INSERT INTO raw.files (connection, name, type, name_time, size, partition_day, status)"
                 " VALUES (%s, %s, 'payments_invoices', '2026-01-02T06:00:05Z', 1, '2026-01-02', 'processed')"
-                " RETURNING id",
+                " ON CONFLICT (connection, name, receipt) DO UPDATE SET size = 1 RETURNING id, ("
+                "SELECT 2 + count(*) FROM sftp_csv.payments_invoices)",
                 (self.connection, "payments_invoices_2026-01-02T06:00:05.csv"),
             ).fetchone()
             assert row is not None
             conn.execute(
                 "INSERT INTO sftp_csv.payments_invoices (file_id, line, source_id, payment_id, invoice_id, amount)"
-                " VALUES (%s, 2, %s, %s, %s, %s)",
-                (row[0], f"{payment}|{invoice}", payment, invoice, amount),
+                " VALUES (%s, %s, %s, %s, %s, %s)",
+                (row[0], row[1], f"{payment}|{invoice}", payment, invoice, amount),
             )
             conn.execute(
-                "INSERT INTO sftp_csv.parked_rows VALUES (%s, %s, 2, 'payments_invoices', %s, 'unknown_payment',"
+                "INSERT INTO sftp_csv.parked_rows VALUES (%s, %s, %s, 'payments_invoices', %s, 'unknown_payment',"
                 " 'payments', %s)",
-                (self.connection, row[0], f"{payment}|{invoice}", payment),
+                (self.connection, row[0], row[1], f"{payment}|{invoice}", payment),
             )
 
 

@@ -84,7 +84,11 @@ def link(part: LedgerPart) -> Linked:
     moves, move_places = _of_documents(part.moves, documents)
     history, history_places = _of_documents(part.allocation_moves, documents)
     amount, balance, stated, delta, moved = scaled(
-        documents["amount"], documents["balance"], allocations["amount"], moves["settled_delta"], history["amount_delta"]
+        documents["amount"],
+        documents["balance"],
+        allocations["amount"],
+        moves["settled_delta"],
+        history["amount_delta"],
     )
     has_document, posted, differs = _other_sides(allocations, documents, places)
     same_money = ~(differs & (part.kind is not DocumentKind.INVOICE))

@@ -85,9 +85,7 @@ def _allowed(linked: Linked, tolerance: Mapping[str, Decimal]) -> Places:
     return np.array(allowed, dtype=np.int64)[currency]
 
 
-def _differing(
-    linked: Linked, origin: Origin, named: list[str], places: Places, parked_links: pa.Table
-) -> pa.Table:
+def _differing(linked: Linked, origin: Origin, named: list[str], places: Places, parked_links: pa.Table) -> pa.Table:
     documents, connection, kind = linked.part.documents, linked.part.connection, linked.part.kind.value
     ids = texts(taken(documents["source_id"], places))
     known = evidence(linked, origin.arose, places, parked_links)

@@ -21,7 +21,8 @@ _Notes = dict[int, dict[str, list[Mapping[str, object]]]]
 def evidence(linked: Linked, arose: Parts, differing: Places, parked_links: pa.Table) -> dict[int, str]:
     """Return JSON objects by place of the document.
 
-    `arose`: inputs after first sight in which the difference did; `not_counted`: allocations of voided documents or other currencies;
+    `arose`: inputs after first sight in which the difference did; `not_counted`: allocations of voided documents or
+    other currencies;
     `waiting`: parked allocation rows (PARKED_LINKS) that name the document, with the parent they wait for.
     """
     wanted = np.zeros(len(linked), dtype=np.bool_)

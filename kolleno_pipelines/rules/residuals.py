@@ -12,7 +12,16 @@ import numpy as np
 import numpy.typing as npt
 
 from kolleno_pipelines.rules.allocated import Linked, Small
-from kolleno_pipelines.rules.columns import NO_DAY, Days, Flags, Places, day_of, days, microseconds, optional_microseconds
+from kolleno_pipelines.rules.columns import (
+    NO_DAY,
+    Days,
+    Flags,
+    Places,
+    day_of,
+    days,
+    microseconds,
+    optional_microseconds,
+)
 from kolleno_pipelines.rules.scaled import Amounts, sums
 from kolleno_pipelines.schemas.results import Basis, DocumentKind
 

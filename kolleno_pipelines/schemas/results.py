@@ -296,13 +296,17 @@ class CustomerTotal:
 
 @dataclass(frozen=True)
 class StatedTotal:
-    """What the source states that one customer owes; without a currency where the customer has none."""
+    """What the source states that one customer owes; without a currency where the customer has none.
+
+    `currencies` are those of the posted documents of a customer without a currency.
+    """
 
     connection: str
     customer_source_id: str
     currency_iso: str | None
     stated: Decimal
     observed_at: datetime
+    currencies: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -334,6 +338,16 @@ class ControlTotalBreak:
     stated: Decimal
     difference: Decimal
     since: datetime
+
+
+@dataclass(frozen=True)
+class NotComparable:
+    """A customer whose stated balance has no currency and cannot be given one; `currencies` of its documents."""
+
+    connection: str
+    customer_source_id: str
+    stated: Decimal
+    currencies: str
 
 
 @dataclass(frozen=True)

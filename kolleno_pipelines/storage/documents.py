@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from itertools import pairwise
 from typing import Any
@@ -27,6 +27,7 @@ from kolleno_pipelines.schemas.results import (
 )
 
 CHUNK = 250_000
+BATCH_WINDOW = Horizon().batch_window
 _csv: Any = pyarrow.csv
 
 _TABLES = {
@@ -42,7 +43,7 @@ def ledger_parts(
     connection: str,
     kinds: tuple[DocumentKind, ...] = tuple(DocumentKind),
     *,
-    batch_window: timedelta = Horizon().batch_window,
+    batch_window: timedelta = BATCH_WINDOW,
     with_groups: bool = False,
     chunk: int = CHUNK,
 ) -> Iterator[LedgerPart]:
@@ -82,7 +83,7 @@ def parked_links(conn: psycopg.Connection[Any], connection: str, kind: DocumentK
 SELECT l.{document}, l.amount, f.name, p.line, p.code, p.parent_table, p.parent_id,
        EXISTS (SELECT FROM sftp_csv.parked_rows q WHERE q.connection = p.connection
                AND q.table_name = p.parent_table AND q.source_id = p.parent_id)
-FROM sftp_csv.parked_rows p
+FROM sftp_csv.waiting_rows p
 JOIN sftp_csv.{_LINKS[one]} l ON l.file_id = p.file_id AND l.line = p.line
 JOIN raw.files f ON f.id = p.file_id
 WHERE p.connection = %(connection)s AND p.table_name = '{_LINKS[one]}' AND l.amount <> 0"""
@@ -135,12 +136,45 @@ def currencies(conn: psycopg.Connection[Any], connection: str) -> list[str]:
 
 def stated_totals(conn: psycopg.Connection[Any], connection: str) -> list[StatedTotal]:
     """Return what the source states its customers owe, where it does."""
-    rows = conn.execute(
-        "SELECT source_id, balance_currency_iso, balance_stated, observed_at FROM receivables.customers"
-        " WHERE connection = %s AND balance_stated IS NOT NULL ORDER BY source_id",
-        (connection,),
+    union = " UNION ALL ".join(
+        f"SELECT customer_source_id, currency_iso FROM {table}"
+        " WHERE connection = %(connection)s AND posting_status = 'posted'"
+        for table in _TABLES.values()
     )
-    return [StatedTotal(connection, *row) for row in rows]
+    rows = conn.execute(
+        f"""
+WITH stated AS (
+    SELECT source_id, balance_currency_iso, balance_stated, observed_at FROM receivables.customers
+    WHERE connection = %(connection)s AND balance_stated IS NOT NULL
+), used AS (
+    SELECT d.customer_source_id, array_agg(DISTINCT d.currency_iso ORDER BY d.currency_iso) AS currencies
+    FROM ({union}) d JOIN stated s ON s.source_id = d.customer_source_id AND s.balance_currency_iso IS NULL GROUP BY 1
+)
+SELECT s.*, COALESCE(u.currencies, '{{}}') FROM stated s LEFT JOIN used u ON u.customer_source_id = s.source_id
+ORDER BY s.source_id""",
+        {"connection": connection},
+    )
+    return [
+        StatedTotal(connection, customer, currency, stated, seen, tuple(used))
+        for customer, currency, stated, seen, used in rows
+    ]
+
+
+def last_moves(
+    conn: psycopg.Connection[Any], connection: str, customers: Sequence[str]
+) -> dict[tuple[str, str], datetime]:
+    """Return by customer and currency the version at which a document of theirs was first told or its balance moved."""
+    union = " UNION ALL ".join(
+        f"SELECT d.customer_source_id, d.currency_iso, GREATEST(d.first_seen_at, m.moved_at) AS moved_at FROM {table} d"
+        " LEFT JOIN receivables.balance_moves m USING (source_id, kind, connection)"
+        " WHERE d.connection = %(connection)s AND d.customer_source_id = ANY(%(customers)s)"
+        for table in _TABLES.values()
+    )
+    rows = conn.execute(
+        f"SELECT customer_source_id, currency_iso, max(moved_at) FROM ({union}) d GROUP BY 1, 2",
+        {"connection": connection, "customers": list(customers)},
+    )
+    return {(row[0], row[1]): row[2] for row in rows}
 
 
 def parents(conn: psycopg.Connection[Any], connection: str) -> tuple[dict[str, str], dict[str, Any]]:

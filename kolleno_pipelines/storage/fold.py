@@ -263,7 +263,7 @@ def fold(conn: psycopg.Connection[Any], connection: str, *, run_id: str | None =
         " AND status = 'failed' AND NOT is_folded AND folded_at IS NOT NULL"
     )
     work.report.files = len(pending)
-    work.report.parked = work.count("SELECT count(*) FROM sftp_csv.parked_rows WHERE connection = %(connection)s")
+    work.report.parked = work.count("SELECT count(*) FROM sftp_csv.waiting_rows WHERE connection = %(connection)s")
     return work.report
 
 

@@ -135,7 +135,8 @@ def select_changed(
     differs = f"({old_tuple}) IS DISTINCT FROM ({new_tuple})"
     first_seen = ", COALESCE(r.first_seen_at, %(version_at)s::timestamptz) AS first_seen_at"
     return f"""
-SELECT s.source_id, {new}{removed}{first_seen if spec.keeps_first_seen else ""}, %(version_at)s::timestamptz AS observed_at, s.file_id || ':' || s.line AS origin
+SELECT s.source_id, {new}{removed}{first_seen if spec.keeps_first_seen else ""},
+       %(version_at)s::timestamptz AS observed_at, s.file_id || ':' || s.line AS origin
 FROM sftp_csv.{spec.source.name} s
 {"LEFT " if with_new else ""}JOIN {spec.table} r
     ON r.source_id = s.source_id AND r.connection = %(connection)s AND {spec.scope}

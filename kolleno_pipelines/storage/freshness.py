@@ -46,8 +46,8 @@ def _touched() -> str:
         f" WHERE {audited} AND u.entity = 'allocations' AND u.field = 'withdrawn') a"
     )
     other = (
-        "receivables.allocations a JOIN receivables.audit u ON u.connection = a.connection AND (u.source_id ="
-        " a.from_source_id AND u.entity = a.from_kind || 's' OR u.source_id = a.to_source_id AND u.entity = a.to_kind || 's')"
+        "receivables.allocations a JOIN receivables.audit u ON u.connection = a.connection"
+        " AND (u.source_id, u.entity) IN ((a.from_source_id, a.from_kind || 's'), (a.to_source_id, a.to_kind || 's'))"
     )
     return " UNION ALL ".join(
         [

@@ -206,6 +206,44 @@ CREATE INDEX parked_rows_by_parent ON sftp_csv.parked_rows (connection, parent_t
 CREATE INDEX parked_rows_by_row ON sftp_csv.parked_rows (connection, table_name, source_id);
 COMMENT ON TABLE sftp_csv.parked_rows IS 'Accepted rows that wait for a parent, with the parent they wait for.';
 
+CREATE VIEW sftp_csv.waiting_rows AS
+SELECT p.* FROM sftp_csv.parked_rows p JOIN raw.files f ON f.id = p.file_id
+WHERE p.table_name = 'contacts' AND NOT EXISTS (
+    SELECT FROM sftp_csv.contacts n JOIN raw.files g ON g.id = n.file_id
+    WHERE n.source_id = p.source_id AND g.connection = p.connection AND g.is_loaded
+      AND (g.name_time, g.fix, g.receipt) > (f.name_time, f.fix, f.receipt))
+UNION ALL
+SELECT p.* FROM sftp_csv.parked_rows p JOIN raw.files f ON f.id = p.file_id
+WHERE p.table_name = 'invoices' AND NOT EXISTS (
+    SELECT FROM sftp_csv.invoices n JOIN raw.files g ON g.id = n.file_id
+    WHERE n.source_id = p.source_id AND g.connection = p.connection AND g.is_loaded
+      AND (g.name_time, g.fix, g.receipt) > (f.name_time, f.fix, f.receipt))
+UNION ALL
+SELECT p.* FROM sftp_csv.parked_rows p JOIN raw.files f ON f.id = p.file_id
+WHERE p.table_name = 'credit_notes' AND NOT EXISTS (
+    SELECT FROM sftp_csv.credit_notes n JOIN raw.files g ON g.id = n.file_id
+    WHERE n.source_id = p.source_id AND g.connection = p.connection AND g.is_loaded
+      AND (g.name_time, g.fix, g.receipt) > (f.name_time, f.fix, f.receipt))
+UNION ALL
+SELECT p.* FROM sftp_csv.parked_rows p JOIN raw.files f ON f.id = p.file_id
+WHERE p.table_name = 'payments' AND NOT EXISTS (
+    SELECT FROM sftp_csv.payments n JOIN raw.files g ON g.id = n.file_id
+    WHERE n.source_id = p.source_id AND g.connection = p.connection AND g.is_loaded
+      AND (g.name_time, g.fix, g.receipt) > (f.name_time, f.fix, f.receipt))
+UNION ALL
+SELECT p.* FROM sftp_csv.parked_rows p JOIN raw.files f ON f.id = p.file_id
+WHERE p.table_name = 'payments_invoices' AND NOT EXISTS (
+    SELECT FROM sftp_csv.payments_invoices n JOIN raw.files g ON g.id = n.file_id
+    WHERE n.source_id = p.source_id AND g.connection = p.connection AND g.is_loaded
+      AND (g.name_time, g.fix, g.receipt) > (f.name_time, f.fix, f.receipt))
+UNION ALL
+SELECT p.* FROM sftp_csv.parked_rows p JOIN raw.files f ON f.id = p.file_id
+WHERE p.table_name = 'credit_notes_invoices' AND NOT EXISTS (
+    SELECT FROM sftp_csv.credit_notes_invoices n JOIN raw.files g ON g.id = n.file_id
+    WHERE n.source_id = p.source_id AND g.connection = p.connection AND g.is_loaded
+      AND (g.name_time, g.fix, g.receipt) > (f.name_time, f.fix, f.receipt));
+COMMENT ON VIEW sftp_csv.waiting_rows IS 'Parked rows that are the newest word about their record: only these ask for somebody. An older one folds in its own place in time, should its parent come.';
+
 CREATE TABLE sftp_csv.ids_to_fold (
     connection text NOT NULL,
     table_name text NOT NULL,
@@ -291,6 +329,19 @@ CREATE TABLE receivables.allocations (
 );
 CREATE INDEX allocations_by_target ON receivables.allocations (to_source_id, to_kind, connection);
 CREATE INDEX allocations_by_source ON receivables.allocations (from_source_id, from_kind, connection);
+
+CREATE VIEW receivables.allocations_with_ends AS
+SELECT a.*, i.currency_iso,
+       COALESCE(a.removed_at IS NULL AND i.posting_status = 'posted'
+                AND COALESCE(p.posting_status, n.posting_status) = 'posted', false) AS is_live
+FROM receivables.allocations a
+LEFT JOIN receivables.invoices i
+    ON a.to_kind = 'invoice' AND i.source_id = a.to_source_id AND i.connection = a.connection
+LEFT JOIN receivables.payments p
+    ON a.from_kind = 'payment' AND p.source_id = a.from_source_id AND p.connection = a.connection
+LEFT JOIN receivables.credit_notes n
+    ON a.from_kind = 'credit_note' AND n.source_id = a.from_source_id AND n.connection = a.connection;
+COMMENT ON VIEW receivables.allocations_with_ends IS 'Allocations with the currency of their amount, and whether they count.';
 
 CREATE TABLE receivables.balance_moves (
     connection text NOT NULL, kind text NOT NULL, source_id text NOT NULL,
