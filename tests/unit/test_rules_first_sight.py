@@ -126,6 +126,27 @@ class TestMoments:
         assert found(invoice(told("40"), link)) == (60, "void", at(4))
 
 
+class TestSinceOfFindings:
+    """A break of an allocation is there since its amount last moved, whatever else was stated since."""
+
+    def findings(self, ledger: LedgerPart) -> dict[str, datetime]:
+        return {one.kind: one.since for one in check_balances(ledger, parked(), {}).findings}
+
+    def test_over_allocated(self) -> None:
+        link = paid("120", BASELINE, amount_at=at(4))
+        assert self.findings(invoice(told("0"), link)) == {"over_allocated": at(4)}
+
+    def test_closed_with_balance(self) -> None:
+        one = told("100") | {"status_stated": "paid"}
+        assert self.findings(invoice(one)) == {"closed_with_balance": BASELINE}
+        assert self.findings(invoice(one, moves=[move("I1", at(3), "-5")])) == {"closed_with_balance": at(3)}
+
+    def test_pairs(self) -> None:
+        link = paid("60", BASELINE, amount_at=at(4), other_currency_iso="EUR", other_group="C9")
+        found = self.findings(invoice(told("40"), link))
+        assert found == {"currency_mismatch": at(4), "customer_mismatch": at(4)}
+
+
 class TestOpeningComesFirst:
     def test_of_the_size_of_a_rounding(self) -> None:
         assert found(invoice(told("99.99")))[1] == "opening"
