@@ -13,11 +13,13 @@ from kolleno_pipelines.rules.breaks import plain
 from kolleno_pipelines.rules.effective_days import movements
 from kolleno_pipelines.rules.roll_forward import RollForward, days_between
 from kolleno_pipelines.schemas.results import (
+    ALLOCATION_MOVES,
     ALLOCATIONS,
     DOCUMENTS,
     MOVES,
     PARKED_LINKS,
     DocumentKind,
+    Horizon,
     LedgerPart,
 )
 
@@ -42,7 +44,7 @@ def document(source_id: str, amount: str, balance: str, issued: date, **more: An
         "date_issued": issued,
         "date_due": None,
         "date_paid": None,
-        "observed_at": moment(more.pop("seen", None)),
+        "first_seen_at": moment(more.pop("seen", None)),
     }
     return row | more
 
@@ -58,13 +60,22 @@ def allocation(source_id: str, other: tuple[str, str], amount: str, other_date: 
         "other_group": "C1",
         "amount": Decimal(amount),
         "date_applied": None,
-        "observed_at": moment(more.pop("seen", None)),
+        "first_seen_at": moment(more.pop("seen", None)),
+        "other_ended_at": None,
     }
+    row["amount_at"] = row["first_seen_at"]
     return row | more
 
 
-def move(source_id: str, day: date, delta: str) -> dict[str, Any]:
-    return {"source_id": source_id, "moved_at": moment(day), "settled_delta": Decimal(delta)}
+def move(source_id: str, day: date | datetime, delta: str) -> dict[str, Any]:
+    at = day if isinstance(day, datetime) else moment(day)
+    return {"source_id": source_id, "moved_at": at, "settled_delta": Decimal(delta)}
+
+
+def allocation_move(one: dict[str, Any], at: datetime, delta: str) -> dict[str, Any]:
+    """A later input in which the amount of an allocation moved."""
+    names = ("source_id", "other_kind", "other_posting_status", "other_currency_iso", "other_ended_at", "first_seen_at")
+    return {name: one[name] for name in names} | {"moved_at": at, "amount_delta": Decimal(delta)}
 
 
 def parked_link(source_id: str, **more: Any) -> dict[str, Any]:
@@ -78,6 +89,8 @@ def part(
     documents: list[dict[str, Any]],
     allocations: list[dict[str, Any]] | None = None,
     moves: list[dict[str, Any]] | None = None,
+    allocation_moves: list[dict[str, Any]] | None = None,
+    horizon: Horizon = Horizon(),  # noqa: B008
 ) -> LedgerPart:
     return LedgerPart(
         "sftp",
@@ -85,6 +98,8 @@ def part(
         pa.Table.from_pylist(documents, DOCUMENTS),
         pa.Table.from_pylist(allocations or [], ALLOCATIONS),
         pa.Table.from_pylist(moves or [], MOVES),
+        pa.Table.from_pylist(allocation_moves or [], ALLOCATION_MOVES),
+        horizon,
     )
 
 

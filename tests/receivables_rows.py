@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -20,6 +20,7 @@ class Connection:
     role: str = "ledger"
     tolerance: dict[str, Decimal] = field(default_factory=dict)
     ageing_buckets: tuple[int, ...] = (30, 60, 90)
+    batch_window: timedelta = timedelta(minutes=15)
     balance_stated: bool = False
 
 
@@ -64,6 +65,7 @@ class Books:
             "origin": "1:1",
         }
         values |= more
+        values.setdefault("first_seen_at", min(BASELINE, values["observed_at"]))
         values |= {"balance_open": values["balance"] if values["posting_status"] == "posted" else 0}
         self.insert(f"receivables.{kind}s", **values)
 
@@ -98,7 +100,9 @@ class Books:
             "observed_at": BASELINE,
             "origin": "1:1",
         }
-        self.insert("receivables.allocations", **values | more)
+        values |= more
+        values.setdefault("first_seen_at", values["observed_at"])
+        self.insert("receivables.allocations", **values)
 
     def move(self, kind: str, source_id: str, at: datetime, delta: str) -> None:
         self.insert(
@@ -110,25 +114,40 @@ class Books:
             settled_delta=delta,
         )
 
+    def live_input(self, at: datetime) -> None:
+        """A loaded file: the earliest one is the connection's baseline."""
+        self.insert(
+            "raw.files",
+            connection=self.connection,
+            name=f"customers_{at:%Y-%m-%dT%H:%M:%S}.csv",
+            type="customers",
+            name_time=at,
+            size=1,
+            partition_day=at.date(),
+            status="processed",
+            is_loaded=True,
+        )
+
     def parked_link(self, payment: str, invoice: str, amount: str) -> None:
         """An allocation row whose payment is not known."""
         with psycopg.connect(self.url) as conn:
             row = conn.execute(
                 "INSERT INTO raw.files (connection, name, type, name_time, size, partition_day, status)"
                 " VALUES (%s, %s, 'payments_invoices', '2026-01-02T06:00:05Z', 1, '2026-01-02', 'processed')"
-                " RETURNING id",
+                " ON CONFLICT (connection, name, receipt) DO UPDATE SET size = 1 RETURNING id, ("
+                "SELECT 2 + count(*) FROM sftp_csv.payments_invoices)",
                 (self.connection, "payments_invoices_2026-01-02T06:00:05.csv"),
             ).fetchone()
             assert row is not None
             conn.execute(
                 "INSERT INTO sftp_csv.payments_invoices (file_id, line, source_id, payment_id, invoice_id, amount)"
-                " VALUES (%s, 2, %s, %s, %s, %s)",
-                (row[0], f"{payment}|{invoice}", payment, invoice, amount),
+                " VALUES (%s, %s, %s, %s, %s, %s)",
+                (row[0], row[1], f"{payment}|{invoice}", payment, invoice, amount),
             )
             conn.execute(
-                "INSERT INTO sftp_csv.parked_rows VALUES (%s, %s, 2, 'payments_invoices', %s, 'unknown_payment',"
+                "INSERT INTO sftp_csv.parked_rows VALUES (%s, %s, %s, 'payments_invoices', %s, 'unknown_payment',"
                 " 'payments', %s)",
-                (self.connection, row[0], f"{payment}|{invoice}", payment),
+                (self.connection, row[0], row[1], f"{payment}|{invoice}", payment),
             )
 
 

@@ -55,16 +55,7 @@ def report(
         print_json(rows)
     else:
         _print(rows)
-    end(findings=any(_asks_for_somebody(word, row) for row in rows))
-
-
-def _asks_for_somebody(name: str, row: dict[str, Any]) -> bool:
-    """Whether a row is a finding: an open break that was not there from the beginning."""
-    if name == "differences":
-        return row["status"] in {"open", "reopened"} and row["cause"] != "opening"
-    if name == "control-totals":
-        return bool(row["breaks"])
-    return name == "balances" and not row["is_opening"]
+    end(findings=reports.asks_for_somebody(word, rows, deployment.database_url))
 
 
 def _print(rows: list[dict[str, Any]]) -> None:

@@ -88,7 +88,7 @@ def entity_totals(deployment: Deployment, connection: SftpConnection) -> list[En
 
 
 def kept_aside(deployment: Deployment, connection: SftpConnection) -> list[KeptAside]:
-    """Return rejected rows that nothing later has made good, newest file first, of the newest thousand."""
+    """Return rejected rows that nothing later has made good, newest file first, of each table's newest thousand."""
     with deployment.session() as session:
         return store.kept_aside(session, connection.name)
 

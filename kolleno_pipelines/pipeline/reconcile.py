@@ -7,18 +7,18 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import date
+from datetime import date, timedelta
 from decimal import Decimal
 from typing import Any, Protocol
 
 from kolleno_pipelines.rules.ageing import Buckets
 from kolleno_pipelines.rules.balances import check_balances, merge_summaries
 from kolleno_pipelines.rules.breaks import new_break
-from kolleno_pipelines.rules.control_totals import control_totals
+from kolleno_pipelines.rules.control_totals import control_totals, since_moved
 from kolleno_pipelines.rules.differences import Known, next_status
 from kolleno_pipelines.rules.findings import hierarchy_cycles
 from kolleno_pipelines.rules.unapplied_cash import unapplied_cash
-from kolleno_pipelines.schemas.results import BalanceSummaryRow, Break, BreakStatus, Cause, DocumentKind
+from kolleno_pipelines.schemas.results import BalanceSummaryRow, Break, BreakStatus, Cause, ControlTotal, DocumentKind
 from kolleno_pipelines.storage import differences, documents, failpoints, result_rows
 from kolleno_pipelines.storage.results import Changes, Stage, note_computed, result_transaction
 
@@ -43,6 +43,10 @@ class ReconciledConnection(Protocol):
     @property
     def ageing_buckets(self) -> tuple[int, ...]:
         """Upper bounds of the buckets in days late."""
+
+    @property
+    def batch_window(self) -> timedelta:
+        """How far apart the files of one batch may lie."""
 
     @property
     def balance_stated(self) -> bool:
@@ -84,7 +88,7 @@ def reconcile_balances(database_url: str, connections: Connections, today: date)
         differing, findings, sums = (Stage(conn, table) for table in ("balances", "findings", "balance_summary"))
         for one in connections.values():
             parked = {kind: documents.parked_links(conn, one.name, kind) for kind in DocumentKind}
-            for part in documents.ledger_parts(conn, one.name, with_groups=True):
+            for part in documents.ledger_parts(conn, one.name, batch_window=one.batch_window, with_groups=True):
                 checked = check_balances(part, parked[part.kind], one.tolerance)
                 differing.add_table(checked.differing)
                 findings.add_rows(checked.findings)
@@ -105,27 +109,29 @@ def reconcile_balances(database_url: str, connections: Connections, today: date)
 
 def reconcile_control_totals(database_url: str, connections: Connections, today: date) -> ResultSummary:
     """Add up what is owed per customer and currency and compare it with the source's own word, where there is one."""
-    rows, breaks = [], []
-    with result_transaction(database_url, ("control_totals", "control_total_breaks")) as conn:
+    rows: list[ControlTotal] = []
+    tables = ("control_totals", "control_total_breaks", "not_comparable")
+    with result_transaction(database_url, tables) as conn:
+        staged, breaks, apart = (Stage(conn, table) for table in tables)
         for one in connections.values():
-            stated = documents.stated_totals(conn, one.name) if one.balance_stated else []
-            totals, differing = control_totals(
+            found = control_totals(
                 one.name,
                 documents.currencies(conn, one.name),
                 documents.customer_totals(conn, one.name),
-                stated,
+                documents.stated_totals(conn, one.name) if one.balance_stated else [],
                 one.tolerance,
             )
-            rows += totals
-            breaks += differing
-        staged, staged_breaks = Stage(conn, "control_totals"), Stage(conn, "control_total_breaks")
+            rows += found.totals
+            moved = documents.last_moves(conn, one.name, [row.customer_source_id for row in found.breaks])
+            breaks.add_rows(since_moved(found.breaks, moved))
+            apart.add_rows(found.not_comparable)
         staged.add_rows(rows)
-        staged_breaks.add_rows(breaks)
-        changes = merge_stages(connections, staged, staged_breaks)
+        changes = merge_stages(connections, staged, breaks, apart)
         note_computed(conn, "control_totals", list(connections), today)
         worst = result_rows.stored_rows(conn, "control_total_breaks", list(connections), limit=WORST)
         failpoints.reach("reconcile_control_totals")
-    counts = {"customers": sum(row.customers for row in rows), "breaks": len(breaks)}
+    customers = sum(row.customers for row in rows)
+    counts = {"customers": customers, "breaks": breaks.rows, "not_comparable": apart.rows}
     names = ("connection", "currency_iso", "invoices_balance", "credit_notes_balance", "payments_balance", "net")
     money = [_fields(row, (*names, "stated", "difference")) for row in rows]
     return ResultSummary("control_totals", len(rows), changes, counts, money, worst)
@@ -181,6 +187,8 @@ def _parked_break(connection: str, row: differences.ParkedRow) -> Break:
         (row.table_name, row.source_id),
         (row.parent_table, row.parent_id),
         since=row.since,
+        customer=row.customer_source_id,
+        currency=row.currency_iso,
         amount=row.amount,
         cause=Cause.PARKED.value,
         evidence={"file": row.file, "line": row.line, "parent_is_parked": row.parent_is_parked},

@@ -15,7 +15,7 @@ from kolleno_pipelines.rules.effective_days import movements
 from kolleno_pipelines.rules.proof import prove
 from kolleno_pipelines.rules.roll_forward import RollForward
 from kolleno_pipelines.schemas.results import AgeingRow, RollForwardRow
-from kolleno_pipelines.storage import documents, failpoints, result_rows
+from kolleno_pipelines.storage import documents, failpoints, freshness, result_rows
 from kolleno_pipelines.storage.results import Stage, note_computed, result_transaction
 
 AGEING, ROLL_FORWARD = "ageing", "roll_forward"
@@ -47,10 +47,13 @@ def reconcile_days(
 ) -> list[ResultSummary]:
     """Compute results by day in one reading of the ledger and store them for all days in one transaction.
 
+    Stored days that do not hold any more are computed with them, so that each closing stays the next day's opening.
     Raises FutureDayError; ArithmeticError, a defect, should a closing not be the ageing of its day.
     """
-    wanted = past_days(days, today)
+    asked = past_days(days, today)
     with result_transaction(database_url, [table for name in results for table in _TABLES[name]]) as conn:
+        stale = freshness.stale_days(conn, list(connections), today, list(results))
+        wanted = sorted({*asked, *stale})
         books = [
             read_book(conn, one, wanted, today, by_customer=AGEING in results and today in wanted)
             for one in connections.values()
@@ -59,11 +62,12 @@ def reconcile_days(
         ageing = [row for book in books for row in book.ageing.rows(wanted)]
         rolled = [row for book in books for row in book.roll_forward.rows(wanted, today)]
         prove(ageing, rolled)
-        summaries = []
+        run, summaries = _Run(conn, connections, books, wanted, asked, today), []
         if AGEING in results:
-            summaries.append(_store_ageing(conn, connections, books, ageing, wanted, today))
+            summaries.append(_store_ageing(run, ageing))
         if ROLL_FORWARD in results:
-            summaries.append(_store_roll_forward(conn, connections, books, rolled, wanted, today))
+            summaries.append(_store_roll_forward(run, rolled))
+        freshness.note_holding(conn, list(connections), list(results))
         for name in results:
             failpoints.reach(f"reconcile_{name}")
     return summaries
@@ -86,6 +90,27 @@ class Book:
     roll_forward: RollForward
 
 
+@dataclass(frozen=True)
+class _Run:
+    """One computation: its transaction, its books, the days computed and those of them that were asked for."""
+
+    conn: psycopg.Connection[Any]
+    connections: Connections
+    books: Sequence[Book]
+    days: Sequence[date]
+    asked: Sequence[date]
+    today: date
+
+    @property
+    def names(self) -> list[str]:
+        return list(self.connections)
+
+    @property
+    def last(self) -> date | None:
+        """The day that its summary shows."""
+        return self.asked[-1] if self.asked else None
+
+
 def read_book(
     conn: psycopg.Connection[Any], connection: ReconciledConnection, days: list[date], today: date, *, by_customer: bool
 ) -> Book:
@@ -97,7 +122,7 @@ def read_book(
         AgeingByCustomer(connection.name, last, buckets) if by_customer else None,
         RollForward(connection.name, first, last),
     )
-    for part in documents.ledger_parts(conn, connection.name):
+    for part in documents.ledger_parts(conn, connection.name, batch_window=connection.batch_window):
         moved = movements(part, today)
         book.ageing.add(moved)
         book.roll_forward.add(moved)
@@ -106,49 +131,39 @@ def read_book(
     return book
 
 
-def _store_ageing(
-    conn: psycopg.Connection[Any],
-    connections: Connections,
-    books: Sequence[Book],
-    rows: Sequence[AgeingRow],
-    days: Sequence[date],
-    today: date,
-) -> ResultSummary:
+def _store_ageing(run: _Run, rows: Sequence[AgeingRow]) -> ResultSummary:
+    conn, has_today = run.conn, run.today in run.days
     staged, by_customer = Stage(conn, "ageing"), Stage(conn, "ageing_by_customer")
     staged.add_rows(rows)
-    changes = merge_stages(connections, staged, days=days)
-    if today in days:
-        for book in books:
+    changes = merge_stages(run.connections, staged, days=run.days)
+    if has_today:
+        for book in run.books:
             by_customer.add_rows(book.by_customer.rows() if book.by_customer else [])
-        changes += merge_stages(connections, by_customer)
-    note_computed(conn, AGEING, list(connections), today, days)
-    last = [row for row in rows if row.day == days[-1]]
-    overdue = result_rows.most_overdue(conn, list(connections), limit=WORST) if today in days else []
+        changes += merge_stages(run.connections, by_customer)
+    note_computed(conn, AGEING, run.names, run.today, run.days)
+    overdue = result_rows.most_overdue(conn, run.names, limit=WORST) if has_today else []
+    last = [row for row in rows if row.day == run.last]
     names = ("day", "connection", "currency_iso", "bucket", "documents", "amount")
     totals = [{name: getattr(row, name) for name in names} for row in last]
-    counts = {"days": len(days), "documents": sum(row.documents for row in last)}
-    return ResultSummary(AGEING, len(rows), changes, counts, totals, overdue)
+    counts = {"days": len(run.asked), "documents": sum(row.documents for row in last)}
+    return ResultSummary(AGEING, sum(row.day in run.asked for row in rows), changes, counts, totals, overdue)
 
 
-def _store_roll_forward(
-    conn: psycopg.Connection[Any],
-    connections: Connections,
-    books: Sequence[Book],
-    rows: Sequence[RollForwardRow],
-    days: Sequence[date],
-    today: date,
-) -> ResultSummary:
-    staged, unexplained = Stage(conn, "roll_forward"), Stage(conn, "unexplained")
+def _store_roll_forward(run: _Run, rows: Sequence[RollForwardRow]) -> ResultSummary:
+    staged, unexplained = Stage(run.conn, "roll_forward"), Stage(run.conn, "unexplained")
     staged.add_rows(rows)
-    for book in books:
-        unexplained.add_table(book.roll_forward.listed(days))
-    changes = merge_stages(connections, staged, unexplained, days=days)
-    note_computed(conn, ROLL_FORWARD, list(connections), today, days)
-    red = result_rows.red_unexplained(conn, list(connections), days, limit=WORST)
+    listed = 0
+    for book in run.books:
+        unexplained.add_table(book.roll_forward.listed(run.days))
+        listed += book.roll_forward.listed(run.asked).num_rows
+    changes = merge_stages(run.connections, staged, unexplained, days=run.days)
+    note_computed(run.conn, ROLL_FORWARD, run.names, run.today, run.days)
+    red = result_rows.red_unexplained(run.conn, run.names, run.asked, limit=WORST)
+    mine = [row for row in rows if row.day in run.asked]
     counts = {
-        "days": len(days),
-        "unexplained_documents": unexplained.rows,
-        "days_with_unexplained": len({row.day for row in rows if row.unexplained}),
+        "days": len(run.asked),
+        "unexplained_documents": listed,
+        "days_with_unexplained": len({row.day for row in mine if row.unexplained}),
     }
-    last = [row.__dict__ for row in rows if row.day == days[-1]]
-    return ResultSummary(ROLL_FORWARD, len(rows), changes, counts, last, red)
+    last = [row.__dict__ for row in mine if row.day == run.last]
+    return ResultSummary(ROLL_FORWARD, len(mine), changes, counts, last, red)

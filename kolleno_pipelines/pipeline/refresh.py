@@ -23,6 +23,8 @@ def refresh(
 ) -> list[ResultSummary]:
     """Compute what is stale, and `days` in any case; an empty list says that everything was up to date.
 
+    Stored days that changes reach are found where days are computed (reconcile_days).
+
     What is stale is told by the ledger, so that a run that died between fold and reconciliation is made up for.
     Raises FutureDayError for a day after today.
     """
@@ -31,7 +33,7 @@ def refresh(
     with deployment.session() as session:
         is_present = True
         for name in deployment.connections:
-            wanted |= {day for day in freshness.stale_days(session, name) if day <= today}
+            wanted |= {day for day in freshness.days_without_results(session, name) if day <= today}
             is_present = is_present and freshness.is_present(session, name, today)
     if is_present and not wanted:
         return []

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import date, datetime
 from decimal import Decimal
 from typing import Any
 
 from kolleno_pipelines.pipeline.reconcile import Connections
 from kolleno_pipelines.pipeline.reconcile_days import Book, FutureDayError, past_days, read_book
+from kolleno_pipelines.rules.differences import is_red
 from kolleno_pipelines.schemas.currencies import decimals_of
+from kolleno_pipelines.schemas.results import BreakStatus
 from kolleno_pipelines.storage import result_rows
 from kolleno_pipelines.storage.results import reading
 
@@ -19,6 +21,7 @@ BALANCES, CONTROL_TOTALS, AGEING = "balances", "control-totals", "ageing"
 ROLL_FORWARD, UNAPPLIED_CASH, DIFFERENCES = "roll-forward", "unapplied-cash", "differences"
 REPORTS = (BALANCES, CONTROL_TOTALS, AGEING, ROLL_FORWARD, UNAPPLIED_CASH, DIFFERENCES)
 OF_A_DAY = (AGEING, ROLL_FORWARD)
+_BREAKS = {BALANCES: "balances", CONTROL_TOTALS: "control_total_breaks"}
 
 
 class ReportError(ValueError):
@@ -55,6 +58,27 @@ def report(
         if name == DIFFERENCES:
             return _differences(read, today)
         return [_plain(row) for row in read(name.replace("-", "_"))]
+
+
+def asks_for_somebody(name: str, rows: Sequence[Row], database_url: str) -> bool:
+    """Return whether a report, as `report` returned it, lists something red: neither accepted nor opening.
+
+    Ageing and unapplied cash list what is open, which is no finding.
+    """
+    if name == DIFFERENCES:
+        return any(is_red(BreakStatus(row["status"]), row["cause"]) for row in rows)
+    shown = sorted({row["connection"] for row in rows})
+    with reading(database_url) as conn:
+        if name in _BREAKS:
+            return bool(result_rows.red_rows(conn, _BREAKS[name], shown, limit=1))
+        return name == ROLL_FORWARD and any(
+            result_rows.is_red_movement(
+                conn,
+                row["connection"],
+                [(one["kind"], one["source_id"], one["basis"]) for one in row["unexplained_documents"]],
+            )
+            for row in rows
+        )
 
 
 def balance_summary(database_url: str, connections: Connections) -> list[Row]:

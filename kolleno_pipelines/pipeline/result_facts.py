@@ -41,9 +41,15 @@ def red_unexplained(deployment: Deployment, connection: SftpConnection) -> Rows:
 
 
 def stated_breaks(deployment: Deployment, connection: SftpConnection) -> Rows:
-    """Return the customers whose computed and stated balances differ, largest first."""
+    """Return the customers whose computed and stated balances differ and nobody accepted it, largest first."""
     with deployment.session() as session:
-        return result_rows.stored_rows(session, "control_total_breaks", [connection.name], limit=WORST)
+        return result_rows.red_rows(session, "control_total_breaks", [connection.name], limit=WORST)
+
+
+def not_comparable(deployment: Deployment, connection: SftpConnection) -> Rows:
+    """Return the first customers whose stated balance cannot be compared with anything."""
+    with deployment.session() as session:
+        return result_rows.stored_rows(session, "not_comparable", [connection.name], limit=WORST)
 
 
 def ties(deployment: Deployment, connection: SftpConnection) -> list[Tie]:

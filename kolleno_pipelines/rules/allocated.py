@@ -11,7 +11,19 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from kolleno_pipelines.rules.columns import Days, Flags, Places, days, differ, find, is_one_of, take, taken, texts
+from kolleno_pipelines.rules.columns import (
+    Days,
+    Flags,
+    Places,
+    days,
+    differ,
+    find,
+    is_one_of,
+    is_there,
+    take,
+    taken,
+    texts,
+)
 from kolleno_pipelines.rules.scaled import Amounts, scaled, sums
 from kolleno_pipelines.schemas.results import LINE_OF_OTHER_SIDE, DocumentKind, LedgerPart, Line
 from kolleno_pipelines.schemas.statuses import PostingStatus
@@ -27,7 +39,8 @@ TRANSFER = -1
 class Linked:
     """A part of the ledger as arrays. Amounts in millionths in the document's own sense, days since 1970-01-01.
 
-    Arrays named `allocation_*` run along `allocations`, `move_*` along `moves`; both hold only rows of documents here.
+    Arrays named `allocation_*` run along `allocations`, `move_*` along `moves`, `history_*` along `history`, the moves
+    of allocations; all hold only rows of documents here.
     """
 
     part: LedgerPart
@@ -38,6 +51,7 @@ class Linked:
     allocations: pa.Table
     allocation_document: Places
     allocation_amount: Amounts  # 0 where the allocation does not count for this document
+    allocation_ended: Amounts  # what it counted for until the document at its other end ceased to count, else 0
     allocation_counts: Flags
     allocation_crosses_currencies: Flags
     allocation_effective: Days
@@ -45,6 +59,9 @@ class Linked:
     moves: pa.Table
     move_document: Places
     move_delta: Amounts
+    history: pa.Table
+    history_document: Places
+    history_delta: Amounts  # 0 where the allocation never counted for this document
 
     @property
     def residual(self) -> Amounts:
@@ -65,15 +82,19 @@ def link(part: LedgerPart) -> Linked:
     documents = part.documents
     allocations, places = _of_documents(part.allocations, documents)
     moves, move_places = _of_documents(part.moves, documents)
-    amount, balance, stated, delta = scaled(
-        documents["amount"], documents["balance"], allocations["amount"], moves["settled_delta"]
+    history, history_places = _of_documents(part.allocation_moves, documents)
+    amount, balance, stated, delta, moved = scaled(
+        documents["amount"],
+        documents["balance"],
+        allocations["amount"],
+        moves["settled_delta"],
+        history["amount_delta"],
     )
-    has_document = is_one_of(allocations["other_kind"], [kind.value for kind in DocumentKind])
-    posted = is_one_of(allocations["other_posting_status"], [PostingStatus.POSTED.value])
-    own_currency = taken(documents["currency_iso"], places)
-    differs = differ(allocations["other_currency_iso"], own_currency) & has_document
-    counts = (posted | ~has_document) & ~(differs & (part.kind is not DocumentKind.INVOICE))
+    has_document, posted, differs = _other_sides(allocations, documents, places)
+    same_money = ~(differs & (part.kind is not DocumentKind.INVOICE))
+    counts = (posted | ~has_document) & same_money
     own = np.where(counts, stated, np.zeros_like(stated))
+    ended = is_there(allocations["other_ended_at"]) & ~counts & same_money
     issued = days(documents["date_issued"])
     return Linked(
         part=part,
@@ -84,6 +105,7 @@ def link(part: LedgerPart) -> Linked:
         allocations=allocations,
         allocation_document=places,
         allocation_amount=own,
+        allocation_ended=np.where(ended, stated, np.zeros_like(stated)),
         allocation_counts=counts,
         allocation_crosses_currencies=differs & posted,
         allocation_effective=_effective(allocations, issued[places]),
@@ -91,7 +113,24 @@ def link(part: LedgerPart) -> Linked:
         moves=moves,
         move_document=move_places,
         move_delta=delta,
+        history=history,
+        history_document=history_places,
+        history_delta=np.where(_ever_counted(part.kind, history, documents, history_places), moved, moved * 0),
     )
+
+
+def _other_sides(allocations: pa.Table, documents: pa.Table, places: Places) -> tuple[Flags, Flags, Flags]:
+    """Return whether the other end has a table of its own, is posted, and has another currency."""
+    has_document = is_one_of(allocations["other_kind"], [kind.value for kind in DocumentKind])
+    posted = is_one_of(allocations["other_posting_status"], [PostingStatus.POSTED.value])
+    own_currency = taken(documents["currency_iso"], places)
+    return has_document, posted, differ(allocations["other_currency_iso"], own_currency) & has_document
+
+
+def _ever_counted(kind: DocumentKind, history: pa.Table, documents: pa.Table, places: Places) -> Flags:
+    has_document, posted, differs = _other_sides(history, documents, places)
+    once = posted | ~has_document | is_there(history["other_ended_at"])
+    return once & ~(differs & (kind is not DocumentKind.INVOICE))
 
 
 def _effective(allocations: pa.Table, issued: Days) -> Days:

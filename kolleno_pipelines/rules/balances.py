@@ -15,7 +15,7 @@ from kolleno_pipelines.rules.causes import Origin, causes, origins
 from kolleno_pipelines.rules.columns import Flags, Places, codes, is_one_of, moments, taken, texts
 from kolleno_pipelines.rules.evidence import evidence, waiting
 from kolleno_pipelines.rules.findings import document_findings
-from kolleno_pipelines.rules.residuals import Parts, unexplained_parts
+from kolleno_pipelines.rules.residuals import parts_by_input
 from kolleno_pipelines.rules.scaled import DECIMALS, decimal, decimals, sums
 from kolleno_pipelines.schemas.codes import Code
 from kolleno_pipelines.schemas.results import BALANCES, BalanceSummaryRow, Break, Cause, LedgerPart
@@ -38,16 +38,15 @@ def check_balances(part: LedgerPart, parked_links: pa.Table, tolerance: Mapping[
     A derived balance ties by construction; it is counted as unproven.
     """
     linked = link(part)
-    parts = unexplained_parts(linked)
     allowed = _allowed(linked, tolerance)
     differs = np.abs(linked.residual) > allowed
-    origin = origins(linked, parts)
+    origin = origins(linked, parts_by_input(linked))
     places = np.flatnonzero(differs)
     named = causes(linked, origin, waiting(linked, parked_links), places)
     opening = np.zeros(len(linked), dtype=np.bool_)
     opening[places] = [name == Cause.OPENING.value for name in named]
     return CheckedBalances(
-        differing=_differing(linked, parts, origin, named, places, parked_links),
+        differing=_differing(linked, origin, named, places, parked_links),
         findings=document_findings(linked, allowed),
         summary=_summary(linked, differs, opening),
     )
@@ -86,12 +85,10 @@ def _allowed(linked: Linked, tolerance: Mapping[str, Decimal]) -> Places:
     return np.array(allowed, dtype=np.int64)[currency]
 
 
-def _differing(
-    linked: Linked, parts: Parts, origin: Origin, named: list[str], places: Places, parked_links: pa.Table
-) -> pa.Table:
+def _differing(linked: Linked, origin: Origin, named: list[str], places: Places, parked_links: pa.Table) -> pa.Table:
     documents, connection, kind = linked.part.documents, linked.part.connection, linked.part.kind.value
     ids = texts(taken(documents["source_id"], places))
-    known = evidence(linked, parts, places, parked_links)
+    known = evidence(linked, origin.arose, places, parked_links)
     at = places.tolist()
     arrays = {
         "break_id": pa.array([break_id(KIND, connection, (kind, one)) for one in ids], pa.string()),
@@ -102,7 +99,7 @@ def _differing(
         "allocated": decimals(linked.allocated[places]),
         "balance": taken(documents["balance"], places),
         "difference": decimals(linked.residual[places]),
-        "is_opening": pa.array(origin.is_opening[places]),
+        "is_opening": pa.array([name == Cause.OPENING.value for name in named], pa.bool_()),
         "cause": pa.array(named, pa.string()),
         "since": moments(origin.since[places]),
         "evidence": pa.array([known.get(place, "{}") for place in at], pa.string()),

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import UTC, timedelta
 
 import numpy as np
 
 from kolleno_pipelines.rules.allocated import Linked
-from kolleno_pipelines.rules.columns import Flags, Places, codes, is_one_of, is_there, microseconds
-from kolleno_pipelines.rules.residuals import FIRST_SIGHT, Parts
+from kolleno_pipelines.rules.columns import Flags, Places, codes, day_of, is_one_of, is_there, microseconds
+from kolleno_pipelines.rules.residuals import FIRST_SIGHT, Parts, settle
 from kolleno_pipelines.rules.scaled import DECIMALS, Amounts, scaled, sums
 from kolleno_pipelines.schemas.currencies import decimals_of
 from kolleno_pipelines.schemas.results import Cause
@@ -18,33 +19,70 @@ from kolleno_pipelines.schemas.statuses import PostingStatus
 
 @dataclass(frozen=True)
 class Origin:
-    """Per document: whether its difference is an opening one, and the version moment since which it is there."""
+    """Where the difference of each document comes from.
+
+    `is_opening`: its history may not be here and the difference is what it was at first sight. `since`: the version
+    moment of the input in which it arose. `arose`: the inputs after first sight in which it did.
+    """
 
     is_opening: Flags
     since: Places
+    arose: Parts
 
 
-def origins(linked: Linked, parts: Parts) -> Origin:
-    """Return where each document's difference comes from; an opening one was there at first sight, unchanged since.
+def origins(linked: Linked, told: Parts) -> Origin:
+    """Return where each document's difference comes from; `told` are its parts as each input told them.
 
-    The first sight itself leaves no trace: its `since` is the first moment known, a move or the last change.
+    A difference that grew or shrank after first sight, or whose document has its whole history here, is no opening
+    one. What came and went again with later inputs changed nothing.
     """
-    later = parts.moment != FIRST_SIGHT
-    changed = np.zeros(len(linked), dtype=np.bool_)
-    changed[parts.document[later]] = True
-    known = microseconds(linked.part.documents["observed_at"]).copy()
-    np.minimum.at(known, linked.move_document, microseconds(linked.moves["moved_at"]))
-    arose = np.full(len(linked), np.iinfo(np.int64).max)
-    np.minimum.at(arose, parts.document[later], parts.moment[later])
-    return Origin(is_opening=~changed, since=np.where(changed, arose, known))
+    first_seen = microseconds(linked.part.documents["first_seen_at"])
+    first, later = ~told.later, told.later
+    at_first = sums(told.document[first], told.amount[first], len(linked))
+    unchanged = at_first == linked.residual
+    settled = settle(told)
+    remains = np.zeros(len(linked), dtype=np.bool_)
+    remains[settled.document[settled.later]] = True
+    arose = _chosen(settled, settled.later & ~unchanged[settled.document])
+    took_off = _chosen(told, later & ~unchanged[told.document] & ~remains[told.document])
+    since = np.where(unchanged, first_seen, np.iinfo(np.int64).max)
+    np.minimum.at(since, arose.document, arose.moment)
+    last = np.full(len(linked), FIRST_SIGHT)
+    np.maximum.at(last, took_off.document, took_off.moment)
+    since = np.where(last != FIRST_SIGHT, last, since)
+    return Origin(_may_lack_history(linked, first_seen) & unchanged, since, _joined(arose, took_off))
+
+
+def _chosen(parts: Parts, which: Flags) -> Parts:
+    return Parts(parts.document[which], parts.amount[which], parts.moment[which])
+
+
+def _joined(left: Parts, right: Parts) -> Parts:
+    pairs = ((left.document, right.document), (left.amount, right.amount), (left.moment, right.moment))
+    return Parts(*(np.concatenate(pair) for pair in pairs))
+
+
+def _may_lack_history(linked: Linked, first_seen: Places) -> Flags:
+    """Return which documents may have a history from before the first file.
+
+    Those told on the day of the connection's earliest live input, or with its batch, and those dated up to that day.
+    """
+    horizon = linked.part.horizon
+    if horizon.baseline is None:
+        return np.ones(len(linked), dtype=np.bool_)
+    baseline = np.datetime64(horizon.baseline.astimezone(UTC).replace(tzinfo=None), "us").astype(np.int64)
+    day = day_of(np.array([baseline]))[0]
+    with_it = first_seen <= baseline + horizon.batch_window // timedelta(microseconds=1)
+    may: Flags = with_it | (day_of(first_seen) <= day) | (linked.issued <= day)
+    return may
 
 
 def causes(linked: Linked, origin: Origin, waiting: Mapping[int, Cause], differing: Places) -> list[str]:
     """Return the probable cause of each document that differs, in the order of `differing` (places).
 
-    In this order: a row that waits for its parent names the document (`waiting`, by place), an allocation of a voided
-    document, an allocation across currencies, one allocation too many, the size of a rounding, history from before
-    the first file (more settled than explained, so at first sight), else a side that was not sent.
+    In this order: a row that waits for its parent names the document (`waiting`, by place), history from before the
+    first file (more settled than explained, so at first sight), an allocation of a voided document, an allocation
+    across currencies, one allocation too many, the size of a rounding, else a side that was not sent.
     """
     residual = linked.residual
     voided = is_set_aside(linked)
@@ -52,11 +90,11 @@ def causes(linked: Linked, origin: Origin, waiting: Mapping[int, Cause], differi
     voided_sum = sums(linked.allocation_document[voided], stated[voided], len(linked))
     twice = _count(linked, linked.allocation_amount == -residual[linked.allocation_document]) >= 2
     tests: list[tuple[Cause, Flags]] = [
+        (Cause.OPENING, origin.is_opening & (residual > 0)),
         (Cause.VOID, (voided_sum == residual) & (voided_sum != 0)),
         (Cause.FX, _count(linked, linked.allocation_crosses_currencies) > 0),
         (Cause.DUPLICATE, twice & (residual < 0)),
         (Cause.ROUNDING, np.abs(residual) <= _rounding(linked)),
-        (Cause.OPENING, origin.is_opening & (residual > 0)),
         (Cause.STALE_EXTRACT, residual < 0),
     ]
     found = np.full(len(differing), Cause.MISSING_DOCUMENT.value, dtype=object)

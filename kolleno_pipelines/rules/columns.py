@@ -21,6 +21,7 @@ Days = npt.NDArray[np.int32]
 Places = npt.NDArray[np.int64]
 
 NO_DAY = int(np.iinfo(np.int32).min)
+NO_MOMENT = int(np.iinfo(np.int64).min)
 _MICROSECONDS_PER_DAY = 86_400_000_000
 
 
@@ -32,6 +33,11 @@ def days(column: Column) -> Days:
 def microseconds(column: Column) -> Places:
     """Return moments (no null among them) as microseconds since 1970-01-01 UTC."""
     return np.asarray(column.cast(pa.int64()).to_numpy(), dtype=np.int64)
+
+
+def optional_microseconds(column: Column) -> Places:
+    """Return moments as microseconds since 1970-01-01 UTC, null as NO_MOMENT."""
+    return np.asarray(_compute.fill_null(column.cast(pa.int64()), NO_MOMENT).to_numpy(), dtype=np.int64)
 
 
 def moments(values: Places) -> pa.Array[Any]:

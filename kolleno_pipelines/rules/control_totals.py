@@ -6,13 +6,30 @@ Adding documents up per customer does not belong here (storage/documents.py does
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime
 from decimal import Decimal
 
 from kolleno_pipelines.rules.breaks import break_id
-from kolleno_pipelines.schemas.results import ControlTotal, ControlTotalBreak, CustomerTotal, StatedTotal
+from kolleno_pipelines.schemas.results import (
+    ControlTotal,
+    ControlTotalBreak,
+    CustomerTotal,
+    NotComparable,
+    StatedTotal,
+)
 
 KIND = "control_total"
 _ZERO = Decimal(0)
+
+
+@dataclass(frozen=True)
+class ControlTotals:
+    """Totals by currency, the customers that differ, and those that cannot be compared."""
+
+    totals: list[ControlTotal]
+    breaks: list[ControlTotalBreak]
+    not_comparable: list[NotComparable]
 
 
 def control_totals(
@@ -21,13 +38,14 @@ def control_totals(
     totals: Iterable[CustomerTotal],
     stated: Iterable[StatedTotal],
     tolerance: Mapping[str, Decimal],
-) -> tuple[list[ControlTotal], list[ControlTotalBreak]]:
+) -> ControlTotals:
     """Return one row per currency and every customer whose computed and stated balances differ (one connection).
 
     `currencies` are those of the posted documents: one in which nothing is open has a row of zeros. Only customers for
     which the source states a balance are compared; `difference` is computed - stated over them, null where no customer
-    of the currency has one. A stated balance without currency is compared where the customer's open documents have
-    one currency. At first sight, too, every customer that differs is listed.
+    of the currency has one. A stated balance without currency is compared where the customer's posted documents, also
+    those that are closed, have one currency; else it is not comparable, and listed as that. At first sight, too, every
+    customer that differs is listed.
     """
     rows: dict[str, list[CustomerTotal]] = {}
     by_customer: dict[str, dict[str, CustomerTotal]] = {}
@@ -35,11 +53,14 @@ def control_totals(
         rows.setdefault(total.currency_iso, []).append(total)
         by_customer.setdefault(total.customer_source_id, {})[total.currency_iso] = total
     compared: dict[str, list[ControlTotalBreak]] = {}
+    apart: list[NotComparable] = []
     for one in stated:
         mine = by_customer.get(one.customer_source_id, {})
-        currency = one.currency_iso or (next(iter(mine)) if len(mine) == 1 else None)
+        currency = one.currency_iso or (one.currencies[0] if len(one.currencies) == 1 else None)
         if currency is not None:
             compared.setdefault(currency, []).append(_compared(one, currency, mine.get(currency)))
+        elif one.currencies or one.stated:
+            apart.append(NotComparable(connection, one.customer_source_id, one.stated, ", ".join(one.currencies)))
     known = sorted({*currencies, *rows, *compared})
     breaks = [
         row
@@ -47,9 +68,21 @@ def control_totals(
         for row in compared.get(currency, [])
         if abs(row.difference) > tolerance.get(currency, _ZERO)
     ]
+    totals_of = [_total(connection, currency, rows.get(currency, []), compared.get(currency, [])) for currency in known]
+    return ControlTotals(totals_of, breaks, apart)
+
+
+def since_moved(
+    breaks: Iterable[ControlTotalBreak], moved: Mapping[tuple[str, str], datetime]
+) -> list[ControlTotalBreak]:
+    """Return the breaks with `since` not before the last move of the customer's documents in the currency.
+
+    `moved` is by customer and currency. Either side of a difference may have moved last.
+    """
     return [
-        _total(connection, currency, rows.get(currency, []), compared.get(currency, [])) for currency in known
-    ], breaks
+        replace(one, since=max(one.since, moved.get((one.customer_source_id, one.currency_iso), one.since)))
+        for one in breaks
+    ]
 
 
 def _compared(stated: StatedTotal, currency: str, total: CustomerTotal | None) -> ControlTotalBreak:

@@ -12,7 +12,7 @@ import numpy as np
 
 from kolleno_pipelines.rules.allocated import LINES, Linked, Small, link
 from kolleno_pipelines.rules.columns import Days, Flags, Places
-from kolleno_pipelines.rules.residuals import BASES, date_parts, unexplained_parts
+from kolleno_pipelines.rules.residuals import BASES, date_parts, parts_by_input, settle
 from kolleno_pipelines.rules.scaled import Amounts
 from kolleno_pipelines.schemas.results import Basis, DocumentKind, LedgerPart, Line
 
@@ -55,7 +55,7 @@ def movements(part: LedgerPart, today: date) -> Movements:
     open today is the stated balance of every posted document.
     """
     linked = link(part)
-    dated = date_parts(linked, unexplained_parts(linked))
+    dated = date_parts(linked, settle(parts_by_input(linked)))
     counting = np.flatnonzero(linked.allocation_counts)
     count = len(linked)
     crossing = linked.allocation_line[counting] == LINES.index(Line.UNEXPLAINED)

@@ -10,7 +10,7 @@ import pyarrow as pa
 from kolleno_pipelines.rules.allocated import Linked
 from kolleno_pipelines.rules.breaks import as_json, moment, plain
 from kolleno_pipelines.rules.columns import Places, find, optional_texts, rows_of, taken, texts
-from kolleno_pipelines.rules.residuals import FIRST_SIGHT, Parts
+from kolleno_pipelines.rules.residuals import Parts
 from kolleno_pipelines.rules.scaled import decimal
 from kolleno_pipelines.schemas.results import Cause
 
@@ -18,18 +18,20 @@ SHOWN = 5  # entries of one kind per document
 _Notes = dict[int, dict[str, list[Mapping[str, object]]]]
 
 
-def evidence(linked: Linked, parts: Parts, differing: Places, parked_links: pa.Table) -> dict[int, str]:
+def evidence(linked: Linked, arose: Parts, differing: Places, parked_links: pa.Table) -> dict[int, str]:
     """Return JSON objects by place of the document.
 
-    `arose`: inputs in which the difference arose; `not_counted`: allocations of voided documents or other currencies;
+    `arose`: inputs after first sight in which the difference did; `not_counted`: allocations of voided documents or
+    other currencies;
     `waiting`: parked allocation rows (PARKED_LINKS) that name the document, with the parent they wait for.
     """
     wanted = np.zeros(len(linked), dtype=np.bool_)
     wanted[differing] = True
     notes: _Notes = {}
-    later = wanted[parts.document] & (parts.moment != FIRST_SIGHT)
-    arose = zip(parts.document[later].tolist(), parts.amount[later].tolist(), parts.moment[later].tolist(), strict=True)
-    for place, amount, at in arose:
+    columns = (arose.document.tolist(), arose.amount.tolist(), arose.moment.tolist())
+    for place, amount, at in zip(*columns, strict=True):
+        if not wanted[place]:
+            continue
         _note(notes, place, "arose", {"input": moment(at), "amount": plain(decimal(amount))})
     _note_not_counted(notes, linked, np.flatnonzero(wanted[linked.allocation_document] & ~linked.allocation_counts))
     for place, row in _waiting_rows(linked, parked_links):

@@ -74,9 +74,9 @@ def hierarchy_cycles(connection: str, parents: Mapping[str, str], seen: Mapping[
 def _over_allocated(linked: Linked, allowed: Places) -> list[Break]:
     excess = linked.allocated - linked.amount
     places = np.flatnonzero(excess > allowed)
-    newest = microseconds(linked.part.documents["observed_at"]).copy()
+    newest = microseconds(linked.part.documents["first_seen_at"]).copy()
     counting = linked.allocation_counts
-    np.maximum.at(newest, linked.allocation_document[counting], _seen(linked)[counting])
+    np.maximum.at(newest, linked.allocation_document[counting], _amount_at(linked)[counting])
     same = linked.allocation_amount == excess[linked.allocation_document]
     twice = np.bincount(linked.allocation_document[same], minlength=len(linked))
     return [
@@ -99,18 +99,22 @@ def _over_allocated(linked: Linked, allowed: Places) -> list[Break]:
 
 
 def _closed_with_balance(linked: Linked, allowed: Places) -> list[Break]:
-    """The source's word promises a balance of 0 (paid, closed, ...), its balance says otherwise."""
+    """The source's word promises a balance of 0 (paid, closed, ...), its balance says otherwise.
+
+    It is there since the balance last moved: when the word came is not known.
+    """
     words = linked.part.documents["status_stated"]
     closed = [word for word in distinct(words) if (known := SFTP_STATUSES.get(normalise_status(word))) and known.closed]
     places = np.flatnonzero(is_one_of(words, closed) & (np.abs(linked.balance) > allowed))
     stated = optional_texts(taken(words, places))
-    seen = microseconds(linked.part.documents["observed_at"])
+    moved = microseconds(linked.part.documents["first_seen_at"]).copy()
+    np.maximum.at(moved, linked.move_document, microseconds(linked.moves["moved_at"]))
     return [
         new_break(
             Code.CLOSED_WITH_BALANCE.value,
             linked.part.connection,
             (linked.part.kind.value, source_id),
-            since=moment(seen[place]),
+            since=moment(moved[place]),
             customer=customer,
             currency=currency,
             amount=decimal(linked.balance[place]),
@@ -139,7 +143,7 @@ def _pairs(linked: Linked, code: Code, which: Flags, cause: Cause | None) -> lis
     others, currencies = (
         optional_texts(taken(linked.allocations[name], at)) for name in ("other_group", "other_currency_iso")
     )
-    documents, seen = linked.allocation_document[at], _seen(linked)[at]
+    documents, moved = linked.allocation_document[at], _amount_at(linked)[at]
     groups = optional_texts(taken(linked.part.documents["group_source_id"], documents))
     amounts: Amounts = linked.allocation_amount[at]
     pairs: dict[tuple[int, str, str], list[int]] = {}
@@ -152,7 +156,7 @@ def _pairs(linked: Linked, code: Code, which: Flags, cause: Cause | None) -> lis
             linked.part.connection,
             (kind, source_id),
             (linked.part.kind.value, named[place][1]),
-            since=moment(max(seen[rows].tolist())),
+            since=moment(max(moved[rows].tolist())),
             customer=named[place][2],
             currency=named[place][3],
             amount=decimal(sum(amounts[rows].tolist())),
@@ -173,5 +177,6 @@ def _named(linked: Linked, places: Places) -> list[tuple[int, str, str, str]]:
     return list(zip(places.tolist(), *columns, strict=True))
 
 
-def _seen(linked: Linked) -> Places:
-    return microseconds(linked.allocations["observed_at"])
+def _amount_at(linked: Linked) -> Places:
+    """Return the version at which each allocation's amount last moved: a break of it is there since then."""
+    return microseconds(linked.allocations["amount_at"])

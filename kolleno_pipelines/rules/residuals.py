@@ -1,4 +1,4 @@
-"""When the unexplained part of a document arose: model 6's dating of amount - balance - allocations.
+"""When the unexplained part of a document arose, input by input: model 6's dating of amount - balance - allocations.
 
 Judging the part, and naming its cause, do not belong here (balances.py, causes.py).
 """
@@ -6,30 +6,45 @@ Judging the part, and naming its cause, do not belong here (balances.py, causes.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import timedelta
 
 import numpy as np
 import numpy.typing as npt
 
 from kolleno_pipelines.rules.allocated import Linked, Small
-from kolleno_pipelines.rules.columns import NO_DAY, Days, Places, day_of, days, microseconds
+from kolleno_pipelines.rules.columns import (
+    NO_DAY,
+    Days,
+    Flags,
+    Places,
+    day_of,
+    days,
+    microseconds,
+    optional_microseconds,
+)
 from kolleno_pipelines.rules.scaled import Amounts, sums
 from kolleno_pipelines.schemas.results import Basis, DocumentKind
 
 BASES: tuple[Basis, ...] = tuple(Basis)
 FIRST_SIGHT = np.iinfo(np.int64).min
-_FIRST_DAY = NO_DAY
 
 
 @dataclass(frozen=True)
 class Parts:
     """Unexplained parts: place of the document, amount in millionths, version moment (FIRST_SIGHT: seen so at first).
 
-    The parts of a document have one sign and sum to its residual.
+    The parts of a document sum to its residual; they run by document and moment.
     """
 
     document: Places
     amount: Amounts
     moment: Places
+
+    @property
+    def later(self) -> Flags:
+        """Which parts arose after first sight."""
+        flags: Flags = self.moment != FIRST_SIGHT
+        return flags
 
 
 @dataclass(frozen=True)
@@ -42,33 +57,40 @@ class Dated:
     basis: Small
 
 
-def unexplained_parts(linked: Linked) -> Parts:
-    """Split each residual by the input in which it arose.
+def parts_by_input(linked: Linked) -> Parts:
+    """Split each residual by the input in which it arose, as each input told it: nothing is set off.
 
-    An input's move of amount - balance is explained by the allocations seen on its day; allocations seen before the
-    first move (without moves: up to the document's own last change) belong to first sight. What one input explains
-    too much is taken from the part of the same size, else from the newest ones before it.
+    An input's move of amount - balance is explained by the allocations that began, moved or ended with the files of
+    its batch (`horizon.batch_window`), and by no others.
     """
-    entries = _entries(linked)
-    document, amount, moment = _by_input(*entries)
-    positive, negative = np.zeros(len(linked), dtype=bool), np.zeros(len(linked), dtype=bool)
-    positive[document[amount > 0]] = True
-    negative[document[amount < 0]] = True
-    mixed = (positive & negative)[document]
+    return _by_input(*_entries(linked))
+
+
+def settle(parts: Parts) -> Parts:
+    """Let parts of opposite sign in one document take each other away, so that what remains has one sign.
+
+    For dating only. What one input explains too much is taken from the part of the same size, else from the newest
+    ones before it.
+    """
+    size = int(parts.document.max()) + 1 if len(parts.document) else 0
+    positive, negative = np.zeros(size, dtype=bool), np.zeros(size, dtype=bool)
+    positive[parts.document[parts.amount > 0]] = True
+    negative[parts.document[parts.amount < 0]] = True
+    mixed = (positive & negative)[parts.document]
     if not mixed.any():
-        return Parts(document, amount, moment)
-    settled = _settle(document[mixed], amount[mixed], moment[mixed])
+        return parts
+    settled = _settle(parts.document[mixed], parts.amount[mixed], parts.moment[mixed])
     return Parts(
-        np.concatenate([document[~mixed], settled.document]),
-        np.concatenate([amount[~mixed], settled.amount]),
-        np.concatenate([moment[~mixed], settled.moment]),
+        np.concatenate([parts.document[~mixed], settled.document]),
+        np.concatenate([parts.amount[~mixed], settled.amount]),
+        np.concatenate([parts.moment[~mixed], settled.moment]),
     )
 
 
 def date_parts(linked: Linked, parts: Parts) -> Dated:
     """Date each part: an invoice's by date_paid, else by the version's day, else at issue; never before issue."""
     issued = linked.issued[parts.document]
-    first = parts.moment == FIRST_SIGHT
+    first = ~parts.later
     day = np.where(first, issued, day_of(np.where(first, 0, parts.moment))).astype(np.int32)
     basis = np.where(first, BASES.index(Basis.FIRST_SEEN), BASES.index(Basis.MOVED)).astype(np.int8)
     if linked.part.kind is DocumentKind.INVOICE:
@@ -78,50 +100,86 @@ def date_parts(linked: Linked, parts: Parts) -> Dated:
     return Dated(parts.document, parts.amount, np.maximum(day, issued), basis)
 
 
-def _entries(linked: Linked) -> tuple[Places, Days, Amounts, Places]:
-    """Return (document, day of input, amount, moment) of first sights, moves and - negative - allocations."""
+def _entries(linked: Linked) -> tuple[Places, Amounts, Places]:
+    """Return (document, amount, moment) of first sights, moves and - negative - allocations, of what differs."""
     differing = linked.residual != 0
+    first_seen = microseconds(linked.part.documents["first_seen_at"])
     first = np.flatnonzero(differing)
     moves = differing[linked.move_document]
     move_document, delta = linked.move_document[moves], linked.move_delta[moves]
     moved_at = microseconds(linked.moves["moved_at"])[moves]
-    allocated = differing[linked.allocation_document] & linked.allocation_counts
-    seen_document, seen_amount = linked.allocation_document[allocated], -linked.allocation_amount[allocated]
-    seen_at = microseconds(linked.allocations["observed_at"])[allocated]
-
-    bound = day_of(microseconds(linked.part.documents["observed_at"])) + 1
-    first_move = np.full(len(linked), np.iinfo(np.int32).max, dtype=np.int32)
-    np.minimum.at(first_move, move_document, day_of(moved_at))
-    bound = np.where(first_move == np.iinfo(np.int32).max, bound, first_move)
-    at_first = day_of(seen_at) < bound[seen_document]
-
     settled = linked.amount - linked.balance - sums(move_document, delta, len(linked))
+    told_document = np.concatenate([first, move_document])
+    told_at = np.maximum(np.concatenate([first_seen[first], moved_at]), first_seen[told_document])
+
+    document, amount, moment = _explained(linked)
+    kept = differing[document] & (amount != 0)
+    document, amount, moment = document[kept], amount[kept], moment[kept]
+    moment = np.maximum(moment, first_seen[document])
+    moment = _of_same_batch(document, moment, told_document, told_at, linked.part.horizon.batch_window)
+
+    documents, moments = np.concatenate([told_document, document]), np.concatenate([told_at, moment])
     return (
-        np.concatenate([first, move_document, seen_document]),
-        np.concatenate(
-            [
-                np.full(len(first), _FIRST_DAY, dtype=np.int32),
-                day_of(moved_at),
-                np.where(at_first, _FIRST_DAY, day_of(seen_at)).astype(np.int32),
-            ]
-        ),
-        np.concatenate([settled[first], delta, seen_amount]),
-        np.concatenate([np.full(len(first), FIRST_SIGHT), moved_at, np.where(at_first, FIRST_SIGHT, seen_at)]),
+        documents,
+        np.concatenate([settled[first], delta, -amount]),
+        np.where(moments == first_seen[documents], FIRST_SIGHT, moments),
     )
 
 
-def _by_input(document: Places, day: Days, amount: Amounts, moment: Places) -> tuple[Places, Amounts, Places]:
-    """Sum the entries of one document and day, in that order; what sums to 0 is explained and left out."""
+def _explained(linked: Linked) -> tuple[Places, Amounts, Places]:
+    """Return (document, amount, moment) of what allocations explain, from the moment on at which it counted.
+
+    An allocation counts from its own first sight with the amount that it had then, and each move from its own moment
+    on. Where the document at its other end ceased to count, it ended with that.
+    """
+    allocations, history = linked.allocations, linked.history
+    begins, began = microseconds(allocations["first_seen_at"]), microseconds(history["first_seen_at"])
+    ended = linked.allocation_ended
+    return (
+        np.concatenate([linked.allocation_document] * 2 + [linked.history_document] * 2),
+        np.concatenate([linked.allocation_amount + ended, -ended, -linked.history_delta, linked.history_delta]),
+        np.concatenate(
+            [begins, optional_microseconds(allocations["other_ended_at"]), began, microseconds(history["moved_at"])]
+        ),
+    )
+
+
+def _of_same_batch(
+    document: Places, moment: Places, told_document: Places, told_at: Places, window: timedelta
+) -> Places:
+    """Return each moment as that of the nearest input of its document within the window, else as it is.
+
+    The files of one batch lie a little apart; a document is told by at most one of them.
+    """
+    if len(document) == 0 or len(told_document) == 0:
+        return moment
+    moments, rank = np.unique(np.concatenate([told_at, moment]), return_inverse=True)
+    rank = rank.astype(np.int64)
+    told = np.unique(told_document * len(moments) + rank[: len(told_at)])
+    wanted = document * len(moments) + rank[len(told_at) :]
+    after = np.searchsorted(told, wanted)
+    nearest, distance = moment.copy(), np.full(len(moment), window // timedelta(microseconds=1), dtype=np.int64)
+    for place in (after - 1, after):
+        inside = np.clip(place, 0, len(told) - 1)
+        found = moments[told[inside] % len(moments)]
+        apart = np.abs(found - moment)
+        better = (place == inside) & (told[inside] // len(moments) == document) & (apart <= distance)
+        nearest, distance = np.where(better, found, nearest), np.where(better, apart, distance)
+    return nearest
+
+
+def _by_input(document: Places, amount: Amounts, moment: Places) -> Parts:
+    """Sum the entries of one document and moment, in that order; what sums to 0 is explained and left out."""
     if len(document) == 0:
-        return document, amount, moment
-    order = np.lexsort((moment, day, document))
-    document, day, amount, moment = document[order], day[order], amount[order], moment[order]
+        return Parts(document, amount, moment)
+    order = np.lexsort((moment, document))
+    document, amount, moment = document[order], amount[order], moment[order]
     begins: npt.NDArray[np.bool_] = np.ones(len(document), dtype=bool)
-    begins[1:] = (document[1:] != document[:-1]) | (day[1:] != day[:-1])
+    begins[1:] = (document[1:] != document[:-1]) | (moment[1:] != moment[:-1])
     starts = np.flatnonzero(begins)
     total = np.add.reduceat(amount, starts)
     left = total != 0
-    return document[starts][left], total[left], moment[starts][left]
+    return Parts(document[starts][left], total[left], moment[starts][left])
 
 
 def _settle(document: Places, amount: Amounts, moment: Places) -> Parts:

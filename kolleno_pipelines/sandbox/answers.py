@@ -67,7 +67,10 @@ class RollForwardLine:
 
 @dataclass(frozen=True)
 class Difference:
-    """Amount less allocations less stated balance of one document; `opening`: so at first sight, unchanged since."""
+    """Amount less allocations less stated balance of one document.
+
+    `opening`: it is what it was at first sight, and the document may have a past before the first files.
+    """
 
     kind: DocumentKind
     source_id: str
@@ -113,14 +116,19 @@ def bucket_of(days_late: int) -> str:
 
 
 class Answers:
-    """Answers over the books after all events; `today` is the day they speak of unless another is given."""
+    """Answers over the books after all events; `today` is the day they speak of unless another is given.
+
+    What is dated after today counts today: the balances that the source states hold it already.
+    """
 
     def __init__(self, books: Books, today: date) -> None:
         self.books = books
         self.today = today
         self._posted = [each for each in books.documents.values() if not each.voided]
         self._balances = {each.key: books.balance(each) for each in self._posted}
-        self._reductions = {each.key: _reductions(books, each) for each in self._posted}
+        self._reductions = {
+            each.key: [(min(day, today), amount) for day, amount in _reductions(books, each)] for each in self._posted
+        }
         self.currencies = sorted({each.currency for each in self._posted})
 
     @classmethod
@@ -130,7 +138,7 @@ class Answers:
 
     def open_on(self, document: Document, day: date) -> Decimal:
         """Return what was open: the balance now and what reduced it after the day; 0 before the document's date."""
-        if document.voided or document.date_issued > day:
+        if document.voided or min(document.date_issued, self.today) > day:
             return ZERO
         later = (amount for when, amount in self._reductions[document.key] if when > day)
         return sum(later, self._balances[document.key])
@@ -192,7 +200,7 @@ class Answers:
         for document in self._posted:
             amount = document.unexplained_amount
             if amount and not document.balance_is_blank:
-                opening = all(part.opening for part in document.unexplained)
+                opening = amount == document.settled_before and self.books.may_lack_history(document)
                 found.append(Difference(*document.key, document.currency, amount, opening))
         return found
 
@@ -240,11 +248,11 @@ class Answers:
     def _flows(self) -> dict[tuple[date, str], _Flow]:
         flows: dict[tuple[date, str], _Flow] = {}
         for document in self._posted:
-            flow = flows.setdefault((document.date_issued, document.currency), _Flow())
+            flow = flows.setdefault((min(document.date_issued, self.today), document.currency), _Flow())
             flow.add(document.key.kind, document.amount)
             for part in document.unexplained:
                 sign = 1 if document.key.kind == INVOICE else -1
-                day = max(part.day, document.date_issued)
+                day = min(max(part.day, document.date_issued), self.today)
                 flows.setdefault((day, document.currency), _Flow()).unexplained += sign * part.amount
         return flows
 

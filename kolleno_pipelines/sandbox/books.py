@@ -42,11 +42,10 @@ class PairKey(NamedTuple):
 
 @dataclass(slots=True)
 class Unexplained:
-    """A part of a document that no allocation explains and the day it counts from; `opening`: so at first sight."""
+    """A part of a document that no allocation explains and the day it counts from."""
 
     amount: Decimal
     day: date
-    opening: bool
 
 
 @dataclass(slots=True)
@@ -64,6 +63,7 @@ class Document:
     date_paid: date | None
     balance_is_blank: bool
     cells: Mapping[str, str]
+    settled_before: Decimal = ZERO
     unexplained: list[Unexplained] = field(default_factory=list)
     pairs: dict[PairKey, None] = field(default_factory=dict)
     voided: bool = False
@@ -156,6 +156,11 @@ class Books:
         applied = self.allocations[pair].date_applied or payer.date_issued
         return max(applied, payer.date_issued, invoice.date_issued)
 
+    def may_lack_history(self, document: Document) -> bool:
+        """Whether a document may have a past before the first files: told with them, or dated up to their day."""
+        first_day = min(self.version_days.values())
+        return self.version_days[document.batch] == first_day or document.date_issued <= first_day
+
     def _issue(self, event: DocumentIssued, touched: Touched) -> None:
         key = DocumentKey(event.kind, event.source_id)
         document = Document(
@@ -170,10 +175,11 @@ class Books:
             date_paid=event.date_paid,
             balance_is_blank=event.balance_is_blank,
             cells=event.cells,
+            settled_before=event.settled_before,
         )
         if event.settled_before:
             day = max(event.date_paid or event.date_issued, event.date_issued)
-            document.unexplained.append(Unexplained(event.settled_before, day, opening=True))
+            document.unexplained.append(Unexplained(event.settled_before, day))
         self.documents[key] = document
         touched.documents[key] = None
 
@@ -201,9 +207,13 @@ class Books:
 
     def _move(self, event: BalanceMoved, touched: Touched) -> None:
         document = self.documents[DocumentKey(event.kind, event.source_id)]
-        day = max(event.date_paid or self.version_days[event.batch], document.date_issued)
-        document.unexplained.append(Unexplained(event.amount, day, opening=False))
         document.date_paid = event.date_paid or document.date_paid
+        stated = document.date_paid if document.key.kind == INVOICE else None
+        if event.amount > 0:
+            day = max(stated or self.version_days[event.batch], document.date_issued)
+            document.unexplained.append(Unexplained(event.amount, day))
+        else:
+            _take_back(document.unexplained, -event.amount)
         touched.documents[document.key] = None
 
     def _void(self, event: DocumentVoided, touched: Touched) -> None:
@@ -219,3 +229,17 @@ class Books:
             if event.sends_ends:
                 self.allocations[pair].amount = ZERO
                 touched.pairs[pair] = None
+
+
+def _take_back(parts: list[Unexplained], amount: Decimal) -> None:
+    """Take an amount off what is unexplained: the newest part of exactly that size, else the newest parts."""
+    for place in reversed(range(len(parts))):
+        if parts[place].amount == amount:
+            del parts[place]
+            return
+    while amount:
+        taken = min(amount, parts[-1].amount)
+        parts[-1].amount -= taken
+        amount -= taken
+        if not parts[-1].amount:
+            parts.pop()

@@ -18,6 +18,7 @@ from kolleno_pipelines.sandbox.trading import add_contact, credit, issue_invoice
 from kolleno_pipelines.schemas.sftp_tables import TableName
 
 MORNING, EVENING = time(6, 0), time(20, 0)
+_AHEAD = 3
 DEFAULT_FIRST_DAY = date(2026, 1, 1)
 
 # Level-3 and extra columns (`segment`, `sales_rep`) that a batch's files may have; the baseline has the first choice.
@@ -40,7 +41,10 @@ _COLUMN_CHOICES: dict[TableName, tuple[tuple[str, ...], ...]] = {
 
 @dataclass(frozen=True)
 class Plan:
-    """What to build. `days` counts the baseline's day; a late batch comes every sixth day when `late_batches`."""
+    """What to build. `days` counts the baseline's day; a late batch comes every sixth day when `late_batches`.
+
+    With `dated_ahead` each day also issues an invoice that is dated some days later.
+    """
 
     seed: int = 1
     customers: int = 40
@@ -51,6 +55,7 @@ class Plan:
     old_documents: int = 24
     late_batches: bool = True
     mishaps: bool = True
+    dated_ahead: bool = False
 
     def __post_init__(self) -> None:
         if min(self.customers, self.days) < 1 or min(self.invoices_per_day, self.history_days, self.old_documents) < 0:
@@ -85,16 +90,26 @@ class Company:
         old_documents: int = 24,
         late_batches: bool = True,
         mishaps: bool = True,
+        dated_ahead: bool = False,
     ) -> Company:
         """Simulate the company; the same arguments give the same events everywhere."""
         plan = Plan(
-            seed, customers, days, first_day, invoices_per_day, history_days, old_documents, late_batches, mishaps
+            seed,
+            customers,
+            days,
+            first_day,
+            invoices_per_day,
+            history_days,
+            old_documents,
+            late_batches,
+            mishaps,
+            dated_ahead,
         )
         return _Simulation(plan).run()
 
     @property
     def last_day(self) -> date:
-        """The company's today: no document, allocation or batch is later."""
+        """The company's today: no batch is later, and without `dated_ahead` no document and no allocation."""
         return self.plan.last_day
 
     @property
@@ -166,6 +181,8 @@ class _Simulation:
         plan, desk = self.plan, self.desk
         batch = self._open(datetime.combine(today, MORNING, UTC), today)
         trade(desk, batch, today, plan.invoices_per_day)
+        if plan.dated_ahead:
+            issue_invoice(desk, batch, today + timedelta(days=_AHEAD))
         if plan.mishaps:
             happen(desk, batch, today, plan.invoices_per_day)
         self.batches.append(batch.close())

@@ -104,7 +104,10 @@ class AllocationStated:
 
 @dataclass(frozen=True, slots=True)
 class BalanceMoved:
-    """A balance falls by `amount` and no allocation says why (write-off, refund): an unexplained part."""
+    """A balance falls by `amount` and no allocation says why (write-off, refund): an unexplained part.
+
+    Below 0 it rises: a part of what was unexplained is taken back.
+    """
 
     batch: int
     kind: DocumentKind

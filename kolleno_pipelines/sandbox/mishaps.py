@@ -1,7 +1,7 @@
 """What goes out of the ordinary: voids, ended allocations, disputes, corrections, write-offs, lost history. No CSV.
 
-Each mishap picks a record that it suits and does nothing when there is none. A document with an unexplained part is
-left alone afterwards, so that the day of that part is never open to interpretation.
+Each mishap picks a record that it suits and does nothing when there is none. Allocations leave a document with an
+unexplained part alone afterwards, so that the day of that part is never open to interpretation.
 """
 
 from __future__ import annotations
@@ -200,6 +200,22 @@ def refund_credit_note(desk: Desk, batch: OpenBatch, today: date) -> None:
         desk.record(BalanceMoved(batch.number, CREDIT_NOTE, note.key.source_id, balance, None))
 
 
+def move_again(desk: Desk, batch: OpenBatch, today: date) -> None:
+    """A balance that moved unexplained, or was so from the beginning, moves again: further down, or back in part."""
+    del today
+    rng, books = desk.rng, desk.books
+    kind: DocumentKind = rng.choice((INVOICE, INVOICE, INVOICE, CREDIT_NOTE, PAYMENT))
+    document = _older(desk, batch, kind, lambda each: bool(each.unexplained) and not each.balance_is_blank)
+    if document is None:
+        return
+    balance = books.balance(document)
+    down = balance > 0 and rng.random() < 0.5
+    amount = desk.part(balance if down else document.unexplained_amount, document.currency)
+    batch.require(_TABLES[kind], "status")
+    desk.frozen.add(document.key)
+    desk.record(BalanceMoved(batch.number, kind, document.key.source_id, amount if down else -amount, None))
+
+
 def grow(desk: Desk, batch: OpenBatch, today: date) -> None:
     """Win a customer with a contact and a first invoice."""
     customer = open_customer(desk, batch)
@@ -232,6 +248,7 @@ MISHAPS: tuple[Mishap, ...] = (
     write_off_part,
     change_customer,
     void_credit_note,
+    move_again,
 )
 
 

@@ -19,7 +19,10 @@ Change = Callable[[Drop, Row], Row | None]
 
 @dataclass(frozen=True)
 class ExpectedBreak:
-    """One break: its code, the document (and the other one for a pair), and amount - allocations - balance."""
+    """One break: its code, the document (and the other one for a pair), and amount - allocations - balance.
+
+    An `opening` one may come from before the first files: it is listed and asks for nobody.
+    """
 
     code: Code
     kind: DocumentKind
@@ -28,6 +31,7 @@ class ExpectedBreak:
     difference: Decimal | None
     other_kind: str = ""
     other_id: str = ""
+    opening: bool = False
 
 
 @dataclass(frozen=True)
@@ -100,27 +104,54 @@ def _change(company: Company, table: TableName, change: Change) -> tuple[Drop, .
     return tuple(changed)
 
 
-def _mismatch(document: Document, difference: Decimal) -> ExpectedBreak:
-    return ExpectedBreak(Code.BALANCE_ALLOCATION_MISMATCH, *document.key, document.currency, difference)
+def _mismatch(document: Document, difference: Decimal, *, opening: bool = False) -> ExpectedBreak:
+    key = document.key
+    code = Code.BALANCE_ALLOCATION_MISMATCH
+    return ExpectedBreak(code, key.kind, key.source_id, document.currency, difference, opening=opening)
 
 
 def drop_allocation(company: Company) -> Tamper:
     """Leave out a link that joined an older invoice and an older payment or credit note: both differ by its amount."""
-    stories = _Stories(company)
-    for pair, payer, invoice in stories.plain_pairs():
-        allocation = stories.books.allocations[pair]
-        if allocation.batch <= max(payer.batch, invoice.batch):
-            continue
-        table = TableName.PAYMENTS_INVOICES if pair.from_kind == PAYMENT else TableName.CREDIT_NOTES_INVOICES
-        key = f"{pair.from_id}|{pair.to_id}"
-
-        def without(_: Drop, row: Row, table: TableName = table, key: str = key) -> Row | None:
-            return None if row_key(table, row) == key else row
-
-        breaks = frozenset(_mismatch(each, allocation.amount) for each in (payer, invoice))
-        story = f"the link of {pair.from_kind} {pair.from_id} to invoice {pair.to_id} is never sent"
-        return Tamper("drop_allocation", story, _change(company, table, without), breaks)
+    for pair, payer, invoice in (stories := _Stories(company)).plain_pairs():
+        if stories.books.allocations[pair].batch > max(payer.batch, invoice.batch):
+            return _without_link(company, stories, "drop_allocation", pair)
     raise _unsuitable("an allocation between two older documents")
+
+
+def drop_new_allocation(company: Company) -> Tamper:
+    """Leave out a link that came with a document, after the baseline: that document never tied, and is red."""
+    for pair, payer, invoice in (stories := _Stories(company)).plain_pairs():
+        newest = max(payer, invoice, key=lambda each: each.batch)
+        if stories.books.allocations[pair].batch == newest.batch and not stories.books.may_lack_history(newest):
+            return _without_link(company, stories, "drop_new_allocation", pair)
+    raise _unsuitable("an allocation told together with a document of an increment")
+
+
+def drop_baseline_allocation(company: Company) -> Tamper:
+    """Leave out a link of the baseline, told once: nobody can tell it from history that is missing."""
+    for pair, payer, invoice in (stories := _Stories(company)).plain_pairs():
+        table = _table_of(pair)
+        last = stories.last[table, f"{pair.from_id}|{pair.to_id}"]
+        if last == payer.batch == invoice.batch == 0:
+            return _without_link(company, stories, "drop_baseline_allocation", pair, opening=True)
+    raise _unsuitable("an allocation in the baseline")
+
+
+def _table_of(pair: PairKey) -> TableName:
+    return TableName.PAYMENTS_INVOICES if pair.from_kind == PAYMENT else TableName.CREDIT_NOTES_INVOICES
+
+
+def _without_link(company: Company, stories: _Stories, name: str, pair: PairKey, *, opening: bool = False) -> Tamper:
+    table, key = _table_of(pair), f"{pair.from_id}|{pair.to_id}"
+
+    def without(_: Drop, row: Row) -> Row | None:
+        return None if row_key(table, row) == key else row
+
+    ends = (DocumentKey(pair.from_kind, pair.from_id), DocumentKey(INVOICE, pair.to_id))
+    amount = stories.books.allocations[pair].amount
+    breaks = frozenset(_mismatch(stories.books.documents[each], amount, opening=opening) for each in ends)
+    story = f"the link of {pair.from_kind} {pair.from_id} to invoice {pair.to_id} is never sent"
+    return Tamper(name, story, _change(company, table, without), breaks)
 
 
 def change_balance(company: Company) -> Tamper:
@@ -170,9 +201,18 @@ def swap_customer(company: Company) -> Tamper:
 
 def hide_payment(company: Company) -> Tamper:
     """Never send a payment that an increment told: its link waits for it and its invoice is unexplained."""
+    return _hidden(company, "hide_payment", lambda payer, invoice: payer.batch > invoice.batch)
+
+
+def hide_new_payment(company: Company) -> Tamper:
+    """Never send a payment that came together with its invoice, in the baseline too: the waiting link is its trace."""
+    return _hidden(company, "hide_new_payment", lambda payer, invoice: payer.batch == invoice.batch)
+
+
+def _hidden(company: Company, name: str, suits: Callable[[Document, Document], bool]) -> Tamper:
     stories = _Stories(company)
     for pair, payer, invoice in stories.plain_pairs():
-        hidden = pair.from_kind == PAYMENT and payer.batch > invoice.batch and len(payer.pairs) == 1
+        hidden = pair.from_kind == PAYMENT and suits(payer, invoice) and len(payer.pairs) == 1
         if not hidden or stories.books.balance(payer) != 0:
             continue
         source_id = payer.key.source_id
@@ -184,13 +224,14 @@ def hide_payment(company: Company) -> Tamper:
         breaks = frozenset({_mismatch(invoice, stories.books.allocations[pair].amount)})
         drops = _change(company, TableName.PAYMENTS, without)
         story = f"payment {source_id} is never sent, its link to invoice {pair.to_id} is"
-        return Tamper("hide_payment", story, drops, breaks, frozenset({parked}))
-    raise _unsuitable("a payment of an increment for one older invoice")
+        return Tamper(name, story, drops, breaks, frozenset({parked}))
+    raise _unsuitable("a payment for one invoice")
 
 
 def tampers(company: Company) -> tuple[Tamper, ...]:
     """Return one tamper of each kind; ValueError when the company is too small or too short to have one."""
-    return tuple(make(company) for make in (drop_allocation, change_balance, swap_customer, hide_payment))
+    makers = (drop_allocation, drop_new_allocation, drop_baseline_allocation, change_balance, swap_customer)
+    return tuple(make(company) for make in (*makers, hide_payment, hide_new_payment))
 
 
 def _root(books: Books, customer: str) -> str:

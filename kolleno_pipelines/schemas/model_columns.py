@@ -45,6 +45,9 @@ _KEY = _columns("""
 connection text configured account that the record comes from
 source_id text the record's id in its source; with connection the key
 """)
+_FIRST_SEEN = _columns("""
+first_seen_at timestamptz version (time in the file's name) of the first input that told of the record
+""")
 _TRACE = _columns("""
 observed_at timestamptz version (time in the file's name) of the input in which the record last changed
 extra jsonb columns that the contract does not name, as sent
@@ -119,9 +122,10 @@ description text description
 amount_net numeric amount without tax
 amount_tax numeric tax
 """)
+    + _FIRST_SEEN
     + _TRACE,
-    "credit_notes": _KEY + _DOCUMENT + _columns("description text description") + _TRACE,
-    "payments": _KEY + _DOCUMENT + _columns("method text way of payment") + _TRACE,
+    "credit_notes": _KEY + _DOCUMENT + _columns("description text description") + _FIRST_SEEN + _TRACE,
+    "payments": _KEY + _DOCUMENT + _columns("method text way of payment") + _FIRST_SEEN + _TRACE,
     "allocations": _KEY
     + _columns("""
 owner_kind text kind of the document whose set this allocation belongs to
@@ -134,6 +138,7 @@ amount numeric part applied, in the currency of what it settles
 date_applied date when it was applied, as stated
 removed_at timestamptz version in which it ended; empty while it lives
 """)
+    + _FIRST_SEEN
     + _TRACE,
 }
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from datetime import date, datetime
+from dataclasses import dataclass, field
+from datetime import date, datetime, timedelta
 from decimal import Decimal
 from enum import StrEnum
 
@@ -121,11 +121,12 @@ DOCUMENTS = _schema(
     date_issued=_DAY,
     date_due=_DAY,
     date_paid=_DAY,
-    observed_at=MOMENT,
+    first_seen_at=MOMENT,
 )
 
 #: Live allocations of those documents; `source_id` is the document's, `other_*` the document at the other end (null
-#: where it is not known) and its customer's ultimate parent.
+#: where it is not known) and its customer's ultimate parent; `other_ended_at` when that document ceased to count
+#: (null where it counts, or never did); `amount_at` when the amount last moved.
 ALLOCATIONS = _schema(
     source_id=_TEXT,
     other_kind=_TEXT,
@@ -136,11 +137,26 @@ ALLOCATIONS = _schema(
     other_group=_TEXT,
     amount=AMOUNT,
     date_applied=_DAY,
-    observed_at=MOMENT,
+    first_seen_at=MOMENT,
+    amount_at=MOMENT,
+    other_ended_at=MOMENT,
 )
 
 #: Later inputs in which the stated amount - balance of a document changed.
 MOVES = _schema(source_id=_TEXT, moved_at=MOMENT, settled_delta=AMOUNT)
+
+#: Later inputs in which the amount of an allocation of those documents changed, its end included; `source_id` and
+#: `other_*` as in ALLOCATIONS, `first_seen_at` the allocation's own.
+ALLOCATION_MOVES = _schema(
+    source_id=_TEXT,
+    other_kind=_TEXT,
+    other_posting_status=_TEXT,
+    other_currency_iso=_TEXT,
+    other_ended_at=MOMENT,
+    first_seen_at=MOMENT,
+    moved_at=MOMENT,
+    amount_delta=AMOUNT,
+)
 
 #: Allocation rows that wait for a parent, with the document that they would touch.
 PARKED_LINKS = _schema(
@@ -217,6 +233,17 @@ class Break:
 
 
 @dataclass(frozen=True)
+class Horizon:
+    """How far back the inputs of a connection reach, and how far apart the files of one batch may lie.
+
+    `baseline` is the version of its earliest live input; None where there is none: then no history is here.
+    """
+
+    baseline: datetime | None = None
+    batch_window: timedelta = timedelta(minutes=15)
+
+
+@dataclass(frozen=True)
 class LedgerPart:
     """Posted documents of one connection and kind with their live allocations and moves: a chunk, or all of them."""
 
@@ -225,6 +252,8 @@ class LedgerPart:
     documents: pa.Table  # DOCUMENTS
     allocations: pa.Table  # ALLOCATIONS
     moves: pa.Table  # MOVES
+    allocation_moves: pa.Table = field(default_factory=ALLOCATION_MOVES.empty_table)
+    horizon: Horizon = Horizon()
 
 
 @dataclass(frozen=True)
@@ -267,13 +296,17 @@ class CustomerTotal:
 
 @dataclass(frozen=True)
 class StatedTotal:
-    """What the source states that one customer owes; without a currency where the customer has none."""
+    """What the source states that one customer owes; without a currency where the customer has none.
+
+    `currencies` are those of the posted documents of a customer without a currency.
+    """
 
     connection: str
     customer_source_id: str
     currency_iso: str | None
     stated: Decimal
     observed_at: datetime
+    currencies: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -305,6 +338,16 @@ class ControlTotalBreak:
     stated: Decimal
     difference: Decimal
     since: datetime
+
+
+@dataclass(frozen=True)
+class NotComparable:
+    """A customer whose stated balance has no currency and cannot be given one; `currencies` of its documents."""
+
+    connection: str
+    customer_source_id: str
+    stated: Decimal
+    currencies: str
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,28 @@ _FACTS = (
     *("break_id", "connection", "kind", "left_kind", "left_source_id", "right_kind", "right_source_id"),
     *("customer_source_id", "currency_iso", "amount", "cause", "since", "evidence"),
 )
-_PARKABLE = ("contacts", "invoices", "credit_notes", "payments", "payments_invoices", "credit_notes_invoices")
+_DOCUMENT = "r.amount, r.currency_iso, r.customer_id"
+
+
+def _link(paying: str) -> str:
+    """Amount, currency and customer of a link: the amount is in the invoice's currency, known only with the invoice."""
+    invoice, payer = (
+        f"(SELECT d.{{}} FROM receivables.{table} d WHERE d.source_id = r.{key} AND d.connection = p.connection)"
+        for table, key in (("invoices", "invoice_id"), (f"{paying}s", f"{paying}_id"))
+    )
+    customer = "customer_source_id"
+    return f"r.amount, {invoice.format('currency_iso')}, COALESCE({invoice.format(customer)}, {payer.format(customer)})"
+
+
+#: Tables whose rows may wait: amount, currency and customer of a row.
+_PARKABLE = {
+    "contacts": "NULL::numeric, NULL, r.customer_id",
+    "invoices": _DOCUMENT,
+    "credit_notes": _DOCUMENT,
+    "payments": _DOCUMENT,
+    "payments_invoices": _link("payment"),
+    "credit_notes_invoices": _link("credit_note"),
+}
 
 
 @dataclass(frozen=True)
@@ -31,6 +52,8 @@ class ParkedRow:
     parent_id: str
     parent_is_parked: bool
     amount: Decimal | None
+    currency_iso: str | None
+    customer_source_id: str | None
     file: str
     line: int
     since: datetime
@@ -49,22 +72,23 @@ class KnownBreak:
 
 
 def parked_rows(conn: psycopg.Connection[Any], connection: str) -> list[ParkedRow]:
-    """Return every parked record with the parent that it waits for, one entry per pair."""
+    """Return every record whose newest row waits, with the parent that it waits for, one entry per pair."""
     found: list[ParkedRow] = []
-    for table in _PARKABLE:
-        amount = "NULL::numeric" if table == "contacts" else "r.amount"
+    for table, columns in _PARKABLE.items():
         rows = conn.execute(
             f"""
-SELECT DISTINCT ON (p.source_id, p.parent_table, p.parent_id)
-       p.table_name, p.source_id, p.code, p.parent_table, p.parent_id,
-       EXISTS (SELECT FROM sftp_csv.parked_rows q WHERE q.connection = p.connection
+SELECT p.table_name, p.source_id, p.code, p.parent_table, p.parent_id,
+       EXISTS (SELECT FROM sftp_csv.waiting_rows q WHERE q.connection = p.connection
                AND q.table_name = p.parent_table AND q.source_id = p.parent_id),
-       {amount}, f.name, p.line, min(f.name_time) OVER (PARTITION BY p.source_id, p.parent_table, p.parent_id)
-FROM sftp_csv.parked_rows p
+       {columns}, f.name, p.line,
+       (SELECT min(g.name_time) FROM sftp_csv.parked_rows o JOIN raw.files g ON g.id = o.file_id
+        WHERE o.connection = p.connection AND o.table_name = p.table_name AND o.source_id = p.source_id
+          AND o.parent_table = p.parent_table AND o.parent_id = p.parent_id)
+FROM sftp_csv.waiting_rows p
 JOIN raw.files f ON f.id = p.file_id
 LEFT JOIN sftp_csv.{table} r ON r.file_id = p.file_id AND r.line = p.line
 WHERE p.connection = %s AND p.table_name = %s
-ORDER BY p.source_id, p.parent_table, p.parent_id, f.name_time DESC, f.fix DESC, f.receipt DESC, p.line DESC""",
+ORDER BY p.source_id, p.parent_table, p.parent_id""",
             (connection, table),
         )
         found += [ParkedRow(*row) for row in rows]
@@ -135,23 +159,31 @@ _LAST_DECISIONS = """
  FROM reconciliation.difference_decisions ORDER BY break_id, id DESC)"""
 
 _KNOWN = f"""
-SELECT p.break_id, d.status, p.amount, COALESCE(l.decision = 'accept', false), l.amount, l.until
+SELECT p.break_id, COALESCE(d.status, CASE WHEN l.decision = 'reopen' THEN 'reopened' END), p.amount,
+       COALESCE(l.decision = 'accept', false), l.amount, l.until
 FROM present_breaks p
 LEFT JOIN reconciliation.differences d ON d.break_id = p.break_id
 LEFT JOIN {_LAST_DECISIONS} l ON l.break_id = p.break_id
-WHERE d.status IN ('accepted', 'resolved') OR l.decision = 'accept'"""
+WHERE d.status IN ('accepted', 'resolved') OR l.decision = 'accept' OR d.break_id IS NULL AND l.decision = 'reopen'"""
 
-_NEW = ", ".join(f"p.{fact}" for fact in _FACTS)
 _OLD = ", ".join(f"d.{fact}" for fact in _FACTS)
 _DECIDED = "accepted_by, why, until, accepted_amount, accepted_at"
+#: Breaks that leave no trace of their own version: `since` stays while the amount does.
+_UNDATED = "('control_total', 'hierarchy_cycle')"
+_SINCE = (
+    f"CASE WHEN p.kind IN {_UNDATED} AND d.status <> 'resolved' AND d.amount IS NOT DISTINCT FROM p.amount"
+    " THEN LEAST(d.since, p.since) ELSE p.since END"
+)
+_NEW = ", ".join(_SINCE if fact == "since" else f"p.{fact}" for fact in _FACTS)
 _WRITE = f"""
 INSERT INTO reconciliation.differences AS t ({", ".join(_FACTS)}, status, {_DECIDED})
 SELECT {_NEW}, COALESCE(n.status, d.status, 'open'),
-       l.decided_by, l.why, l.until, l.amount, l.decided_at
+       a.decided_by, l.why, a.until, a.amount, a.decided_at
 FROM present_breaks p
 LEFT JOIN reconciliation.differences d ON d.break_id = p.break_id
 LEFT JOIN next_statuses n ON n.break_id = p.break_id
-LEFT JOIN {_LAST_DECISIONS} l ON l.break_id = p.break_id AND l.decision = 'accept'
+LEFT JOIN {_LAST_DECISIONS} l ON l.break_id = p.break_id
+LEFT JOIN {_LAST_DECISIONS} a ON a.break_id = p.break_id AND a.decision = 'accept'
 WHERE d.break_id IS NULL OR d.resolved_on IS NOT NULL
    OR (d.status, {_OLD}) IS DISTINCT FROM (COALESCE(n.status, d.status, 'open'), {_NEW})
 ON CONFLICT (break_id) DO UPDATE SET
@@ -171,8 +203,10 @@ def decide(
 ) -> str | None:
     """Note an operator's decision about a break and give it its new status; returns the status before, None: unknown.
 
-    Nothing is noted unless the status before is `among` those given.
+    Nothing is noted unless the status before is `among` those given. What it writes is locked first, in the order in
+    which a run locks it: the two wait for each other, and never crosswise.
     """
+    conn.execute("LOCK TABLE reconciliation.differences, reconciliation.difference_decisions IN ROW EXCLUSIVE MODE")
     row = conn.execute(
         "SELECT status, amount FROM reconciliation.differences WHERE break_id = %s FOR UPDATE", (break_id,)
     ).fetchone()
@@ -191,5 +225,9 @@ def decide(
             (by, why, until, break_id),
         )
     else:
-        conn.execute("UPDATE reconciliation.differences SET status = 'reopened' WHERE break_id = %s", (break_id,))
+        conn.execute(
+            "UPDATE reconciliation.differences SET status = 'reopened', accepted_by = NULL, why = %s, until = NULL,"
+            " accepted_amount = NULL, accepted_at = NULL WHERE break_id = %s",
+            (why, break_id),
+        )
     return before

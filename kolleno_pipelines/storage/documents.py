@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime, timedelta
 from itertools import pairwise
 from typing import Any
 
@@ -12,6 +13,7 @@ import pyarrow as pa
 import pyarrow.csv
 
 from kolleno_pipelines.schemas.results import (
+    ALLOCATION_MOVES,
     ALLOCATIONS,
     DOCUMENTS,
     MOVES,
@@ -19,11 +21,13 @@ from kolleno_pipelines.schemas.results import (
     UNAPPLIED_ITEMS,
     CustomerTotal,
     DocumentKind,
+    Horizon,
     LedgerPart,
     StatedTotal,
 )
 
 CHUNK = 250_000
+BATCH_WINDOW = Horizon().batch_window
 _csv: Any = pyarrow.csv
 
 _TABLES = {
@@ -39,6 +43,7 @@ def ledger_parts(
     connection: str,
     kinds: tuple[DocumentKind, ...] = tuple(DocumentKind),
     *,
+    batch_window: timedelta = BATCH_WINDOW,
     with_groups: bool = False,
     chunk: int = CHUNK,
 ) -> Iterator[LedgerPart]:
@@ -46,6 +51,7 @@ def ledger_parts(
 
     The ultimate parents of customers are null unless asked for. All chunks agree only in a REPEATABLE READ transaction.
     """
+    horizon = Horizon(_baseline(conn, connection), batch_window)
     for kind in kinds:
         for after, upto in _ranges(conn, connection, kind, chunk):
             bounds = {"connection": connection, "kind": kind.value, "after": after, "upto": upto}
@@ -55,7 +61,17 @@ def ledger_parts(
                 read_table(conn, _documents(kind, with_groups=with_groups), bounds, DOCUMENTS),
                 read_table(conn, _allocations(kind, with_groups=with_groups), bounds, ALLOCATIONS),
                 read_table(conn, _MOVES, bounds, MOVES),
+                read_table(conn, _allocation_moves(kind), bounds, ALLOCATION_MOVES),
+                horizon,
             )
+
+
+def _baseline(conn: psycopg.Connection[Any], connection: str) -> datetime | None:
+    """Return the version of the earliest live input of a connection."""
+    row = conn.execute(
+        "SELECT min(name_time) FROM raw.files WHERE connection = %s AND is_loaded", (connection,)
+    ).fetchone()
+    return row[0] if row else None
 
 
 def parked_links(conn: psycopg.Connection[Any], connection: str, kind: DocumentKind) -> pa.Table:
@@ -67,7 +83,7 @@ def parked_links(conn: psycopg.Connection[Any], connection: str, kind: DocumentK
 SELECT l.{document}, l.amount, f.name, p.line, p.code, p.parent_table, p.parent_id,
        EXISTS (SELECT FROM sftp_csv.parked_rows q WHERE q.connection = p.connection
                AND q.table_name = p.parent_table AND q.source_id = p.parent_id)
-FROM sftp_csv.parked_rows p
+FROM sftp_csv.waiting_rows p
 JOIN sftp_csv.{_LINKS[one]} l ON l.file_id = p.file_id AND l.line = p.line
 JOIN raw.files f ON f.id = p.file_id
 WHERE p.connection = %(connection)s AND p.table_name = '{_LINKS[one]}' AND l.amount <> 0"""
@@ -120,12 +136,45 @@ def currencies(conn: psycopg.Connection[Any], connection: str) -> list[str]:
 
 def stated_totals(conn: psycopg.Connection[Any], connection: str) -> list[StatedTotal]:
     """Return what the source states its customers owe, where it does."""
-    rows = conn.execute(
-        "SELECT source_id, balance_currency_iso, balance_stated, observed_at FROM receivables.customers"
-        " WHERE connection = %s AND balance_stated IS NOT NULL ORDER BY source_id",
-        (connection,),
+    union = " UNION ALL ".join(
+        f"SELECT customer_source_id, currency_iso FROM {table}"
+        " WHERE connection = %(connection)s AND posting_status = 'posted'"
+        for table in _TABLES.values()
     )
-    return [StatedTotal(connection, *row) for row in rows]
+    rows = conn.execute(
+        f"""
+WITH stated AS (
+    SELECT source_id, balance_currency_iso, balance_stated, observed_at FROM receivables.customers
+    WHERE connection = %(connection)s AND balance_stated IS NOT NULL
+), used AS (
+    SELECT d.customer_source_id, array_agg(DISTINCT d.currency_iso ORDER BY d.currency_iso) AS currencies
+    FROM ({union}) d JOIN stated s ON s.source_id = d.customer_source_id AND s.balance_currency_iso IS NULL GROUP BY 1
+)
+SELECT s.*, COALESCE(u.currencies, '{{}}') FROM stated s LEFT JOIN used u ON u.customer_source_id = s.source_id
+ORDER BY s.source_id""",
+        {"connection": connection},
+    )
+    return [
+        StatedTotal(connection, customer, currency, stated, seen, tuple(used))
+        for customer, currency, stated, seen, used in rows
+    ]
+
+
+def last_moves(
+    conn: psycopg.Connection[Any], connection: str, customers: Sequence[str]
+) -> dict[tuple[str, str], datetime]:
+    """Return by customer and currency the version at which a document of theirs was first told or its balance moved."""
+    union = " UNION ALL ".join(
+        f"SELECT d.customer_source_id, d.currency_iso, GREATEST(d.first_seen_at, m.moved_at) AS moved_at FROM {table} d"
+        " LEFT JOIN receivables.balance_moves m USING (source_id, kind, connection)"
+        " WHERE d.connection = %(connection)s AND d.customer_source_id = ANY(%(customers)s)"
+        for table in _TABLES.values()
+    )
+    rows = conn.execute(
+        f"SELECT customer_source_id, currency_iso, max(moved_at) FROM ({union}) d GROUP BY 1, 2",
+        {"connection": connection, "customers": list(customers)},
+    )
+    return {(row[0], row[1]): row[2] for row in rows}
 
 
 def parents(conn: psycopg.Connection[Any], connection: str) -> tuple[dict[str, str], dict[str, Any]]:
@@ -189,28 +238,52 @@ def _documents(kind: DocumentKind, *, with_groups: bool) -> str:
     group, customers = _group("d") if with_groups else ("NULL", "")
     return f"""
 SELECT d.source_id, d.customer_source_id, {group}, d.currency_iso, d.amount, COALESCE(d.balance, 0), d.balance_source,
-       d.status_stated, d.date_issued, d.date_due, d.date_paid, d.observed_at
+       d.status_stated, d.date_issued, d.date_due, d.date_paid, d.first_seen_at
 FROM {_TABLES[kind]} d{customers}
 WHERE d.connection = %(connection)s AND d.posting_status = 'posted' AND {_within("d.source_id")}"""
 
 
-def _allocations(kind: DocumentKind, *, with_groups: bool) -> str:
+def _ends(kind: DocumentKind) -> tuple[str, str, str]:
+    """Names of a document's own end of an allocation and of the other one, and the documents there."""
     own, other = ("to", "from") if kind is DocumentKind.INVOICE else ("from", "to")
     others = [one for one in DocumentKind if (one is DocumentKind.INVOICE) != (kind is DocumentKind.INVOICE)]
     union = " UNION ALL ".join(
         f"SELECT '{one.value}' AS kind, source_id, connection, posting_status, date_issued, currency_iso,"
-        f" customer_source_id FROM {_TABLES[one]}"
+        " customer_source_id, CASE WHEN posting_status <> 'posted' AND observed_at > first_seen_at THEN observed_at END"
+        f" AS ended_at FROM {_TABLES[one]}"
         for one in others
     )
+    joined = (
+        f"LEFT JOIN ({union}) o\n"
+        f"    ON o.kind = a.{other}_kind AND o.source_id = a.{other}_source_id AND o.connection = a.connection"
+    )
+    return own, other, joined
+
+
+def _allocations(kind: DocumentKind, *, with_groups: bool) -> str:
+    own, other, joined = _ends(kind)
     group, customers = _group("o") if with_groups else ("NULL", "")
     return f"""
 SELECT a.{own}_source_id, a.{other}_kind, a.{other}_source_id, o.posting_status, o.date_issued, o.currency_iso,
-       {group}, a.amount, a.date_applied, a.observed_at
+       {group}, a.amount, a.date_applied, a.first_seen_at, COALESCE(m.moved_at, a.first_seen_at), o.ended_at
 FROM receivables.allocations a
-LEFT JOIN ({union}) o
-    ON o.kind = a.{other}_kind AND o.source_id = a.{other}_source_id AND o.connection = a.connection{customers}
+LEFT JOIN (SELECT source_id, from_kind, connection, max(moved_at) AS moved_at FROM receivables.allocation_moves
+           GROUP BY 1, 2, 3) m USING (source_id, from_kind, connection)
+{joined}{customers}
 WHERE a.connection = %(connection)s AND a.{own}_kind = %(kind)s AND a.removed_at IS NULL
   AND {_within(f"a.{own}_source_id")}"""
+
+
+def _allocation_moves(kind: DocumentKind) -> str:
+    """Moves of all allocations of the documents, also of those that ended."""
+    own, other, joined = _ends(kind)
+    return f"""
+SELECT a.{own}_source_id, a.{other}_kind, o.posting_status, o.currency_iso, o.ended_at, a.first_seen_at, m.moved_at,
+       m.amount_delta
+FROM receivables.allocation_moves m
+JOIN receivables.allocations a USING (source_id, from_kind, connection)
+{joined}
+WHERE a.connection = %(connection)s AND a.{own}_kind = %(kind)s AND {_within(f"a.{own}_source_id")}"""
 
 
 def _group(alias: str) -> tuple[str, str]:

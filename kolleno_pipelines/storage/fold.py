@@ -157,8 +157,7 @@ class _Fold:
 
     def _apply_late(self, spec: FoldSpec) -> None:
         changes = self.report.entities[spec.entity]
-        if spec.kind:
-            fold_apply.replace_moves(self.execute, spec.kind)
+        fold_apply.replace_moves(self.execute, spec)
         gone = fold_apply.delete_gone(self.execute, spec)
         self.gone.setdefault(spec.entity, []).extend(gone)
         fields = fold_apply.audit(self.execute, spec)
@@ -212,8 +211,7 @@ class _Fold:
     def _apply_newer(self, spec: FoldSpec, changes: Changes) -> None:
         if self.count("SELECT count(*) FROM (SELECT FROM fold_state LIMIT 1) one") == 0:
             return
-        if spec.kind:
-            fold_apply.add_moves(self.execute, spec)
+        fold_apply.add_moves(self.execute, spec)
         fields = fold_apply.audit(self.execute, spec)
         changed = fold_apply.update_changed(self.execute, spec)
         changes.add(Changes(fold_apply.insert_state(self.execute, spec), changed, 0, fields))
@@ -284,7 +282,7 @@ def fold(conn: psycopg.Connection[Any], connection: str, *, run_id: str | None =
         " AND status = 'failed' AND NOT is_folded AND folded_at IS NOT NULL"
     )
     work.report.files = len(pending)
-    work.report.parked = work.count("SELECT count(*) FROM sftp_csv.parked_rows WHERE connection = %(connection)s")
+    work.report.parked = work.count("SELECT count(*) FROM sftp_csv.waiting_rows WHERE connection = %(connection)s")
     return work.report
 
 

@@ -4,6 +4,7 @@ Everything works on the temp tables of fold.py (`fold_state`, `late_ids`, `late_
 """
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import psycopg
@@ -27,7 +28,8 @@ def _state_columns(spec: FoldSpec) -> list[str]:
 
 def _written_columns(spec: FoldSpec) -> list[str]:
     removed = ["removed_at"] if spec.link_kind else []
-    return [*_state_columns(spec), *removed, "observed_at", "origin"]
+    first_seen = ["first_seen_at"] if spec.keeps_first_seen else []
+    return [*_state_columns(spec), *removed, *first_seen, "observed_at", "origin"]
 
 
 def _join(spec: FoldSpec) -> str:
@@ -56,9 +58,10 @@ def update_changed(execute: Execute, spec: FoldSpec) -> int:
     differs = f"({_tuple('r', content)}) IS DISTINCT FROM ({_tuple('n', content)})"
     row = execute(f"SELECT count(*) FROM fold_state n JOIN {spec.table} r ON {_join(spec)} WHERE {differs}").fetchone()
     sets = ", ".join(f"{name} = n.{name}" for name in written)
+    versioned = [*content, *(name for name in written if name in {"first_seen_at", "observed_at"})]
     execute(
         f"UPDATE {spec.table} r SET {sets}, loaded_at = now() FROM fold_state n WHERE {_join(spec)}"
-        f" AND ({_tuple('r', [*content, 'observed_at'])}) IS DISTINCT FROM ({_tuple('n', [*content, 'observed_at'])})"
+        f" AND ({_tuple('r', versioned)}) IS DISTINCT FROM ({_tuple('n', versioned)})"
     )
     return int(row[0]) if row else 0
 
@@ -102,39 +105,71 @@ def delete_gone(execute: Execute, spec: FoldSpec) -> list[str]:
     return [row[0] for row in rows]
 
 
+@dataclass(frozen=True)
+class _Moves:
+    """Where the moves of an entity are kept, and what moves: over `n` and `r` (fast path), over `late_steps`."""
+
+    table: str
+    kind_column: str
+    kind: str
+    delta_column: str
+    value: str
+    condition: str
+    step: str
+
+
+def _moves_of(spec: FoldSpec) -> _Moves | None:
+    if spec.kind:
+        stated = "n.balance_source = 'stated' AND r.balance_source = 'stated'"
+        value = "({0}.amount - {0}.balance)"
+        return _Moves("balance_moves", "kind", spec.kind, "settled_delta", value, stated, "settled")
+    if spec.link_kind:
+        step = "(st ->> 'amount')::numeric"
+        return _Moves("allocation_moves", "from_kind", spec.link_kind, "amount_delta", "{0}.amount", "true", step)
+    return None
+
+
 def add_moves(execute: Execute, spec: FoldSpec) -> None:
-    """Record by how much `amount - balance` moves with the states about to be written (fast path)."""
+    """Record by how much `amount - balance`, or an allocation's amount, moves with the states to be written (fast)."""
+    moves = _moves_of(spec)
+    if moves is None:
+        return
+    new, old = moves.value.format("n"), moves.value.format("r")
     execute(
-        "INSERT INTO receivables.balance_moves (connection, kind, source_id, moved_at, settled_delta)"
-        " SELECT %(connection)s, %(kind)s, n.source_id, n.observed_at,"
-        " (n.amount - n.balance) - (r.amount - r.balance)"
-        f" FROM fold_state n JOIN {spec.table} r ON {_join(spec)}"
-        " WHERE n.balance_source = 'stated' AND r.balance_source = 'stated'"
-        " AND n.amount - n.balance <> r.amount - r.balance"
-        " ON CONFLICT (source_id, kind, connection, moved_at) DO UPDATE"
-        " SET settled_delta = balance_moves.settled_delta + excluded.settled_delta",
-        kind=spec.kind,
+        f"INSERT INTO receivables.{moves.table} (connection, {moves.kind_column}, source_id, moved_at,"
+        f" {moves.delta_column}) SELECT %(connection)s, %(kind)s, n.source_id, n.observed_at, {new} - {old}"
+        f" FROM fold_state n JOIN {spec.table} r ON {_join(spec)} WHERE {moves.condition} AND {new} <> {old}"
+        f" ON CONFLICT (source_id, {moves.kind_column}, connection, moved_at) DO UPDATE"
+        f" SET {moves.delta_column} = {moves.table}.{moves.delta_column} + excluded.{moves.delta_column},"
+        " loaded_at = now()",
+        kind=moves.kind,
     )
 
 
-def replace_moves(execute: Execute, kind: str) -> None:
-    """Make the balance moves of `late_ids` those of `late_steps`; rows already right are not touched."""
+def replace_moves(execute: Execute, spec: FoldSpec) -> None:
+    """Make the moves of `late_ids` those of `late_steps`; rows already right are not touched."""
+    moves = _moves_of(spec)
+    if moves is None:
+        return
     execute("DROP TABLE IF EXISTS late_moves")
     execute(
         "CREATE TEMP TABLE late_moves ON COMMIT DROP AS SELECT source_id, name_time AS moved_at, sum(delta) AS delta"
-        " FROM (SELECT source_id, name_time, settled - lag(settled) OVER (PARTITION BY source_id ORDER BY version)"
-        " AS delta FROM late_steps) d WHERE delta <> 0 GROUP BY source_id, name_time"
+        f" FROM (SELECT source_id, name_time, {moves.step} - lag({moves.step})"
+        " OVER (PARTITION BY source_id ORDER BY version) AS delta FROM late_steps) d"
+        " WHERE delta <> 0 GROUP BY source_id, name_time"
     )
     execute(
-        "DELETE FROM receivables.balance_moves m USING late_ids l WHERE m.source_id = l.source_id"
-        " AND m.kind = %(kind)s AND m.connection = %(connection)s AND NOT EXISTS (SELECT FROM late_moves n"
-        " WHERE n.source_id = m.source_id AND n.moved_at = m.moved_at AND n.delta = m.settled_delta)",
-        kind=kind,
+        f"DELETE FROM receivables.{moves.table} m USING late_ids l WHERE m.source_id = l.source_id"
+        f" AND m.{moves.kind_column} = %(kind)s AND m.connection = %(connection)s AND NOT EXISTS (SELECT"
+        " FROM late_moves n WHERE n.source_id = m.source_id AND n.moved_at = m.moved_at"
+        f" AND n.delta = m.{moves.delta_column})",
+        kind=moves.kind,
     )
     execute(
-        "INSERT INTO receivables.balance_moves (connection, kind, source_id, moved_at, settled_delta)"
-        " SELECT %(connection)s, %(kind)s, source_id, moved_at, delta FROM late_moves ON CONFLICT DO NOTHING",
-        kind=kind,
+        f"INSERT INTO receivables.{moves.table} (connection, {moves.kind_column}, source_id, moved_at,"
+        f" {moves.delta_column}) SELECT %(connection)s, %(kind)s, source_id, moved_at, delta FROM late_moves"
+        " ON CONFLICT DO NOTHING",
+        kind=moves.kind,
     )
 
 
@@ -166,14 +201,17 @@ def refresh_groups(execute: Execute) -> None:
 
 
 def derive_balances(execute: Execute) -> None:
-    """Set the balance of payments that state none to amount less what is allocated to posted invoices (facts 5.5)."""
+    """Set the balance of payments that state none to amount less what is allocated to posted invoices (facts 5.5).
+
+    An allocation's amount is in the invoice's currency: one to another currency takes off nothing, as in rules.
+    """
     execute(
         f"""
         UPDATE receivables.payments p SET balance = d.balance, settlement = {_SETTLEMENT},
                balance_open = CASE WHEN p.posting_status = 'posted' THEN d.balance ELSE 0 END
         FROM (
-            SELECT p.source_id, p.amount - COALESCE(sum(a.amount) FILTER (WHERE i.posting_status = 'posted'), 0)
-                   AS balance
+            SELECT p.source_id, p.amount - COALESCE(sum(a.amount) FILTER (WHERE i.posting_status = 'posted'
+                   AND i.currency_iso = p.currency_iso), 0) AS balance
             FROM receivables.payments p
             LEFT JOIN receivables.allocations a ON a.from_source_id = p.source_id AND a.from_kind = 'payment'
                  AND a.connection = p.connection AND a.removed_at IS NULL

@@ -47,6 +47,11 @@ class FoldSpec:
         return f"receivables.{self.entity}"
 
     @property
+    def keeps_first_seen(self) -> bool:
+        """Whether the version at which a record was first told is kept: of documents and allocations."""
+        return self.kind is not None or self.link_kind is not None
+
+    @property
     def scope(self) -> str:
         """SQL condition on `r` beside the key, for tables that hold several kinds."""
         return f"r.from_kind = '{self.link_kind}'" if self.link_kind else "true"

@@ -108,10 +108,12 @@ def insert_new(spec: FoldSpec, present: Collection[str], *, skip_ids: bool, orph
     parents = "".join(f"\n  AND {condition}" for condition in conditions)
     group = ", group_source_id" if spec.entity == "customers" else ""
     removed = ", removed_at" if spec.link_kind else ""
+    first_seen = ", first_seen_at" if spec.keeps_first_seen else ""
     return f"""
-INSERT INTO {spec.table} (connection, source_id, {names}{group}{removed}, observed_at, origin)
+INSERT INTO {spec.table} (connection, source_id, {names}{group}{removed}{first_seen}, observed_at, origin)
 SELECT %(connection)s, s.source_id, {", ".join(columns.values())}{", s.source_id" if group else ""}
-       {", CASE WHEN s.amount = 0 THEN %(version_at)s::timestamptz END" if removed else ""},
+       {", CASE WHEN s.amount = 0 THEN %(version_at)s::timestamptz END" if removed else ""}
+       {", %(version_at)s::timestamptz" if first_seen else ""},
        %(version_at)s::timestamptz, %(origin)s::text || s.line
 FROM sftp_csv.{spec.source.name} s
 LEFT JOIN {spec.table} r ON r.source_id = s.source_id AND r.connection = %(connection)s AND {spec.scope}
@@ -127,8 +129,10 @@ def select_differing(spec: FoldSpec, present: Collection[str], *, skip_ids: bool
     old_tuple = ", ".join(f"r.{name}" for name in spoken)
     new_tuple = ", ".join(columns[name] for name in spoken)
     removed = ", CASE WHEN s.amount = 0 THEN %(version_at)s::timestamptz END AS removed_at" if spec.link_kind else ""
+    first_seen = ", COALESCE(r.first_seen_at, %(version_at)s::timestamptz) AS first_seen_at"
     return f"""
-SELECT s.source_id, {new}{removed}, %(version_at)s::timestamptz AS observed_at, %(origin)s::text || s.line AS origin
+SELECT s.source_id, {new}{removed}{first_seen if spec.keeps_first_seen else ""},
+       %(version_at)s::timestamptz AS observed_at, %(origin)s::text || s.line AS origin
 FROM sftp_csv.{spec.source.name} s
 LEFT JOIN {spec.table} r ON r.source_id = s.source_id AND r.connection = %(connection)s AND {spec.scope}
 WHERE s.file_id = %(file_id)s AND (r.source_id IS NULL OR ({old_tuple}) IS DISTINCT FROM ({new_tuple}))
@@ -177,9 +181,10 @@ def select_folded(spec: FoldSpec) -> str:
     others = _literals([field for field in spec.source.fields if field not in _used_fields(spec)])
     content = f"st - ARRAY[{others}]::text[]" + (" || jsonb_build_object('extra', xt)" if spec.keeps_extra else "")
     return f"""
-SELECT s.source_id, {new}, s.observed_at, s.origin
+SELECT s.source_id, {new}, s.first_seen_at, s.observed_at, s.origin
 FROM (
     SELECT DISTINCT ON (source_id) source_id, st, xt,
+           min(name_time) OVER (PARTITION BY source_id) AS first_seen_at,
            first_value(name_time) OVER newest_change AS observed_at,
            first_value(origin) OVER newest_change AS origin
     FROM (

@@ -50,30 +50,57 @@ class EntityTotal:
     balance_open: Decimal | None
 
 
-#: Rejected rows that are looked into, the newest: each costs a search for its record in later files.
+#: Rejected rows of each CSV table that are looked into, the newest: each costs a search for its record in later files.
 LOOKED_INTO = 1_000
 
-# A row counts as made good when a later file of its record was loaded, or a fix file of its own file. Rows past the
-# connection's retention do not count: the later files that may have made them good are pruned with them.
-_OPEN_REJECTS = """
-WITH kept AS (
-    SELECT f.id AS file_id, f.name, f.type, f.name_time, f.fix, f.receipt, r.line, r.codes, r.findings,
-        NULLIF(r.cells[array_position(f.header, 'id')], '') AS own_id,
-        r.cells[array_position(f.header, replace(f.type, 's_invoices', '_id'))] || '|'
-            || r.cells[array_position(f.header, 'invoice_id')] AS pair
+# A row is known by its record, unless its key cells are at fault themselves. It counts as made good when a later file
+# told of its record; a nameless one when a fix file of its file brought a row that is none of the named ones. Rows past
+# the connection's retention do not count: the later files that may have made them good are pruned with them.
+_OPEN_REJECTS = r"""
+WITH newest AS (
+    SELECT f.id AS file_id, f.name, f.type, f.name_time, f.fix, f.receipt, f.header,
+        r.line, r.cells, r.codes, r.findings,
+        replace(f.type, 's_invoices', '_id') AS payer,
+        row_number() OVER (PARTITION BY f.type ORDER BY f.name_time DESC, f.fix DESC, f.name, r.line) AS place
     FROM sftp_csv.rejected_rows r JOIN raw.files f ON f.id = r.file_id
     WHERE f.connection = %(connection)s AND f.status NOT IN ('replaced', 'skipped') AND NOT f.is_pruned
-        AND NOT EXISTS (SELECT FROM raw.files x WHERE x.connection = f.connection AND x.type = f.type
-            AND x.name_time = f.name_time AND x.fix > f.fix AND x.is_loaded)
-    ORDER BY f.name_time DESC, f.name, r.line LIMIT %(limit)s
+), kept AS (
+    SELECT *, NULLIF(cells[array_position(header, 'id')], '') AS own_id,
+        {escaped_payer} || '|' || {escaped_invoice} AS pair,
+        EXISTS (SELECT FROM jsonb_array_elements(findings) e WHERE e ->> 'code' <> 'duplicate_id'
+            AND e ->> 'column' IN ('id', CASE WHEN type LIKE '%%s_invoices' THEN payer END,
+                                   CASE WHEN type LIKE '%%s_invoices' THEN 'invoice_id' END)) AS is_nameless
+    FROM newest WHERE place <= %(limit)s
 ), keyed AS (
-    SELECT *, CASE WHEN type LIKE '%%s_invoices' THEN COALESCE(own_id, pair) ELSE own_id END AS source_id FROM kept
+    SELECT *, CASE WHEN is_nameless THEN NULL WHEN type LIKE '%%s_invoices' THEN COALESCE(own_id, pair)
+                   ELSE own_id END AS source_id
+    FROM kept
+), numbered AS (
+    SELECT *, row_number() OVER (PARTITION BY file_id, source_id IS NULL ORDER BY line) AS number FROM keyed
+), spare AS (
+    SELECT k.file_id, count(*) AS rows
+    FROM (SELECT DISTINCT file_id, type, name_time, fix FROM keyed WHERE source_id IS NULL) k
+    JOIN raw.files x ON x.connection = %(connection)s AND x.type = k.type AND x.name_time = k.name_time
+        AND x.fix > k.fix AND x.is_loaded
+    JOIN LATERAL ({brought}) a ON true
+    WHERE a.source_id IS NULL OR NOT EXISTS (SELECT FROM keyed q WHERE q.type = k.type AND q.name_time = k.name_time
+        AND q.fix < x.fix AND q.source_id = a.source_id)
+    GROUP BY 1
 )
 SELECT name AS file, type AS table, line, codes,
     ARRAY(SELECT e ->> 'message' FROM jsonb_array_elements(findings) e) AS reasons
-FROM keyed k WHERE source_id IS NULL OR NOT EXISTS ({made_good})
+FROM numbered k LEFT JOIN spare s USING (file_id)
+WHERE CASE WHEN source_id IS NULL THEN number > COALESCE(s.rows, 0)
+           ELSE NOT EXISTS ({made_good}) AND NOT EXISTS (
+               SELECT FROM keyed q WHERE q.type = k.type AND q.name_time = k.name_time AND q.fix > k.fix
+                   AND q.source_id = k.source_id) END
 ORDER BY name_time DESC, name, line
 """
+
+
+def _escaped(column: str) -> str:
+    """SQL of a cell as it stands in the key of a pair (connectors/sftp/rows.py)."""
+    return rf"replace(replace(cells[array_position(header, {column})], '\', '\\'), '|', '\|')"
 
 
 def _made_good(table: str) -> str:
@@ -84,10 +111,23 @@ def _made_good(table: str) -> str:
     )
 
 
+def _brought(table: str) -> str:
+    return f"SELECT a.source_id FROM sftp_csv.{table} a WHERE k.type = '{table}' AND a.file_id = x.id"
+
+
 def kept_aside(conn: psycopg.Connection[Any], connection: str) -> list[KeptAside]:
-    """Return the rejected rows that nothing later has made good, newest file first, of the newest LOOKED_INTO."""
+    """Return the rejected rows that nothing later has made good, newest file first, of each table's newest."""
     tables = sorted({spec.source.name.value for spec in FOLD_SPECS})
-    statement = _OPEN_REJECTS.replace("{made_good}", " UNION ALL ".join(map(_made_good, tables)))
+    again = "SELECT q.source_id FROM keyed q WHERE q.file_id = x.id AND q.source_id IS NULL"
+    parts = {
+        "{escaped_payer}": _escaped("payer"),
+        "{escaped_invoice}": _escaped("'invoice_id'"),
+        "{made_good}": " UNION ALL ".join(map(_made_good, tables)),
+        "{brought}": " UNION ALL ".join([*map(_brought, tables), again]),
+    }
+    statement = _OPEN_REJECTS
+    for mark, part in parts.items():
+        statement = statement.replace(mark, part)
     with conn.cursor(row_factory=class_row(KeptAside)) as cursor:
         return cursor.execute(statement.encode(), {"connection": connection, "limit": LOOKED_INTO}).fetchall()
 
@@ -95,7 +135,7 @@ def kept_aside(conn: psycopg.Connection[Any], connection: str) -> list[KeptAside
 _PARKED = """
 SELECT f.name AS file, p.table_name AS table, p.line, p.source_id, p.code, p.parent_table, p.parent_id,
     root.name AS parent_file, root.line AS parent_line
-FROM sftp_csv.parked_rows p JOIN raw.files f ON f.id = p.file_id
+FROM sftp_csv.waiting_rows p JOIN raw.files f ON f.id = p.file_id
 LEFT JOIN LATERAL (
     SELECT rf.name, r.line FROM sftp_csv.rejected_rows r JOIN raw.files rf ON rf.id = r.file_id
     WHERE rf.connection = p.connection AND rf.type = p.parent_table AND rf.status NOT IN ('replaced', 'skipped')
@@ -116,9 +156,9 @@ def waiting(conn: psycopg.Connection[Any], connection: str, limit: int) -> list[
 
 
 def count_waiting(conn: psycopg.Connection[Any], connection: str) -> dict[str, int]:
-    """Return the number of parked rows by CSV table."""
+    """Return the number of rows that wait, by CSV table; an older row about a record counts no more."""
     rows = conn.execute(
-        "SELECT table_name, count(DISTINCT (file_id, line)) FROM sftp_csv.parked_rows WHERE connection = %s"
+        "SELECT table_name, count(DISTINCT (file_id, line)) FROM sftp_csv.waiting_rows WHERE connection = %s"
         " GROUP BY table_name ORDER BY table_name",
         [connection],
     ).fetchall()
@@ -126,18 +166,18 @@ def count_waiting(conn: psycopg.Connection[Any], connection: str) -> dict[str, i
 
 
 def entity_totals(conn: psycopg.Connection[Any], connection: str) -> list[EntityTotal]:
-    """Return rows and sums of every receivables entity, per currency where it has amounts; live allocations."""
+    """Return rows and sums of every receivables entity, per currency where it has amounts; allocations that count."""
     parts = []
     for entity in dict.fromkeys(spec.entity for spec in FOLD_SPECS):
-        key, amount, balance, where = "''", "NULL::numeric", "NULL::numeric", ""
+        key, amount, balance, source, rest = "''", "NULL::numeric", "NULL::numeric", entity, ""
         if entity in _WITH_BALANCE:
-            key, amount, balance = "currency_iso", "sum(amount)", "sum(balance_open)"
+            key, amount, balance, rest = "currency_iso", "sum(amount)", "sum(balance_open)", " GROUP BY currency_iso"
         elif entity == "allocations":
-            where = " AND removed_at IS NULL"
+            key, amount, source = "currency_iso", "sum(amount)", "allocations_with_ends"
+            rest = " AND is_live GROUP BY currency_iso"
         parts.append(
             f"SELECT '{entity}' AS entity, {key} AS currency_iso, count(*) AS rows, {amount} AS amount,"
-            f" {balance} AS balance_open FROM receivables.{entity} WHERE connection = %(connection)s{where}"
-            f"{' GROUP BY currency_iso' if entity in _WITH_BALANCE else ''}"
+            f" {balance} AS balance_open FROM receivables.{source} WHERE connection = %(connection)s{rest}"
         )
     with conn.cursor(row_factory=class_row(EntityTotal)) as cursor:
         statement = f"{' UNION ALL '.join(parts)} ORDER BY entity, currency_iso"

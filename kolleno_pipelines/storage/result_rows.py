@@ -12,13 +12,16 @@ from psycopg.rows import dict_row
 Rows = list[dict[str, Any]]
 
 #: A break that asks for somebody: rules.differences.is_red in SQL.
-_RED = "d.status IN ('open', 'reopened') AND d.cause IS DISTINCT FROM 'opening'"
+_RED = "reconciliation.is_red(d.status, d.cause)"
+#: Tables of breaks, with what they know of the cause.
+_CAUSES = {"balances": "t.cause", "control_total_breaks": "NULL"}
 
 _ORDER = {
     "balances": "cause IS NOT DISTINCT FROM 'opening', abs(difference) DESC, source_id",
     "balance_summary": "connection, kind, currency_iso",
     "control_totals": "connection, currency_iso",
     "control_total_breaks": "abs(difference) DESC, customer_source_id",
+    "not_comparable": "customer_source_id",
     "unapplied_cash": "connection, currency_iso, age_days DESC, balance DESC, source_id",
     "differences": "status = 'resolved', cause IS NOT DISTINCT FROM 'opening', abs(amount) DESC NULLS LAST, break_id",
     "unexplained": "abs(amount) DESC, source_id",
@@ -71,13 +74,31 @@ def break_counts(conn: psycopg.Connection[Any], connections: Sequence[str]) -> R
 
 
 def red_totals(conn: psycopg.Connection[Any], connections: Sequence[str]) -> Rows:
-    """Return the breaks that ask for somebody per connection, kind and currency."""
+    """Return the breaks that ask for somebody per connection, kind and currency; without currency there is no sum."""
     return _query(
         conn,
-        "SELECT connection, kind, currency_iso, count(*) AS breaks, sum(abs(amount)) AS amount"
+        "SELECT connection, kind, currency_iso, count(*) AS breaks,"
+        " CASE WHEN currency_iso IS NOT NULL THEN sum(abs(amount)) END AS amount"
         f" FROM reconciliation.differences d WHERE connection = ANY(%s) AND {_RED}"
         " GROUP BY 1, 2, 3 ORDER BY 1, 2, 3",
         (list(connections),),
+    )
+
+
+def red_rows(
+    conn: psycopg.Connection[Any], table: str, connections: Sequence[str], *, limit: int | None = None
+) -> Rows:
+    """Return the rows of balances or control_total_breaks that ask for somebody, as the list of differences says.
+
+    A row that the list does not hold yet is open.
+    """
+    return _query(
+        conn,
+        f"SELECT t.* FROM reconciliation.{table} t LEFT JOIN reconciliation.differences d USING (break_id)"
+        " WHERE t.connection = ANY(%s)"
+        f" AND reconciliation.is_red(COALESCE(NULLIF(d.status, 'resolved'), 'open'), {_CAUSES[table]})"
+        f" ORDER BY abs(t.difference) DESC, t.break_id LIMIT %s",
+        (list(connections), limit),
     )
 
 
@@ -98,22 +119,39 @@ def red_unexplained(
     return _query(
         conn,
         f"""
-WITH red AS MATERIALIZED (
+WITH red AS MATERIALIZED ({_RED_DOCUMENTS})
+SELECT u.* FROM reconciliation.unexplained u
+WHERE u.connection = ANY(%s) AND u.day = ANY(%s) AND {_IS_RED_MOVEMENT}
+ORDER BY abs(u.amount) DESC, u.source_id LIMIT %s""",
+        (list(connections), list(days), limit),
+    )
+
+
+def is_red_movement(conn: psycopg.Connection[Any], connection: str, movements: Sequence[tuple[str, str, str]]) -> bool:
+    """Tell whether one of the unexplained movements (kind, source_id, basis) asks for somebody."""
+    kinds, ids, bases = ([movement[place] for movement in movements] for place in range(3))
+    found = _query(
+        conn,
+        f"""
+WITH red AS MATERIALIZED ({_RED_DOCUMENTS})
+SELECT FROM unnest(%s::text[], %s::text[], %s::text[]) m (kind, source_id, basis),
+       LATERAL (SELECT %s AS connection, m.*) u WHERE {_IS_RED_MOVEMENT} LIMIT 1""",
+        (kinds, ids, bases, connection),
+    )
+    return bool(found)
+
+
+_RED_DOCUMENTS = f"""
     SELECT d.connection, d.left_kind AS kind, d.left_source_id AS source_id, NULL AS basis
     FROM reconciliation.differences d WHERE {_RED} AND d.kind = 'balance_allocation_mismatch'
     UNION
     SELECT d.connection, d.right_kind, d.right_source_id, 'currency'
-    FROM reconciliation.differences d WHERE {_RED} AND d.kind = 'currency_mismatch'
-)
-SELECT u.* FROM reconciliation.unexplained u
-WHERE u.connection = ANY(%s) AND u.day = ANY(%s) AND (
+    FROM reconciliation.differences d WHERE {_RED} AND d.kind = 'currency_mismatch'"""
+_IS_RED_MOVEMENT = """(
     (u.connection, u.kind, u.source_id) IN (SELECT connection, kind, source_id FROM red WHERE basis IS NULL)
     OR (u.basis = 'currency'
         AND (u.connection, u.kind, u.source_id) IN (
-            SELECT connection, kind, source_id FROM red WHERE basis = 'currency')))
-ORDER BY abs(u.amount) DESC, u.source_id LIMIT %s""",
-        (list(connections), list(days), limit),
-    )
+            SELECT connection, kind, source_id FROM red WHERE basis = 'currency')))"""
 
 
 def _query(conn: psycopg.Connection[Any], query: str, params: tuple[object, ...]) -> Rows:

@@ -24,6 +24,7 @@ KEYS: dict[str, tuple[str, ...]] = {
     "findings": ("break_id",),
     "control_totals": ("connection", "currency_iso"),
     "control_total_breaks": ("customer_source_id", "currency_iso", "connection"),
+    "not_comparable": ("customer_source_id", "connection"),
     "ageing": ("day", "connection", "currency_iso", "bucket"),
     "ageing_by_customer": ("customer_source_id", "currency_iso", "bucket", "connection"),
     "roll_forward": ("day", "connection", "currency_iso"),

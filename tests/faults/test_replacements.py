@@ -66,7 +66,6 @@ def test_a_customer_withdrawn_under_its_documents_and_back(world: World) -> None
     ]
     world.put(names[CUSTOMERS], csv_of(CUSTOMERS, rows["customers"]))
     world.ingest()
-    world.compute_days_again()
     assert world.digest() == whole
 
 

@@ -19,7 +19,6 @@ from kolleno_pipelines.connections import SftpConnection
 from kolleno_pipelines.pipeline.clock import Clock, utc_now
 from kolleno_pipelines.pipeline.delivery import Delivered, Replayed, deliver, replay
 from kolleno_pipelines.pipeline.deployment import Deployment, open_deployment
-from kolleno_pipelines.pipeline.reconcile_days import reconcile_days
 from kolleno_pipelines.sandbox import drops
 from kolleno_pipelines.sandbox.drops import HEADERS, csv_bytes, file_name
 from kolleno_pipelines.schemas.sftp_tables import TableName
@@ -229,12 +228,6 @@ class World:
                 self.name,
             )
         return digest
-
-    def compute_days_again(self) -> None:
-        """Compute the results of every stored day again: they are as of their computation, here in several steps."""
-        deployment = self.deployment
-        days = [row[0] for row in self.query("SELECT DISTINCT day FROM reconciliation.results WHERE isfinite(day)")]
-        reconcile_days(deployment.database_url, deployment.connections, utc_now().date(), days)  # type: ignore[arg-type]
 
     def rows_kept(self) -> dict[str, int]:
         """Number of rows in each table of `sftp_csv`, and of (file, line) pairs that are there twice."""

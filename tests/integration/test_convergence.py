@@ -134,7 +134,7 @@ def state_of(conn: psycopg.Connection[Any], connection: str) -> dict[str, list[d
     """Every converged column of the connection: all but loaded_at, origin and the connection's own name."""
     state = {}
     with conn.cursor(row_factory=dict_row) as cursor:
-        for entity in (*ENTITIES, "balance_moves"):
+        for entity in (*ENTITIES, "balance_moves", "allocation_moves"):
             rows = cursor.execute(f"SELECT * FROM receivables.{entity} WHERE connection = %s", [connection]).fetchall()
             hidden = {"connection", "customer_connection", "origin", "loaded_at"}
             plain = [{k: v for k, v in row.items() if k not in hidden} for row in rows]
@@ -155,6 +155,7 @@ class Expected:
     cells: dict[str, Any]
     collection: str
     extra: dict[str, str]
+    first_seen_at: datetime
     observed_at: datetime
     moves: dict[datetime, Decimal]
 
@@ -188,8 +189,11 @@ def _fold_row(records: dict[str, Expected], type_: TableName, file: SentFile, ro
         delta = (cells["amount"] - cells["balance"]) - (old.cells["amount"] - old.cells["balance"])
         if delta:
             moves[file.name_time] = delta
+    if old and TABLES[type_].is_link and cells["amount"] != old.cells["amount"]:
+        moves[file.name_time] = cells["amount"] - old.cells["amount"]
     at = file.name_time if changed or old is None else old.observed_at
-    records[row["source_id"]] = Expected(cells, collection, extra, at, moves)
+    first_seen_at = old.first_seen_at if old else file.name_time
+    records[row["source_id"]] = Expected(cells, collection, extra, first_seen_at, at, moves)
 
 
 def check_against_expected(conn: psycopg.Connection[Any], connection: str, files: list[SentFile]) -> None:
@@ -212,6 +216,7 @@ def check_against_expected(conn: psycopg.Connection[Any], connection: str, files
             row = stored[source_id]
             assert row["customer_source_id"] == want.cells["customer_id"]
             assert (row["amount"], row["observed_at"]) == (want.cells["amount"], want.observed_at)
+            assert row["first_seen_at"] == want.first_seen_at
             if want.cells["balance"] is not None:
                 assert (row["balance"], row["balance_source"]) == (want.cells["balance"], "stated")
             else:
@@ -237,6 +242,13 @@ def check_against_expected(conn: psycopg.Connection[Any], connection: str, files
         assert stored_links[source_id]["amount"] == want.cells["amount"]
         ended = want.observed_at if want.cells["amount"] == 0 else None
         assert stored_links[source_id]["removed_at"] == ended
+        assert stored_links[source_id]["first_seen_at"] == want.first_seen_at
+    moves = {
+        (m["source_id"], m["moved_at"]): m["amount_delta"]
+        for m in state["allocation_moves"]
+        if m["from_kind"] == "payment"
+    }
+    assert moves == {(i, at): d for i, want in links.items() for at, d in want.moves.items()}
 
 
 @pytest.fixture

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -14,6 +14,7 @@ from kolleno_pipelines.pipeline.reprocess import reprocess
 from kolleno_pipelines.sandbox import drops
 from kolleno_pipelines.sandbox.answers import Answers
 from kolleno_pipelines.sandbox.company import Company
+from kolleno_pipelines.schemas.sftp_tables import TableName
 from kolleno_pipelines.settings import Settings
 
 
@@ -97,6 +98,35 @@ def test_bit_by_bit_equals_at_once_and_again_changes_nothing(
     assert first.changed == 0, first.changes
     assert len(first.files) >= 7 * len(list(drops.arrivals(company)))
     assert digest(deployment) == bit_by_bit
+
+
+def test_a_blank_balance_is_derived_from_allocations_of_its_own_currency(
+    deployment: Deployment, drop_folder: Path
+) -> None:
+    """An allocation's amount is in the invoice's currency: 90 EUR for a yen invoice takes no 9,000 off."""
+    rows: dict[TableName, list[dict[str, str]]] = {
+        TableName.CUSTOMERS: [{"id": "C1", "name": "One"}],
+        TableName.INVOICES: [
+            {"id": source_id, "customer_id": "C1", "ref": "R", "amount": amount, "balance": "0",
+             "currency_iso": currency, "date_issued": "2026-01-02"}
+            for source_id, amount, currency in (("I1", "9000", "JPY"), ("I2", "30", "EUR"))
+        ],
+        TableName.PAYMENTS: [
+            {"id": "P1", "customer_id": "C1", "amount": "90", "balance": "", "currency_iso": "EUR",
+             "date_paid": "2026-01-03"}
+        ],
+        TableName.PAYMENTS_INVOICES: [
+            {"payment_id": "P1", "invoice_id": source_id, "amount": amount}
+            for source_id, amount in (("I1", "9000"), ("I2", "30"))
+        ],
+    }  # fmt: skip
+    for table in TableName:
+        content = drops.csv_bytes(drops.HEADERS[table], rows.get(table, []))
+        (drop_folder / drops.file_name(table, datetime(2026, 1, 3, 6, tzinfo=UTC))).write_bytes(content)
+    ingest(deployment, deployment.sftp)
+    with deployment.session() as conn:
+        query = "SELECT balance, balance_open, balance_source, settlement FROM receivables.payments"
+        assert conn.execute(query).fetchall() == [(60, 60, "derived", "partially_paid")]
 
 
 def test_pruned_rows_are_read_from_the_archive_when_a_fold_needs_them(

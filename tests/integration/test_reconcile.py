@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
-from datetime import UTC, date, datetime
+import time
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 
+import psycopg
 import pytest
-from receivables_rows import Books, Connection, rows
+from receivables_rows import BASELINE, Books, Connection, rows
 
 from kolleno_pipelines.pipeline.acceptance import AcceptanceError, accept, reopen
 from kolleno_pipelines.pipeline.reconcile import reconcile_differences, reconcile_present
-from kolleno_pipelines.pipeline.reports import ReportError, report
+from kolleno_pipelines.pipeline.reports import ReportError, asks_for_somebody, report
+from kolleno_pipelines.rules.differences import is_red
+from kolleno_pipelines.schemas.results import BreakStatus, Cause
+from kolleno_pipelines.storage.result_rows import red_rows, red_totals
+from kolleno_pipelines.storage.results import reading, result_transaction
 
 TODAY = date(2026, 3, 31)
 JAN = date(2026, 1, 10)
@@ -128,7 +135,7 @@ class TestCauses:
 
     def test_a_voided_payment_whose_invoice_still_says_paid(self, database: str, books: Books) -> None:
         books.invoice("I2", "100", "40", JAN)
-        books.payment("P2", "60", "0", JAN, posting_status="voided")
+        books.payment("P2", "60", "0", JAN, posting_status="voided", observed_at=LATER)
         books.allocation(("payment", "P2"), "I2", "60")
         assert self.only_break(database)[2:] == ("void", Decimal(60))
 
@@ -223,6 +230,68 @@ class TestControlTotals:
         ]
         assert [row[:1] for row in breaks(database).values()] == [("control_total",)]
 
+    def test_a_difference_keeps_its_age_until_its_amount_changes(self, database: str, books: Books) -> None:
+        connections = {"sftp": Connection(balance_stated=True)}
+
+        def state(balance: int, at: datetime) -> datetime:
+            books.execute(
+                "UPDATE receivables.customers SET balance_stated = %s, balance_currency_iso = 'USD', observed_at = %s"
+                " WHERE source_id = 'C1'",
+                balance,
+                at,
+            )
+            reconcile_present(database, connections, TODAY)
+            ((since,),) = rows(database, "SELECT since FROM reconciliation.differences WHERE kind = 'control_total'")
+            assert isinstance(since, datetime)
+            return since
+
+        assert state(19, BASELINE) == BASELINE
+        assert state(19, LATER) == BASELINE  # only its address changed
+        assert state(18, LATER) == LATER
+        books.invoice("I7", "5", "5", JAN, first_seen_at=LATER + timedelta(days=3))
+        assert state(18, LATER) == LATER + timedelta(days=3)
+
+    def test_an_accepted_difference_is_not_red(self, database: str, books: Books) -> None:
+        books.execute(
+            "UPDATE receivables.customers SET balance_stated = 1, balance_currency_iso = 'USD' WHERE source_id = 'C1'"
+        )
+        connections = {"sftp": Connection(balance_stated=True)}
+        reconcile_present(database, connections, TODAY)
+        assert self.red(database) == ["C1"]
+        (break_id,) = breaks(database)
+        accept(database, break_id, why="agreed", by="ana", today=TODAY)
+        assert self.red(database) == []
+        (row,) = shown("control-totals", database)
+        assert row["breaks"]
+        assert not asks_for_somebody("control-totals", [row], database)
+        reopen(database, break_id, why="it was not", by="bo")
+        assert self.red(database) == ["C1"]
+        assert asks_for_somebody("control-totals", [row], database)
+        books.execute("DELETE FROM reconciliation.differences")
+        assert self.red(database) == ["C1"]
+
+    def red(self, database: str) -> list[str]:
+        with reading(database) as conn:
+            return [row["customer_source_id"] for row in red_rows(conn, "control_total_breaks", ["sftp"])]
+
+    def test_a_stated_balance_without_currency(self, database: str, books: Books) -> None:
+        """All of the customer's documents are closed: they still say in which currency it owes nothing."""
+        books.customer("C5", currency_iso=None, balance_stated=50)
+        books.invoice("I5", "9", "0", JAN, customer_source_id="C5", currency_iso="EUR")
+        books.customer("C6", currency_iso=None, balance_stated=7)
+        books.invoice("I6", "9", "0", JAN, customer_source_id="C6", currency_iso="EUR")
+        books.invoice("I7", "9", "0", JAN, customer_source_id="C6", currency_iso="USD")
+        books.invoice("I8", "9", "0", JAN, customer_source_id="C5", currency_iso="GBP", posting_status="voided")
+        connections = {"sftp": Connection(balance_stated=True)}
+        reconcile_present(database, connections, TODAY)
+        euros = next(row for row in shown("control-totals", database) if row["currency_iso"] == "EUR")
+        assert euros["breaks"] == [
+            {"customer_source_id": "C5", "computed": "0.00", "stated": "50.00", "difference": "-50.00"}
+        ]
+        assert rows(database, "SELECT customer_source_id, currencies, stated FROM reporting.not_comparable") == [
+            ("C6", "EUR, USD", 7)
+        ]
+
     def test_without_the_setting_the_column_is_not_compared(self, database: str, books: Books) -> None:
         books.execute("UPDATE receivables.customers SET balance_stated = 1, balance_currency_iso = 'USD'")
         run(database)
@@ -309,11 +378,34 @@ class TestDecisions:
         found = rows(database, "SELECT status, accepted_by, accepted_amount FROM reconciliation.differences")
         assert found == [("accepted", "ana", Decimal(60))]
 
-    def test_an_acceptance_can_be_taken_back(self, database: str, break_id: str) -> None:
-        accept(database, break_id, why="agreed", by="ana", today=TODAY)
+    def test_an_acceptance_can_be_taken_back(self, database: str, break_id: str, books: Books) -> None:
+        accept(database, break_id, why="agreed", by="ana", today=TODAY, until=TODAY)
         reopen(database, break_id, why="it was not", by="bo")
+        query = "SELECT status, accepted_by, why, until, accepted_amount FROM reconciliation.differences"
+        taken_back = [("reopened", None, "it was not", None, None)]
+        assert rows(database, query) == taken_back
         run(database)
-        assert self.status(database) == "reopened"
+        assert rows(database, query) == taken_back
+        books.execute("DELETE FROM reconciliation.differences")
+        run(database)
+        assert rows(database, query) == taken_back
+
+    def test_a_decision_and_a_run_wait_for_each_other(self, database: str, break_id: str) -> None:
+        """The run holds its tables and has not written the break yet; the decision must not hold it meanwhile."""
+        with ThreadPoolExecutor(1) as pool, psycopg.connect(database) as watching:
+            with result_transaction(database, ("differences", "difference_decisions")) as run_conn:
+                run_conn.execute("SELECT 1")
+                deciding = pool.submit(accept, database, break_id, why="agreed", by="ana", today=TODAY)
+                waits = "SELECT count(*) FROM pg_locks WHERE NOT granted AND locktype = 'relation'"
+                deadline = time.monotonic() + 20
+                while watching.execute(waits).fetchone() == (0,):
+                    watching.rollback()
+                    assert time.monotonic() < deadline
+                    time.sleep(0.02)
+                run_conn.execute("SET LOCAL lock_timeout = '2s'")
+                run_conn.execute("UPDATE reconciliation.differences SET resolved_on = NULL")
+            deciding.result(timeout=20)
+        assert self.status(database) == "accepted"
 
     def test_what_cannot_be_decided_says_why(self, database: str, break_id: str) -> None:
         with pytest.raises(AcceptanceError, match="no break nothing"):
@@ -346,6 +438,60 @@ def test_reports_refuse_what_they_do_not_have(database: str) -> None:
         shown("roll-forward", database, by="customer")
     with pytest.raises(ReportError, match="lies after today"):
         shown("ageing", database, as_of=date(2026, 4, 1))
+
+
+class TestWhatIsRed:
+    def test_sql_and_python_agree(self, database: str) -> None:
+        for status in BreakStatus:
+            for cause in (None, *Cause):
+                ((red,),) = rows(database, "SELECT reconciliation.is_red(%s, %s)", status.value, cause)
+                assert red is is_red(status, cause)
+
+    def test_balances(self, database: str, books: Books) -> None:
+        books.invoice("I2", "100", "40", JAN)
+        run(database)
+        assert not asks_for_somebody("balances", shown("balances", database), database)
+        books.invoice("I3", "100", "40", JAN, first_seen_at=LATER)
+        books.live_input(BASELINE - timedelta(days=90))
+        run(database)
+        listed = shown("balances", database)
+        assert {row["source_id"]: row["is_opening"] for row in listed} == {"I2": False, "I3": False}
+        assert asks_for_somebody("balances", listed, database)
+        for break_id in breaks(database):
+            accept(database, break_id, why="agreed", by="ana", today=TODAY)
+        assert not asks_for_somebody("balances", listed, database)
+        assert not asks_for_somebody("differences", shown("differences", database), database)
+
+    def test_roll_forward(self, database: str, books: Books) -> None:
+        books.invoice("I2", "100", "40", JAN)
+        books.invoice("I3", "100", "40", JAN)
+        books.move("invoice", "I3", LATER, "60")
+        run(database)
+        red, opening = (shown("roll-forward", database, as_of=day) for day in (LATER.date(), JAN))
+        assert asks_for_somebody("roll-forward", red, database)
+        assert opening[0]["unexplained_documents"]
+        assert not asks_for_somebody("roll-forward", opening, database)
+        assert not asks_for_somebody("ageing", shown("ageing", database), database)
+        (break_id,) = [key for key, row in breaks(database).items() if row[2] != "opening"]
+        accept(database, break_id, why="agreed", by="ana", today=TODAY)
+        assert not asks_for_somebody("roll-forward", red, database)
+
+    def test_parked_rows_without_a_currency_are_not_summed(self, database: str, books: Books) -> None:
+        books.parked_link("P9", "I1", "60")
+        books.parked_link("P8", "I-unknown", "40")
+        reconcile_present(database, {"sftp": Connection()}, TODAY)
+        with reading(database) as conn:
+            sums = {row["currency_iso"]: row["amount"] for row in red_totals(conn, ["sftp"])}
+        assert sums == {"USD": 60, None: None}
+
+
+def test_a_deleted_document_shows_as_closed_and_no_age_is_below_0(database: str, books: Books) -> None:
+    books.invoice("I2", "100", "100", JAN, posting_status="deleted", settlement="open")
+    query = "SELECT settlement, balance_open FROM reporting.documents WHERE source_id = 'I2'"
+    assert rows(database, query) == [("closed", 0)]
+    books.invoice("I3", "100", "40", JAN, first_seen_at=datetime.now(UTC) + timedelta(hours=14))
+    run(database)
+    assert rows(database, "SELECT age_days FROM reporting.differences") == [(0,)]
 
 
 def test_a_document_without_an_open_balance_shows_no_collection_status(database: str, books: Books) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
@@ -18,12 +19,13 @@ from kolleno_pipelines.pipeline.reconcile_days import (
 )
 from kolleno_pipelines.pipeline.reports import report
 from kolleno_pipelines.schemas.results import DocumentKind
-from kolleno_pipelines.storage import documents
+from kolleno_pipelines.storage import documents, freshness
 from kolleno_pipelines.storage.results import reading
 
 TODAY = date(2026, 3, 31)
 FEB = [date(2026, 2, day) for day in range(1, 11)]
 CONNECTIONS = {"sftp": Connection()}
+LATE = datetime(2026, 3, 1, 6, tzinfo=UTC)
 
 
 @pytest.fixture
@@ -104,17 +106,70 @@ def test_a_document_dated_ahead_counts_today(database: str, books: Books) -> Non
     assert rows(database, "SELECT net FROM reconciliation.control_totals") == [(42,)]
 
 
-def test_only_the_days_asked_for_change(database: str, books: Books) -> None:
+def nets(database: str) -> dict[date, Decimal]:
+    return dict(rows(database, "SELECT day, sum(amount) FROM reconciliation.ageing GROUP BY 1"))
+
+
+def stale(database: str, today: date = TODAY) -> list[date]:
+    with reading(database) as conn:
+        return freshness.stale_days(conn, ["sftp"], today, freshness.BY_DAY)
+
+
+def test_stored_days_that_a_change_reaches_are_computed_with_the_days_asked_for(database: str, books: Books) -> None:
     reconcile_days(database, CONNECTIONS, TODAY, FEB)
-    books.invoice("I3", "1", "1", FEB[0])
-    (ageing,) = [reconcile_ageing(database, CONNECTIONS, TODAY, FEB[:2])]
-    assert ageing.changes.written > 0
-    nets = dict(rows(database, "SELECT day, sum(amount) FROM reconciliation.ageing GROUP BY 1"))
-    assert (nets[FEB[0]], nets[FEB[1]], nets[FEB[2]]) == (101, 101, 160)
-    reconcile_roll_forward(database, CONNECTIONS, TODAY, FEB)
-    reconcile_ageing(database, CONNECTIONS, TODAY, FEB)
+    assert stale(database) == []
+    books.invoice("I3", "1", "1", FEB[2])
+    assert stale(database) == FEB[2:]
+    ageing = reconcile_ageing(database, CONNECTIONS, TODAY, [TODAY])
+    assert (ageing.counts["days"], ageing.changes.written > 0) == (1, True)
+    found = nets(database)
+    assert (found[FEB[0]], found[FEB[1]], found[FEB[2]], found[FEB[9]]) == (100, 100, 161, 36)
+    assert rows(database, "SELECT closing FROM reconciliation.roll_forward WHERE day = '2026-02-10'") == [(35,)]
+    assert stale(database) == FEB[2:]
+    reconcile_roll_forward(database, CONNECTIONS, TODAY, [TODAY])
+    assert stale(database) == []
     for one in reconcile_days(database, CONNECTIONS, TODAY, FEB):
         assert (one.changes.written, one.changes.deleted) == (0, 0)
+
+
+def test_every_trace_of_a_change_counts(database: str, books: Books) -> None:
+    """Moves, allocations, what they named and what a document was before, as the fold leaves them."""
+    books.invoice("OLD", "5", "5", FEB[1])
+    books.payment("P9", "3", "3", FEB[6])
+    books.allocation(("payment", "P9"), "OLD", "0")
+    audit = {"connection": "sftp", "origin": "1:2"}
+    gone = {"from_kind": "payment", "from_source_id": "P9", "to_kind": "invoice", "to_source_id": "OLD"}
+    steps: list[tuple[date, str, dict[str, object]]] = [
+        (FEB[1], "receivables.balance_moves", {"kind": "invoice", "moved_at": LATE, "settled_delta": 1}),
+        (FEB[1], "receivables.allocation_moves", {"source_id": "P9|OLD", "from_kind": "payment", "moved_at": LATE,
+                                                  "amount_delta": 1}),
+        (FEB[3], "receivables.audit", {"entity": "invoices", "field": "date_issued", "old_value": str(FEB[3])}),
+        (FEB[4], "receivables.audit", {"entity": "payments", "field": "withdrawn",
+                                       "old_value": json.dumps({"date_issued": str(FEB[4])})}),
+        (FEB[1], "receivables.audit", {"entity": "allocations", "field": "withdrawn", "old_value": json.dumps(gone)}),
+        (FEB[1], "receivables.audit", {"entity": "allocations", "field": "to_source_id", "old_value": "OLD"}),
+        (FEB[1], "receivables.audit", {"entity": "payments", "field": "posting_status", "source_id": "P9"}),
+    ]  # fmt: skip
+    for day, table, values in steps:
+        reconcile_days(database, CONNECTIONS, TODAY, FEB)
+        assert stale(database) == []
+        books.insert(table, **{"connection": "sftp", "source_id": "OLD"} | (audit if "audit" in table else {}) | values)
+        assert stale(database) == [one for one in FEB if one >= day], (table, values)
+    reconcile_days(database, CONNECTIONS, TODAY, FEB)
+    books.insert("receivables.audit", **audit, source_id="OLD", entity="customers", field="name", old_value="x")
+    assert stale(database) == []
+
+
+def test_yesterday_loses_what_was_dated_ahead(database: str, books: Books) -> None:
+    books.invoice("I9", "7", "7", TODAY + timedelta(days=1))
+    query = "SELECT day, opening, closing, dated_ahead FROM reconciliation.roll_forward ORDER BY 1"
+    reconcile_days(database, CONNECTIONS, TODAY, [TODAY])
+    assert rows(database, query) == [(TODAY, 35, 42, 7)]
+    tomorrow = TODAY + timedelta(days=1)
+    reconcile_days(database, CONNECTIONS, tomorrow, [tomorrow])
+    assert rows(database, query) == [(TODAY, 35, 35, 0), (tomorrow, 35, 42, 0)]
+    assert nets(database) == {TODAY: 35, tomorrow: 42}
+    assert stale(database, tomorrow) == []
 
 
 def test_what_is_gone_is_taken_out(database: str, books: Books) -> None:

@@ -17,23 +17,23 @@ INSERT INTO receivables.customers (connection, source_id, name, currency_iso, gr
 SELECT 'sftp', 'C' || g, 'Customer ' || g, 'USD', 'C' || g, '2025-01-01', '1:1' FROM generate_series(0, 49999) g;
 INSERT INTO receivables.invoices (connection, source_id, kind, ref, customer_connection, customer_source_id,
     posting_status, collection_status, amount, balance, balance_open, balance_source, currency_iso, date_issued,
-    date_due, observed_at, origin)
+    date_due, first_seen_at, observed_at, origin)
 SELECT 'sftp', 'I' || g, 'invoice', 'R' || g, 'sftp', 'C' || g % 50000, 'posted', 'none', 100.25 + g % 1000, b.balance,
        b.balance, 'stated', (ARRAY['USD', 'EUR', 'GBP'])[1 + g % 3], date '2025-04-01' + g % 365,
-       date '2025-04-01' + g % 365 + 30, '2025-04-01', '1:1'
+       date '2025-04-01' + g % 365 + 30, '2025-04-01', '2025-04-01', '1:1'
 FROM generate_series(1, {invoices}) g,
      LATERAL (SELECT CASE WHEN g % 4 < 2 THEN 0 WHEN g % 4 = 2 THEN 50.25 ELSE 100.25 + g % 1000 END AS balance) b;
 INSERT INTO receivables.payments (connection, source_id, kind, ref, customer_connection, customer_source_id,
     posting_status, collection_status, amount, balance, balance_open, balance_source, currency_iso, date_issued,
-    date_paid, observed_at, origin)
+    date_paid, first_seen_at, observed_at, origin)
 SELECT 'sftp', 'P' || g, 'payment', 'R' || g, 'sftp', 'C' || g % 50000, 'posted', 'none',
        i.amount - i.balance + 5, 5, 5, 'stated', i.currency_iso, i.date_issued + 20, i.date_issued + 20,
-       '2025-04-01', '1:1'
+       '2025-04-01', '2025-04-01', '1:1'
 FROM generate_series(1, {invoices}) g JOIN receivables.invoices i ON i.source_id = 'I' || g WHERE g % 4 IN (0, 2);
 INSERT INTO receivables.allocations (connection, source_id, owner_kind, owner_source_id, from_kind, from_source_id,
-    to_kind, to_source_id, amount, observed_at, origin)
+    to_kind, to_source_id, amount, first_seen_at, observed_at, origin)
 SELECT 'sftp', 'P' || g || '|I' || g, 'payment', 'P' || g, 'payment', 'P' || g, 'invoice', 'I' || g, p.amount - 5,
-       '2025-04-01', '1:1'
+       '2025-04-01', '2025-04-01', '1:1'
 FROM generate_series(1, {invoices}) g JOIN receivables.payments p ON p.source_id = 'P' || g WHERE g % 4 IN (0, 2);
 INSERT INTO receivables.balance_moves
 SELECT 'sftp', 'invoice', 'I' || g, timestamptz '2025-05-01' + g % 300 * interval '1 day', 100.25 + g % 1000

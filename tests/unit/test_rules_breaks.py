@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 
 import pytest
@@ -14,7 +14,7 @@ from kolleno_pipelines.pipeline.reports import amount_text
 from kolleno_pipelines.rules.ageing import Buckets
 from kolleno_pipelines.rules.balances import check_balances, merge_summaries
 from kolleno_pipelines.rules.breaks import break_id
-from kolleno_pipelines.rules.control_totals import control_totals
+from kolleno_pipelines.rules.control_totals import control_totals, since_moved
 from kolleno_pipelines.rules.differences import Known, is_red, next_status
 from kolleno_pipelines.rules.findings import hierarchy_cycles
 from kolleno_pipelines.rules.proof import prove
@@ -23,6 +23,7 @@ from kolleno_pipelines.schemas.results import (
     BreakStatus,
     Cause,
     CustomerTotal,
+    NotComparable,
     RollForwardRow,
     StatedTotal,
 )
@@ -111,13 +112,38 @@ class TestControlTotals:
         zero = Decimal(0)
         return CustomerTotal("sftp", customer, currency, 1, 1, Decimal(invoices), zero, zero, zero)
 
-    def stated(self, customer: str, currency: str | None, amount: str) -> StatedTotal:
-        return StatedTotal("sftp", customer, currency, Decimal(amount), SEEN)
+    def stated(self, customer: str, currency: str | None, amount: str, *used: str) -> StatedTotal:
+        return StatedTotal("sftp", customer, currency, Decimal(amount), SEEN, used)
+
+    def test_a_stated_balance_without_currency(self) -> None:
+        """Compared in the one currency of its documents, also when they are closed; else it is said."""
+        stated = [
+            self.stated("A", None, "50", "EUR"),
+            self.stated("B", None, "50"),
+            self.stated("C", None, "0"),
+            self.stated("D", None, "0", "EUR", "GBP"),
+        ]
+        found = control_totals("sftp", ["EUR"], [], stated, {})
+        assert [(one.customer_source_id, one.currency_iso, one.difference) for one in found.breaks] == [
+            ("A", "EUR", -50)
+        ]
+        assert [(one.customer_source_id, one.currencies) for one in found.not_comparable] == [
+            ("B", ""),
+            ("D", "EUR, GBP"),
+        ]
+
+    def test_since_is_not_before_the_last_move(self) -> None:
+        found = control_totals("sftp", [], [self.total("A", "USD", "10")], [self.stated("A", "USD", "9")], {})
+        later = SEEN + timedelta(days=4)
+        for moved, since in (({("A", "USD"): later}, later), ({("A", "EUR"): later}, SEEN), ({}, SEEN)):
+            assert [one.since for one in since_moved(found.breaks, moved)] == [since]
 
     def test_only_customers_that_have_a_stated_balance_are_compared(self) -> None:
         totals = [self.total("A", "USD", "10"), self.total("B", "USD", "5"), self.total("B", "EUR", "1")]
-        stated = [self.stated("A", "USD", "9"), self.stated("C", "USD", "2"), self.stated("B", None, "5")]
-        rows, breaks = control_totals("sftp", ["USD", "EUR", "GBP"], totals, stated, {})
+        stated = [self.stated("A", "USD", "9"), self.stated("C", "USD", "2"), self.stated("B", None, "5", "EUR", "USD")]
+        found = control_totals("sftp", ["USD", "EUR", "GBP"], totals, stated, {})
+        rows, breaks = found.totals, found.breaks
+        assert found.not_comparable == [NotComparable("sftp", "B", Decimal(5), "EUR, USD")]
         assert [(row.currency_iso, row.customers, row.net, row.stated, row.difference) for row in rows] == [
             ("EUR", 1, 1, None, None),
             ("GBP", 0, 0, None, None),
@@ -128,8 +154,8 @@ class TestControlTotals:
     def test_tolerance(self) -> None:
         stated = [self.stated("A", "USD", "9.99")]
         for tolerance, count in (({}, 1), ({"USD": Decimal("0.01")}, 0), ({"EUR": ONE}, 1)):
-            _, breaks = control_totals("sftp", [], [self.total("A", "USD", "10")], stated, tolerance)
-            assert len(breaks) == count
+            found = control_totals("sftp", [], [self.total("A", "USD", "10")], stated, tolerance)
+            assert len(found.breaks) == count
 
 
 class TestBalances:
@@ -150,10 +176,7 @@ class TestBalances:
     def test_since_when(self) -> None:
         ledger = part(
             INVOICE,
-            [
-                document("I1", "100", "0", DAY, seen=date(2026, 3, 1)),
-                document("I2", "100", "0", DAY, seen=date(2026, 3, 1)),
-            ],
+            [document("I1", "100", "0", DAY), document("I2", "100", "0", DAY)],
             [allocation("I2", ("payment", "P1"), "30", DAY, seen=date(2026, 2, 5))],
             [
                 move("I1", date(2026, 2, 1), "70"),
@@ -163,7 +186,7 @@ class TestBalances:
         )
         found = {row["source_id"]: row for row in check_balances(ledger, parked(), {}).differing.to_pylist()}
         assert (found["I1"]["since"].date(), found["I1"]["is_opening"]) == (date(2026, 2, 1), False)
-        assert (found["I2"]["since"].date(), found["I2"]["is_opening"]) == (date(2026, 2, 5), True)
+        assert (found["I2"]["since"].date(), found["I2"]["is_opening"]) == (date(2026, 1, 1), True)
 
     def test_a_wide_difference_keeps_every_digit(self) -> None:
         ledger = part(INVOICE, [document("I1", "99999999999999.999999", "0.000001", DAY)] * 1)

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from ledger_rows import CREDIT_NOTE, INVOICE, PAYMENT, allocation, document, move, net_by_day, part, rolled
 
 from kolleno_pipelines.rules.allocated import link
-from kolleno_pipelines.rules.residuals import unexplained_parts
+from kolleno_pipelines.rules.residuals import parts_by_input, settle
 from kolleno_pipelines.rules.roll_forward import days_between
 from kolleno_pipelines.rules.scaled import decimal, decimals, scaled
 from kolleno_pipelines.schemas.results import AMOUNT, DocumentKind, LedgerPart
@@ -148,7 +148,7 @@ def test_today_is_the_sum_of_the_stated_balances(book: Book) -> None:
 def test_parts_sum_to_the_residual_and_have_its_sign(book: Book) -> None:
     for one in book.parts():
         linked = link(one)
-        parts = unexplained_parts(linked)
+        parts = settle(parts_by_input(linked))
         sums = np.zeros(len(linked), dtype=np.int64)
         np.add.at(sums, parts.document, parts.amount)
         assert sums.tolist() == linked.residual.tolist()

@@ -163,6 +163,10 @@ def test_the_world_has_every_kind_of_event(company: Company) -> None:
     assert any(isinstance(each, AllocationStated) and each.amount == 0 for each in events)
     assert any(each.date_paid for each in moves)
     assert any(each.date_paid is None for each in moves)
+    moved = Counter((each.kind, each.source_id) for each in moves)
+    opening = {(each.kind, each.source_id) for each in issued if each.settled_before}
+    assert any(each.amount < 0 for each in moves)
+    assert any(number > 1 or key in opening for key, number in moved.items())
     assert any(each.amount == 0 for each in issued)
     assert any(each.balance_is_blank for each in issued)
     assert any(row["parent_id"] for row in state[TableName.CUSTOMERS].values())

@@ -18,7 +18,16 @@ from kolleno_pipelines.rules.roll_forward import RollForward
 from kolleno_pipelines.sandbox import drops
 from kolleno_pipelines.sandbox.answers import Answers
 from kolleno_pipelines.sandbox.company import Company
-from kolleno_pipelines.schemas.results import ALLOCATIONS, DOCUMENTS, MOVES, PARKED_LINKS, DocumentKind, LedgerPart
+from kolleno_pipelines.schemas.results import (
+    ALLOCATION_MOVES,
+    ALLOCATIONS,
+    DOCUMENTS,
+    MOVES,
+    PARKED_LINKS,
+    DocumentKind,
+    Horizon,
+    LedgerPart,
+)
 from kolleno_pipelines.schemas.sftp_tables import TableName
 
 KINDS = {kind: TableName(f"{kind.value}s") for kind in DocumentKind}
@@ -27,10 +36,11 @@ LINKS = {TableName.PAYMENTS_INVOICES: DocumentKind.PAYMENT, TableName.CREDIT_NOT
 
 @dataclass
 class _Fold:
-    """Newest cells, when each record last changed, and the moves of amount - balance."""
+    """Newest cells, when each record was first told and last changed, moves of amount - balance and of allocations."""
 
     cells: dict[tuple[TableName, str], dict[str, str]] = field(default_factory=dict)
     changed_at: dict[tuple[TableName, str], datetime] = field(default_factory=dict)
+    first_seen: dict[tuple[TableName, str], datetime] = field(default_factory=dict)
     moves: dict[tuple[TableName, str], list[tuple[datetime, Decimal]]] = field(default_factory=dict)
 
     def take(self, drop: drops.Drop) -> None:
@@ -43,11 +53,15 @@ class _Fold:
         before = self.cells.get((table, key))
         after = {**(before or {}), **cells}
         self.cells[table, key] = after
+        self.first_seen.setdefault((table, key), at)
         if before != after:
             self.changed_at[table, key] = at
         if before and before.get("balance") and after.get("balance"):
             delta = _settled(after) - _settled(before)
             self.moves.setdefault((table, key), []).extend([(at, delta)] if delta else [])
+        if before and table in LINKS and before["amount"] != after["amount"]:
+            delta = Decimal(after["amount"]) - Decimal(before["amount"])
+            self.moves.setdefault((table, key), []).append((at, delta))
 
 
 def _settled(cells: Mapping[str, str]) -> Decimal:
@@ -68,32 +82,42 @@ class _Ledger:
         for drop in drops.versions(company):
             self.fold.take(drop)
         self.ends: dict[tuple[DocumentKind, str], list[dict[str, Any]]] = {}
+        self.end_moves: dict[tuple[DocumentKind, str], list[dict[str, Any]]] = {}
+        self.horizon = Horizon(min(self.fold.first_seen.values()))
         for (table, key), cells in self.fold.cells.items():
-            if table in LINKS and Decimal(cells["amount"]):
-                self._join(LINKS[table], cells, self.fold.changed_at[table, key])
+            if table in LINKS:
+                self._join(table, key, cells)
 
-    def _join(self, kind: DocumentKind, cells: Mapping[str, str], at: datetime) -> None:
+    def _ended_at(self, table: TableName, key: str) -> datetime | None:
+        changed, first = self.fold.changed_at[table, key], self.fold.first_seen[table, key]
+        return changed if not _is_posted(self.fold.cells[table, key]) and changed > first else None
+
+    def _join(self, table: TableName, key: str, cells: Mapping[str, str]) -> None:
+        kind, moves = LINKS[table], self.fold.moves.get((table, key), [])
         payer, invoice = (kind, cells[f"{kind.value}_id"]), (DocumentKind.INVOICE, cells["invoice_id"])
         for own, other in ((payer, invoice), (invoice, payer)):
             theirs = self.fold.cells[KINDS[other[0]], other[1]]
-            self.ends.setdefault(own, []).append(
-                {
-                    "source_id": own[1],
-                    "other_kind": other[0].value,
-                    "other_source_id": other[1],
-                    "other_posting_status": "posted" if _is_posted(theirs) else "voided",
-                    "other_date": _issued(other[0], theirs),
-                    "other_currency_iso": theirs["currency_iso"],
-                    "own_group": "g",
-                    "other_group": "g",
-                    "amount": Decimal(cells["amount"]),
-                    "date_applied": _day(cells.get("date_applied", "")),
-                    "observed_at": at,
-                }
-            )
+            end = {
+                "source_id": own[1],
+                "other_kind": other[0].value,
+                "other_source_id": other[1],
+                "other_posting_status": "posted" if _is_posted(theirs) else "voided",
+                "other_date": _issued(other[0], theirs),
+                "other_currency_iso": theirs["currency_iso"],
+                "other_ended_at": self._ended_at(KINDS[other[0]], other[1]),
+                "own_group": "g",
+                "other_group": "g",
+                "amount": Decimal(cells["amount"]),
+                "date_applied": _day(cells.get("date_applied", "")),
+                "first_seen_at": self.fold.first_seen[table, key],
+                "amount_at": max([at for at, _ in moves], default=self.fold.first_seen[table, key]),
+            }
+            if end["amount"]:
+                self.ends.setdefault(own, []).append(end)
+            self.end_moves.setdefault(own, []).extend(end | {"moved_at": at, "amount_delta": d} for at, d in moves)
 
     def part(self, kind: DocumentKind) -> LedgerPart:
-        documents, allocations, moves = [], [], []
+        documents, allocations, moves, end_moves = [], [], [], []
         for (table, key), cells in self.fold.cells.items():
             if table is not KINDS[kind] or not _is_posted(cells):
                 continue
@@ -112,28 +136,34 @@ class _Ledger:
                     "date_issued": _issued(kind, cells),
                     "date_due": _day(cells.get("date_due", "")),
                     "date_paid": _day(cells.get("date_paid", "")),
-                    "observed_at": self.fold.changed_at[table, key],
+                    "first_seen_at": self.fold.first_seen[table, key],
                 }
             )
             allocations += ends
+            end_moves += self.end_moves.get((kind, key), [])
             moves += [
                 {"source_id": key, "moved_at": at, "settled_delta": delta}
                 for at, delta in self.fold.moves.get((table, key), [])
             ]
         tables = (
             pa.Table.from_pylist(rows, schema)
-            for rows, schema in ((documents, DOCUMENTS), (allocations, ALLOCATIONS), (moves, MOVES))
+            for rows, schema in (
+                (documents, DOCUMENTS),
+                (allocations, ALLOCATIONS),
+                (moves, MOVES),
+                (end_moves, ALLOCATION_MOVES),
+            )
         )
-        return LedgerPart("sftp", kind, *tables)
+        return LedgerPart("sftp", kind, *tables, self.horizon)  # type: ignore[call-arg, arg-type]
 
 
 def _issued(kind: DocumentKind, cells: Mapping[str, str]) -> date | None:
     return _day(cells["date_paid" if kind is DocumentKind.PAYMENT else "date_issued"])
 
 
-@pytest.fixture(scope="module", params=[1, 2])
+@pytest.fixture(scope="module", params=[1, 2, 3, 4])
 def company(request: pytest.FixtureRequest) -> Company:
-    return Company.build(request.param, customers=40, days=40, invoices_per_day=10)
+    return Company.build(request.param, customers=40, days=40, invoices_per_day=10, dated_ahead=request.param > 2)
 
 
 @pytest.fixture(scope="module")

@@ -77,8 +77,16 @@ def test_each_tamper_makes_the_differences_it_promises_and_no_other(
         }
         assert _differences(list(tamper.drops)) == before | promised
         assert not promised.keys() & before.keys()
-    assert set(changed) == {"drop_allocation", "change_balance", "swap_customer", "hide_payment"}
-    assert [len(changed[name].breaks) for name in sorted(changed)] == [1, 2, 1, 1]
+    assert {name: len(tamper.breaks) for name, tamper in changed.items()} == {
+        "drop_allocation": 2,
+        "drop_new_allocation": 2,
+        "drop_baseline_allocation": 2,
+        "change_balance": 1,
+        "swap_customer": 1,
+        "hide_payment": 1,
+        "hide_new_payment": 1,
+    }
+    assert {one.opening for one in changed["drop_baseline_allocation"].breaks} == {True}
 
 
 def test_swapped_invoice_crosses_groups(company: Company, changed: dict[str, Tamper]) -> None:
@@ -95,9 +103,10 @@ def test_swapped_invoice_crosses_groups(company: Company, changed: dict[str, Tam
     assert top(payer) != top(owner)
 
 
-def test_hidden_payment_leaves_its_link_waiting(changed: dict[str, Tamper]) -> None:
-    (parked,) = changed["hide_payment"].parked
-    state = _cells(list(changed["hide_payment"].drops))
+@pytest.mark.parametrize("name", ["hide_payment", "hide_new_payment"])
+def test_hidden_payment_leaves_its_link_waiting(changed: dict[str, Tamper], name: str) -> None:
+    (parked,) = changed[name].parked
+    state = _cells(list(changed[name].drops))
     assert (parked.table, parked.key) in state
     assert (TableName.PAYMENTS, parked.key.split("|")[0]) not in state
 

@@ -6,7 +6,15 @@ from kolleno_pipelines.assets.checks.facts import Fact
 from kolleno_pipelines.assets.presentation import amount_text, rows_table
 from kolleno_pipelines.assets.reconciliation.present import result_key
 from kolleno_pipelines.connections import SftpConnection
-from kolleno_pipelines.pipeline.result_facts import WORST, Rows, open_breaks, red_unexplained, stated_breaks, ties
+from kolleno_pipelines.pipeline.result_facts import (
+    WORST,
+    Rows,
+    not_comparable,
+    open_breaks,
+    red_unexplained,
+    stated_breaks,
+    ties,
+)
 from kolleno_pipelines.resources.deployment import DeploymentResource
 
 _BREAK = ("kind", "left_kind", "left_source_id", "right_kind", "right_source_id", "customer_source_id")
@@ -47,14 +55,19 @@ def _agrees_with_source(connection: SftpConnection) -> dg.AssetChecksDefinition:
     @dg.asset_check(
         asset=key,
         name="agrees_with_source",
-        description="What each customer owes by its documents is what the source says, where it says so.",
+        description="What each customer owes by its documents is what the source says, where it says so and unless the"
+        " difference was accepted.",
     )
     def agrees_with_source(deployment: dg.ResourceParam[DeploymentResource]) -> dg.AssetCheckResult:
         rows = stated_breaks(deployment.deployment, connection)
+        apart = not_comparable(deployment.deployment, connection)
         words = "The source states no balances that differ."
         if rows:
             words = f"Customers that owe another amount by their documents than the source states: {_or_more(rows)}."
-        return Fact(key, "agrees_with_source", not rows, words, {"customers": rows_table(rows)}).result()
+        if apart:
+            words += f" Stated without a currency, and not comparable: {_or_more(apart)}."
+        shown = {"customers": rows_table(rows), "not comparable": rows_table(apart)}
+        return Fact(key, "agrees_with_source", not rows, words, shown).result()
 
     return agrees_with_source
 

@@ -21,8 +21,8 @@ def reject_checks(connection: SftpConnection) -> dg.AssetChecksDefinition:
     """Return `no_rejects` of the seven CSV tables."""
     text = (
         "No row is kept aside. A rejected row counts until a later file brings its record, or a"
-        " `<type>_<origin time>.fix1.csv` corrects it, or its file is past the retention. The newest thousand are"
-        " looked into."
+        " `<type>_<origin time>.fix1.csv` corrects it, or its file is past the retention. The newest thousand of the"
+        " table are looked into."
     )
 
     @dg.multi_asset_check(

@@ -206,6 +206,44 @@ CREATE INDEX parked_rows_by_parent ON sftp_csv.parked_rows (connection, parent_t
 CREATE INDEX parked_rows_by_row ON sftp_csv.parked_rows (connection, table_name, source_id);
 COMMENT ON TABLE sftp_csv.parked_rows IS 'Accepted rows that wait for a parent, with the parent they wait for.';
 
+CREATE VIEW sftp_csv.waiting_rows AS
+SELECT p.* FROM sftp_csv.parked_rows p JOIN raw.files f ON f.id = p.file_id
+WHERE p.table_name = 'contacts' AND NOT EXISTS (
+    SELECT FROM sftp_csv.contacts n JOIN raw.files g ON g.id = n.file_id
+    WHERE n.source_id = p.source_id AND g.connection = p.connection AND g.is_loaded
+      AND (g.name_time, g.fix, g.receipt) > (f.name_time, f.fix, f.receipt))
+UNION ALL
+SELECT p.* FROM sftp_csv.parked_rows p JOIN raw.files f ON f.id = p.file_id
+WHERE p.table_name = 'invoices' AND NOT EXISTS (
+    SELECT FROM sftp_csv.invoices n JOIN raw.files g ON g.id = n.file_id
+    WHERE n.source_id = p.source_id AND g.connection = p.connection AND g.is_loaded
+      AND (g.name_time, g.fix, g.receipt) > (f.name_time, f.fix, f.receipt))
+UNION ALL
+SELECT p.* FROM sftp_csv.parked_rows p JOIN raw.files f ON f.id = p.file_id
+WHERE p.table_name = 'credit_notes' AND NOT EXISTS (
+    SELECT FROM sftp_csv.credit_notes n JOIN raw.files g ON g.id = n.file_id
+    WHERE n.source_id = p.source_id AND g.connection = p.connection AND g.is_loaded
+      AND (g.name_time, g.fix, g.receipt) > (f.name_time, f.fix, f.receipt))
+UNION ALL
+SELECT p.* FROM sftp_csv.parked_rows p JOIN raw.files f ON f.id = p.file_id
+WHERE p.table_name = 'payments' AND NOT EXISTS (
+    SELECT FROM sftp_csv.payments n JOIN raw.files g ON g.id = n.file_id
+    WHERE n.source_id = p.source_id AND g.connection = p.connection AND g.is_loaded
+      AND (g.name_time, g.fix, g.receipt) > (f.name_time, f.fix, f.receipt))
+UNION ALL
+SELECT p.* FROM sftp_csv.parked_rows p JOIN raw.files f ON f.id = p.file_id
+WHERE p.table_name = 'payments_invoices' AND NOT EXISTS (
+    SELECT FROM sftp_csv.payments_invoices n JOIN raw.files g ON g.id = n.file_id
+    WHERE n.source_id = p.source_id AND g.connection = p.connection AND g.is_loaded
+      AND (g.name_time, g.fix, g.receipt) > (f.name_time, f.fix, f.receipt))
+UNION ALL
+SELECT p.* FROM sftp_csv.parked_rows p JOIN raw.files f ON f.id = p.file_id
+WHERE p.table_name = 'credit_notes_invoices' AND NOT EXISTS (
+    SELECT FROM sftp_csv.credit_notes_invoices n JOIN raw.files g ON g.id = n.file_id
+    WHERE n.source_id = p.source_id AND g.connection = p.connection AND g.is_loaded
+      AND (g.name_time, g.fix, g.receipt) > (f.name_time, f.fix, f.receipt));
+COMMENT ON VIEW sftp_csv.waiting_rows IS 'Parked rows that are the newest word about their record: only these ask for somebody. An older one folds in its own place in time, should its parent come.';
+
 CREATE TABLE sftp_csv.ids_to_fold (
     connection text NOT NULL,
     table_name text NOT NULL,
@@ -251,7 +289,8 @@ CREATE TABLE receivables.invoices (
     date_issued date NOT NULL, date_due date, date_paid date,
     po_number text, description text, amount_net numeric(20,6), amount_tax numeric(20,6),
     settlement text, balance_open numeric(20,6),
-    observed_at timestamptz NOT NULL, extra jsonb, origin text NOT NULL, loaded_at timestamptz NOT NULL DEFAULT now(),
+    first_seen_at timestamptz NOT NULL, observed_at timestamptz NOT NULL, extra jsonb, origin text NOT NULL,
+    loaded_at timestamptz NOT NULL DEFAULT now(),
     PRIMARY KEY (source_id, connection)
 );
 
@@ -262,7 +301,8 @@ CREATE TABLE receivables.credit_notes (
     amount numeric(20,6) NOT NULL, balance numeric(20,6), balance_source text NOT NULL, currency_iso text NOT NULL,
     date_issued date NOT NULL, date_due date, date_paid date, description text,
     settlement text, balance_open numeric(20,6),
-    observed_at timestamptz NOT NULL, extra jsonb, origin text NOT NULL, loaded_at timestamptz NOT NULL DEFAULT now(),
+    first_seen_at timestamptz NOT NULL, observed_at timestamptz NOT NULL, extra jsonb, origin text NOT NULL,
+    loaded_at timestamptz NOT NULL DEFAULT now(),
     PRIMARY KEY (source_id, connection)
 );
 
@@ -273,7 +313,8 @@ CREATE TABLE receivables.payments (
     amount numeric(20,6) NOT NULL, balance numeric(20,6), balance_source text NOT NULL, currency_iso text NOT NULL,
     date_issued date NOT NULL, date_due date, date_paid date, method text,
     settlement text, balance_open numeric(20,6),
-    observed_at timestamptz NOT NULL, extra jsonb, origin text NOT NULL, loaded_at timestamptz NOT NULL DEFAULT now(),
+    first_seen_at timestamptz NOT NULL, observed_at timestamptz NOT NULL, extra jsonb, origin text NOT NULL,
+    loaded_at timestamptz NOT NULL DEFAULT now(),
     PRIMARY KEY (source_id, connection)
 );
 
@@ -282,19 +323,41 @@ CREATE TABLE receivables.allocations (
     owner_kind text NOT NULL, owner_source_id text NOT NULL,
     from_kind text NOT NULL, from_source_id text NOT NULL, to_kind text NOT NULL, to_source_id text NOT NULL,
     amount numeric(20,6) NOT NULL, date_applied date, removed_at timestamptz,
-    observed_at timestamptz NOT NULL, extra jsonb, origin text NOT NULL, loaded_at timestamptz NOT NULL DEFAULT now(),
+    first_seen_at timestamptz NOT NULL, observed_at timestamptz NOT NULL, extra jsonb, origin text NOT NULL,
+    loaded_at timestamptz NOT NULL DEFAULT now(),
     PRIMARY KEY (source_id, from_kind, connection)
 );
 CREATE INDEX allocations_by_target ON receivables.allocations (to_source_id, to_kind, connection);
 CREATE INDEX allocations_by_source ON receivables.allocations (from_source_id, from_kind, connection);
 
+CREATE VIEW receivables.allocations_with_ends AS
+SELECT a.*, i.currency_iso,
+       COALESCE(a.removed_at IS NULL AND i.posting_status = 'posted'
+                AND COALESCE(p.posting_status, n.posting_status) = 'posted', false) AS is_live
+FROM receivables.allocations a
+LEFT JOIN receivables.invoices i
+    ON a.to_kind = 'invoice' AND i.source_id = a.to_source_id AND i.connection = a.connection
+LEFT JOIN receivables.payments p
+    ON a.from_kind = 'payment' AND p.source_id = a.from_source_id AND p.connection = a.connection
+LEFT JOIN receivables.credit_notes n
+    ON a.from_kind = 'credit_note' AND n.source_id = a.from_source_id AND n.connection = a.connection;
+COMMENT ON VIEW receivables.allocations_with_ends IS 'Allocations with the currency of their amount, and whether they count.';
+
 CREATE TABLE receivables.balance_moves (
     connection text NOT NULL, kind text NOT NULL, source_id text NOT NULL,
-    moved_at timestamptz NOT NULL, settled_delta numeric(20,6) NOT NULL,
+    moved_at timestamptz NOT NULL, settled_delta numeric(20,6) NOT NULL, loaded_at timestamptz NOT NULL DEFAULT now(),
     PRIMARY KEY (source_id, kind, connection, moved_at)
 );
 COMMENT ON TABLE receivables.balance_moves IS
     'When a stated balance moved after first sight: change of amount - balance, by the version time of the input.';
+
+CREATE TABLE receivables.allocation_moves (
+    connection text NOT NULL, from_kind text NOT NULL, source_id text NOT NULL,
+    moved_at timestamptz NOT NULL, amount_delta numeric(20,6) NOT NULL, loaded_at timestamptz NOT NULL DEFAULT now(),
+    PRIMARY KEY (source_id, from_kind, connection, moved_at)
+);
+COMMENT ON TABLE receivables.allocation_moves IS
+    'When the amount of an allocation moved after first sight, its end included, by the version time of the input.';
 
 CREATE TABLE receivables.audit (
     id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,

@@ -3,6 +3,10 @@
 
 CREATE SCHEMA reconciliation;
 
+CREATE FUNCTION reconciliation.is_red(status text, cause text) RETURNS boolean LANGUAGE sql IMMUTABLE PARALLEL SAFE
+AS $$ SELECT status IN ('open', 'reopened') AND cause IS DISTINCT FROM 'opening' $$;
+COMMENT ON FUNCTION reconciliation.is_red(text, text) IS 'Whether a break asks for somebody: accepted, resolved and opening ones do not. Checks, exit codes and views use this one definition.';
+
 CREATE TABLE reconciliation.results (
     result text NOT NULL,
     connection text NOT NULL,
@@ -12,6 +16,7 @@ CREATE TABLE reconciliation.results (
     PRIMARY KEY (result, connection, day)
 );
 COMMENT ON TABLE reconciliation.results IS 'When each result was last computed, and for which today; the only thing a run without news changes.';
+COMMENT ON COLUMN reconciliation.results.computed_at IS 'When it was last computed or, for a stored day, found to hold.';
 COMMENT ON COLUMN reconciliation.results.day IS 'The day of a result by day; -infinity for a result that is the present state.';
 
 CREATE TABLE reconciliation.balances (
@@ -25,7 +30,7 @@ CREATE TABLE reconciliation.balances (
 );
 COMMENT ON TABLE reconciliation.balances IS 'One row per posted document whose amount - allocations is not its stated balance; what ties has no row.';
 COMMENT ON COLUMN reconciliation.balances.difference IS 'amount - allocated - balance: above 0, more was settled than the allocations say.';
-COMMENT ON COLUMN reconciliation.balances.is_opening IS 'The difference was there when the document was first seen and has not changed since.';
+COMMENT ON COLUMN reconciliation.balances.is_opening IS 'The cause is opening: the document may have a history from before the first file, and the difference is what it was at first sight.';
 COMMENT ON COLUMN reconciliation.balances.since IS 'Version (time in the name) of the input in which the difference arose.';
 
 CREATE TABLE reconciliation.balance_summary (
@@ -68,6 +73,14 @@ CREATE TABLE reconciliation.control_total_breaks (
     PRIMARY KEY (customer_source_id, currency_iso, connection)
 );
 COMMENT ON TABLE reconciliation.control_total_breaks IS 'Customers whose computed balance is not the one the source states.';
+
+CREATE TABLE reconciliation.not_comparable (
+    connection text NOT NULL, customer_source_id text NOT NULL, stated numeric(26,6) NOT NULL,
+    currencies text NOT NULL,
+    PRIMARY KEY (customer_source_id, connection)
+);
+COMMENT ON TABLE reconciliation.not_comparable IS 'Customers without a currency of their own whose stated balance cannot be compared: their posted documents have several currencies, or there are none.';
+COMMENT ON COLUMN reconciliation.not_comparable.currencies IS 'Currencies of the customer''s posted documents, with commas between them.';
 
 CREATE TABLE reconciliation.ageing (
     day date NOT NULL, connection text NOT NULL, currency_iso text NOT NULL, bucket text NOT NULL,
