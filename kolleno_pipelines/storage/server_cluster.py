@@ -23,6 +23,8 @@ ROLE = "kolleno"
 SOCKET_NAME = "/.s.PGSQL.5432"
 SOCKET_PATH_BYTES = 103
 LOG = "server.log"
+#: What the parallel passes of a fold may want at once.
+SHARED_MEMORY_BYTES = 1 << 30
 #: What the log says when a start may succeed a moment later (a killed server's last processes, a starter that died).
 PASSING = ("shared memory block", "lock file", "is another", "starting up", "shutting down")
 
@@ -92,6 +94,15 @@ def refuse_other_version(folder: Path, programs: Path) -> None:
         )
 
 
+def shared_memory_type(device: Path) -> str:
+    """Return `posix`, or `mmap` where `device` is small: the usual 64 MB of a container fail large parallel joins."""
+    try:
+        room = os.statvfs(device)
+    except OSError:
+        return "posix"  # not Linux: shared memory is no file system there
+    return "posix" if room.f_bavail * room.f_frsize >= SHARED_MEMORY_BYTES else "mmap"
+
+
 def _configuration(folder: Path) -> str:
     """Measured on loads of a million rows: WAL that is not throttled by checkpoints matters most, then memory."""
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
@@ -106,6 +117,7 @@ def _configuration(folder: Path) -> str:
         "max_wal_size": "4GB",
         "min_wal_size": "1GB",
         "wal_buffers": "64MB",
+        "dynamic_shared_memory_type": shared_memory_type(Path("/dev/shm")),  # noqa: S108 - where Linux keeps it
         "wal_init_zero": "off",
         "checkpoint_timeout": "15min",
         "jit": "off",

@@ -275,3 +275,11 @@ def test_a_home_without_a_server_says_so(tmp_path: Path) -> None:
     (tmp_path / "postgres").symlink_to(tmp_path / "gone")
     with pytest.raises(embedded.EmbeddedError, match="gone, which is gone: restore"):
         embedded.start(tmp_path)
+
+
+def test_little_shared_memory_is_not_used(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A container's /dev/shm of 64 MB would fail a large fold; parallel passes then share files in the data folder."""
+    assert server_cluster.shared_memory_type(tmp_path / "absent") == "posix"
+    assert server_cluster.shared_memory_type(tmp_path) == "posix"
+    monkeypatch.setattr(server_cluster, "SHARED_MEMORY_BYTES", 1 << 60)
+    assert server_cluster.shared_memory_type(tmp_path) == "mmap"
