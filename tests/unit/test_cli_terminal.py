@@ -122,3 +122,20 @@ def test_a_csv_holds_no_formula(tmp_path: Path) -> None:
     with (tmp_path / "out.csv").open(encoding="utf-8", newline="") as file:
         ids = [row["id"] for row in csv.DictReader(file)]
     assert ids == ["'=1+1", "'@x", "-1.50", "'-x", "plain", "'\tx", "''=1"]
+
+
+def test_how_a_demo_goes_on_survives_any_folder(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    from kolleno_pipelines.cli.demo import _own_settings, _say_how_to_go_on
+
+    settings = _own_settings(tmp_path / "it's a $HOME; `id`", date(2026, 1, 2))
+    _say_how_to_go_on(settings, "I 1")
+    lines = capsys.readouterr().err.splitlines()
+    (export,) = [line for line in lines if line.startswith("  export ")]
+    done = subprocess.run(
+        ["sh", "-c", f"{export}\nenv -0"], env={"PATH": "/usr/bin:/bin"}, capture_output=True, check=True
+    )
+    found = dict(pair.split("=", 1) for pair in done.stdout.decode().split("\0") if pair)
+    assert found["KOLLENO_HOME"] == str(settings.home)
+    assert found["KOLLENO_CONNECTIONS"] == str(settings.connections)
+    assert (found["KOLLENO_DATABASE_URL"], found["KOLLENO_ENV_FILE"]) == ("", "/dev/null")
+    assert any(line.endswith("trace invoices 'I 1'") for line in lines)

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from kolleno_pipelines.connectors.errors import NeedsHuman, Retryable
 from kolleno_pipelines.connectors.sftp.conversation import Conversation, Lost
-from kolleno_pipelines.connectors.sftp.host_keys import HostKey, host_label, read_known_keys
+from kolleno_pipelines.connectors.sftp.host_keys import HostKey, KnownKeys, host_label, read_known_keys
 
 if TYPE_CHECKING:
     import paramiko
@@ -180,11 +180,22 @@ def _prepare_transport(account: Account, wire: socket.socket) -> paramiko.Transp
     options = transport.get_security_options()
     options.ciphers = [name for name in _CIPHERS if name in options.ciphers]
     options.digests = [name for name in _DIGESTS if name in options.digests]
-    known = [key.kind for key in read_known_keys(account.known_hosts, account.host, account.port).trusted]
+    known = [key.kind for key in _known_keys(account).trusted]
     signatures = [name for kind in known for name in (_RSA_SIGNATURES if kind == "ssh-rsa" else (kind,))]
     preferred = [name for name in dict.fromkeys(signatures) if name in options.key_types]
     options.key_types = preferred + [name for name in options.key_types if name not in preferred]
     return transport
+
+
+def _known_keys(account: Account) -> KnownKeys:
+    try:
+        return read_known_keys(account.known_hosts, account.host, account.port)
+    except OSError as error:
+        raise NeedsHuman(
+            f"The file of known host keys {account.known_hosts} cannot be read ({error.strerror}), so no server is "
+            "trusted; nothing was sent to this one. Check known_hosts and that this user may read it.",
+            account.connection,
+        ) from error
 
 
 def _check_host_key(account: Account, transport: paramiko.Transport) -> HostKey:
@@ -194,7 +205,7 @@ def _check_host_key(account: Account, transport: paramiko.Transport) -> HostKey:
         raise Lost("it did not finish the SSH greeting within the connect time-out")
     presented = transport.get_remote_server_key()
     key = HostKey(presented.get_name(), presented.asbytes())
-    known = read_known_keys(account.known_hosts, account.host, account.port)
+    known = _known_keys(account)
     shown = f"{account.address} presented the {key.kind} host key {key.fingerprint}"
     if key in known.revoked:
         raise NeedsHuman(
