@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+from collections.abc import Callable
 from datetime import date
 from pathlib import Path
 
@@ -10,7 +12,7 @@ import pytest
 
 from kolleno_pipelines.connections import SftpConnection
 from kolleno_pipelines.pipeline.deployment import Deployment, open_deployment
-from kolleno_pipelines.pipeline.runs import RunMark, days_busy, in_flight
+from kolleno_pipelines.pipeline.runs import RunMark, days_busy, in_flight, runs_without_process
 from kolleno_pipelines.settings import Settings
 
 DAYS = [date(2026, 3, 1), date(2026, 3, 2)]
@@ -30,6 +32,13 @@ def _end_sessions(database: str) -> int:
         ).rowcount
 
 
+def _wait_for(what: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 20
+    while not what():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+
+
 def test_work_whose_locks_died_unnoticed_has_not_failed(deployment: Deployment, database: str) -> None:
     mark = RunMark(deployment, "run")
     mark.renew()
@@ -38,6 +47,15 @@ def test_work_whose_locks_died_unnoticed_has_not_failed(deployment: Deployment, 
         assert _end_sessions(database) == 2
     mark.close()
     assert days_busy(deployment, deployment.sftp, DAYS) == set()
+
+
+def test_a_mark_that_died_comes_back_while_the_run_works(deployment: Deployment, database: str) -> None:
+    mark = RunMark(deployment, "run", every=0.05)
+    mark.renew()
+    _end_sessions(database)
+    _wait_for(lambda: not runs_without_process(deployment, ["run"]))
+    mark.close()
+    _wait_for(lambda: runs_without_process(deployment, ["run"]) == {"run"})  # the server ends a session in its own time
 
 
 def test_the_reason_of_work_that_failed_is_kept(deployment: Deployment, database: str) -> None:
