@@ -35,6 +35,7 @@ from kolleno_pipelines.connection_values import (
     duration,
     resolve,
 )
+from kolleno_pipelines.settings import expanded
 
 __all__ = [
     "Connection",
@@ -82,10 +83,18 @@ class Connection(BaseModel):
 
 def _own_path(path: object) -> Path:
     if isinstance(path, str | Path):
-        return Path(path).expanduser()
+        return expanded(Path(path))
     if path is None:
         raise ValueError("no value is written; name a file, or leave the key out")
     raise ValueError(f"{path!r} is not the path of a file")
+
+
+def _default_known_hosts() -> Path:
+    """The account's own file, the system's for one without a home (as in many containers)."""
+    try:
+        return expanded(Path("~/.ssh/known_hosts"))
+    except ValueError:
+        return Path("/etc/ssh/ssh_known_hosts")
 
 
 def _known_zone(name: str) -> str:
@@ -121,7 +130,7 @@ class SftpConnection(Connection):
     folder: ServerFolder = "csv_data_uploads"
     key_file: LocalPath | None = None
     key_passphrase: Secret | None = None
-    known_hosts: LocalPath = Field(default_factory=lambda: Path("~/.ssh/known_hosts").expanduser())
+    known_hosts: LocalPath = Field(default_factory=_default_known_hosts)
     archive_folder: ServerFolder | None = None
     feedback_folder: ServerFolder | None = None
     settle: Duration = duration("10s")

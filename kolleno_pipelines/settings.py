@@ -21,6 +21,14 @@ class SettingsError(ValueError):
     """A KOLLENO_* variable cannot be used; the text is one sentence for the operator and holds no secret."""
 
 
+def expanded(path: Path) -> Path:
+    """Replace a leading `~` or `~user`. Raises ValueError where there is no such account."""
+    try:
+        return path.expanduser()
+    except RuntimeError:
+        raise ValueError(f"{path.parts[0]} is no account with a home folder on this machine") from None
+
+
 class Settings(BaseSettings):
     """Where everything is: one deployment serves one company.
 
@@ -42,7 +50,7 @@ class Settings(BaseSettings):
     @field_validator("home", "connections")
     @classmethod
     def _absolute(cls, path: Path) -> Path:
-        return path.expanduser().absolute()
+        return expanded(path).absolute()
 
     @field_validator("database_url", "dagster_database_url")
     @classmethod
@@ -67,7 +75,7 @@ class Settings(BaseSettings):
     def _place(cls, place: str) -> str:
         if not place or "://" in place:
             return place
-        return str(Path(place).expanduser().absolute())
+        return str(expanded(Path(place)).absolute())
 
     @property
     def archive_root(self) -> str:

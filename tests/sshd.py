@@ -68,28 +68,31 @@ class RealSshd:
 @contextmanager
 def serve(work: Path, **options: str) -> Iterator[RealSshd]:
     """Run sshd until the end of the block. options: more lines for sshd_config, such as `Ciphers="aes256-ctr"`."""
-    program = find_sshd()
-    assert program is not None, "openssh-server is not installed"
     chrooted = os.geteuid() == 0
     parent = Path(tempfile.mkdtemp(prefix="kolleno-sshd-", dir=_CHROOT_PARENT if chrooted else work))
-    process: subprocess.Popen[bytes] | None = None
     try:
         server = _prepare(parent, chrooted)
-        config = _write_config(server, options)
-        with (parent / "log").open("wb") as log:
-            process = subprocess.Popen(
-                [program, "-D", "-e", "-f", str(config)],
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.DEVNULL,
-                stderr=log,
-            )
-        _wait_for_port(process, server.port, parent / "log")
-        yield server
+        with running(_write_config(server, options), server.port, parent / "log"):
+            yield server
     finally:
-        if process is not None:
-            process.terminate()
-            process.wait(10)
         shutil.rmtree(parent)
+
+
+@contextmanager
+def running(config: Path, port: int, log: Path) -> Iterator[None]:
+    """Run sshd with a configuration that listens on `port` until the end of the block."""
+    program = find_sshd()
+    assert program is not None, "openssh-server is not installed"
+    with log.open("wb") as file:
+        process = subprocess.Popen(
+            [program, "-D", "-e", "-f", str(config)], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=file
+        )
+    try:
+        _wait_for_port(process, port, log)
+        yield
+    finally:
+        process.terminate()
+        process.wait(10)
 
 
 def _prepare(parent: Path, chrooted: bool) -> RealSshd:
@@ -102,16 +105,29 @@ def _prepare(parent: Path, chrooted: bool) -> RealSshd:
         user = "nobody"
         account = pwd.getpwnam(user)
         os.chown(drop, account.pw_uid, account.pw_gid)
+    (parent / "authorized_keys").touch(mode=0o644)
+    port = make_host(parent)
+    return RealSshd(port, user, drop, login_folder, parent, chrooted)
+
+
+def make_host(folder: Path) -> int:
+    """Make `host_key` and the `known_hosts` that names it in a folder; returns the free port that it names."""
+    if os.geteuid() == 0:
         # sshd separates its privileges into this folder; systemd would have made it.
         Path("/run/sshd").mkdir(mode=0o755, exist_ok=True)
-    _keygen("-t", "ed25519", "-N", "", "-f", str(parent / "host_key"))
-    (parent / "authorized_keys").touch(mode=0o644)
+    make_key(folder / "host_key")
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    kind, blob = (parent / "host_key.pub").read_text().split()[:2]
-    (parent / "known_hosts").write_text(f"[127.0.0.1]:{port} {kind} {blob}\n")
-    return RealSshd(port, user, drop, login_folder, parent, chrooted)
+        port: int = probe.getsockname()[1]
+    kind, blob = (folder / "host_key.pub").read_text().split()[:2]
+    (folder / "known_hosts").write_text(f"[127.0.0.1]:{port} {kind} {blob}\n")
+    return port
+
+
+def make_key(path: Path) -> Path:
+    """Make an ed25519 key pair without a passphrase; returns the path of the private one."""
+    _keygen("-t", "ed25519", "-N", "", "-f", str(path))
+    return path
 
 
 def _write_config(server: RealSshd, options: dict[str, str]) -> Path:

@@ -17,6 +17,7 @@ from typer.core import TyperGroup, TyperOption
 
 from benchmarks.__main__ import NAMES
 from kolleno_pipelines.cli.app import app
+from kolleno_pipelines.pipeline.alerts import AlertKind
 from kolleno_pipelines.pipeline.check import check
 from kolleno_pipelines.schemas.codes import Code
 from kolleno_pipelines.schemas.sftp_tables import TABLES
@@ -67,6 +68,11 @@ def test_code_table_has_every_code_and_column_tables_every_column() -> None:
     assert [code for code in Code if f"| `{code.value}` |" not in codes] == []
     columns = read(ROOT / "docs" / "csv_format.md")
     assert [c.name for t in TABLES.values() for c in t.columns if f"| `{c.name}` |" not in columns] == []
+
+
+def test_every_alert_is_explained_to_operators() -> None:
+    page = read(ROOT / "docs" / "operating.md")
+    assert [kind.value for kind in AlertKind if f"| `{kind.value}` |" not in page] == []
 
 
 def _group() -> TyperGroup:

@@ -5,6 +5,7 @@ import json
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, date, datetime, timedelta
+from typing import Any
 
 VERSION = 1
 MOST_ATTEMPTS = 5
@@ -39,9 +40,10 @@ class Decision:
 
 @dataclass
 class Memory:
-    """The sensor's cursor as a value."""
+    """The sensor's cursor as a value: attempts by day, and alerts that the webhook did not take."""
 
     days: dict[str, Attempt] = field(default_factory=dict)
+    unsent: list[dict[str, Any]] = field(default_factory=list)
 
     @classmethod
     def read(cls, cursor: str | None) -> "Memory":
@@ -50,14 +52,15 @@ class Memory:
             stored = json.loads(cursor or "{}")
             if stored.get("version") != VERSION:
                 return cls()
-            return cls({day: Attempt(**attempt) for day, attempt in stored["days"].items()})
+            days = {day: Attempt(**attempt) for day, attempt in stored["days"].items()}
+            return cls(days, list(stored.get("unsent", [])))
         except (ValueError, TypeError, AttributeError, KeyError):
             return cls()
 
     def write(self) -> str:
         """Return the cursor to keep."""
         days = {day: asdict(attempt) for day, attempt in sorted(self.days.items())}
-        return json.dumps({"version": VERSION, "days": days})
+        return json.dumps({"version": VERSION, "days": days, "unsent": self.unsent})
 
     def decide(self, due: Mapping[date, str], busy: Iterable[date], now: datetime) -> Decision:
         """Take the days due (with the signature of their files) and decide which to start; counts those.

@@ -47,15 +47,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     wanted = _parser().parse_args(arguments)
     os.environ.setdefault("DAGSTER_EVENT_BATCH_SIZE", EVENT_BATCH)
     begun = time.monotonic()
-    import dagster as dg
-
-    from kolleno_pipelines.connections import ConnectionsError
-    from kolleno_pipelines.settings import SettingsError
+    from kolleno_pipelines.pipeline.sentences import sentence
 
     try:
         launched = _run(wanted)
-    except (CannotStartError, SettingsError, ConnectionsError, dg.DagsterError) as error:
-        sys.stderr.write(f"{' '.join(str(error).split())}\n")
+    except Exception as error:  # noqa: BLE001 - a script gets one sentence, never a traceback
+        told = str(error) if isinstance(error, CannotStartError) else sentence(error)
+        sys.stderr.write(f"{told}\n")
         return 2
     launched.loading_seconds = round(time.monotonic() - begun - launched.seconds, 3)
     sys.stdout.write(f"{json.dumps(asdict(launched))}\n")
@@ -63,20 +61,21 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _run(wanted: argparse.Namespace) -> Launched:
-    import dagster as dg
-
     from kolleno_pipelines.automation.own_runs import SITE_TAG, site_of
     from kolleno_pipelines.definitions import build_definitions
     from kolleno_pipelines.pipeline.preparation import load_libraries
+    from kolleno_pipelines.pipeline.server import start
     from kolleno_pipelines.settings import load_settings
 
     settings = load_settings()
     _require_days(wanted.first, wanted.last, settings.first_day)
-    if not os.environ.get("DAGSTER_HOME"):
+    home = os.environ.get("DAGSTER_HOME")
+    if not home:
         raise CannotStartError("DAGSTER_HOME is not set, so there is no Dagster instance: eval $(kolleno env) sets it.")
     definitions = build_definitions(settings)
+    start(settings)
     load_libraries()
-    with dg.DagsterInstance.get() as instance:
+    with _instance(home) as instance:
         return launch(
             instance,
             definitions,
@@ -87,6 +86,18 @@ def _run(wanted: argparse.Namespace) -> Launched:
             run_days=wanted.run_days,
             tags={SITE_TAG: site_of(settings)},
         )
+
+
+def _instance(home: str) -> "dg.DagsterInstance":
+    import dagster as dg
+
+    try:
+        return dg.DagsterInstance.get()
+    except Exception as error:
+        why = " ".join(str(error).split())
+        raise CannotStartError(
+            f"The Dagster instance of {home} cannot be opened ({why}): does the database of its dagster.yaml run?"
+        ) from error
 
 
 def _require_days(first: date, last: date, first_day: date) -> None:

@@ -1,7 +1,7 @@
 """Sensor `sftp_arrivals`: lists the drop folder every 30 s, compares, and starts runs. It downloads nothing."""
 
 from collections.abc import Collection, Iterator
-from datetime import date, datetime
+from datetime import date
 
 import dagster as dg
 
@@ -11,7 +11,7 @@ from kolleno_pipelines.automation.attempts import MOST_ATTEMPTS, Decision, Memor
 from kolleno_pipelines.automation.jobs import RECONCILIATION, SFTP
 from kolleno_pipelines.automation.own_runs import IN_PROGRESS, days_taken, on_their_way, own_runs
 from kolleno_pipelines.connections import SftpConnection
-from kolleno_pipelines.pipeline.alerts import Alert, AlertKind, log_alerts, post
+from kolleno_pipelines.pipeline.alerts import Alert, AlertKind, log_alerts, post_all
 from kolleno_pipelines.pipeline.arrivals import Arrivals, see_arrivals
 from kolleno_pipelines.pipeline.clock import utc_now
 from kolleno_pipelines.pipeline.runs import days_busy
@@ -37,7 +37,9 @@ def sftp_arrivals(connection: SftpConnection) -> dg.SensorDefinition:
         now = utc_now()
         due = {day: signature_of(contents) for day, contents in arrivals.due.items()}
         decision = memory.decide(due, _busy(context, deployment, connection, due), now)
-        _report_given_up(deployment, connection, decision, arrivals, now)
+        news = _given_up(connection, decision, arrivals)
+        log_alerts(news)
+        memory.unsent = post_all(memory.unsent, news, deployment.settings.webhook_url, now=now)
         requests = list(_requests(connection, memory, decision, arrivals))
         return dg.SensorResult(
             run_requests=requests, skip_reason=None if requests else _nothing(arrivals), cursor=memory.write()
@@ -78,14 +80,8 @@ def _requests(
             yield dg.RunRequest(run_key=key, tags=tags | range_tags(first, last), run_config=config)
 
 
-def _report_given_up(
-    deployment: DeploymentResource,
-    connection: SftpConnection,
-    decision: Decision,
-    arrivals: Arrivals,
-    now: datetime,
-) -> None:
-    alerts = [
+def _given_up(connection: SftpConnection, decision: Decision, arrivals: Arrivals) -> list[Alert]:
+    return [
         Alert(
             AlertKind.GAVE_UP,
             connection.name,
@@ -97,8 +93,6 @@ def _report_given_up(
         )
         for day in decision.given_up
     ]
-    log_alerts(alerts)
-    post(alerts, deployment.settings.webhook_url, now=now)
 
 
 def _nothing(arrivals: Arrivals) -> str:

@@ -1,4 +1,4 @@
-"""Sensor `sftp_watch`: reports stalled batches, silence, failed and orphaned runs, once each. It starts nothing."""
+"""Sensor `sftp_watch`: reports what has stalled, failed, gone silent or cannot be reached, once. It starts nothing."""
 
 import json
 from dataclasses import dataclass, field
@@ -10,21 +10,27 @@ from kolleno_pipelines.assets.checks.arrivals import arrival_facts
 from kolleno_pipelines.automation.own_runs import in_words, moment, own_runs
 from kolleno_pipelines.automation.run_failures import mark_orphans, reason_of
 from kolleno_pipelines.connections import SftpConnection
-from kolleno_pipelines.pipeline.alerts import Alert, AlertKind, as_alert, batch_alerts, changed, log_alerts, post
+from kolleno_pipelines.pipeline.alerts import Alert, AlertKind, batch_alerts, changed, log_alerts, post_all
 from kolleno_pipelines.pipeline.batches import refresh_batches
 from kolleno_pipelines.pipeline.clock import utc_now
+from kolleno_pipelines.pipeline.deployment import Deployment
+from kolleno_pipelines.pipeline.outage import outage
 from kolleno_pipelines.pipeline.silence import Quiet, silence
 from kolleno_pipelines.resources.deployment import DeploymentResource
 
 _SECONDS = 60
 _VERSION = 1
-_MOST_UNSENT = 200
+_MOST_RUNS = 200
+_MOST_REASONS = 10
 _OVERLAP = timedelta(minutes=2)
 
 
 @dataclass
 class Told:
-    """The cursor: what was told (key to message), what the webhook did not take, runs whose process seems gone."""
+    """The cursor: what was told (key to message), what the webhook did not take, runs whose process seems gone.
+
+    `outage`: since when the folder could not be listed, with the reasons told.
+    """
 
     since: str
     runs_after: str
@@ -33,6 +39,7 @@ class Told:
     unsent: list[dict[str, object]] = field(default_factory=list)
     suspects: dict[str, str] = field(default_factory=dict)
     facts: dict[str, str] = field(default_factory=dict)
+    outage: dict[str, list[str]] = field(default_factory=dict)
 
     @classmethod
     def read(cls, cursor: str | None, now: datetime) -> "Told":
@@ -57,7 +64,7 @@ def sftp_watch(connection: SftpConnection) -> dg.SensorDefinition:
         name="sftp_watch",
         minimum_interval_seconds=_SECONDS,
         default_status=dg.DefaultSensorStatus.RUNNING,
-        description="Reports stalled batches, silence, failed and orphaned runs to the log and the webhook.",
+        description="Reports stalled batches, silence, a folder that cannot be listed, failed and orphaned runs.",
     )
     def watches(
         context: dg.SensorEvaluationContext, deployment: dg.ResourceParam[DeploymentResource]
@@ -70,9 +77,9 @@ def sftp_watch(connection: SftpConnection) -> dg.SensorDefinition:
         lasting = batch_alerts(batches) + _silence_alerts(quiet)
         news = changed(lasting, told.told)
         told.told = {alert.key: alert.message for alert in lasting}
-        news += _run_alerts(context, deployment, connection, told, now)
+        news += _outage_alerts(opened, connection, told) + _run_alerts(context, deployment, connection, told, now)
         log_alerts(news)
-        _post(deployment, told, news, now)
+        told.unsent = post_all(told.unsent, news, deployment.settings.webhook_url, now=now)
         facts = arrival_facts(opened, connection, batches, quiet)
         return dg.SensorResult(
             skip_reason=f"{len(lasting)} alerts stand, {len(news)} are new.",
@@ -88,8 +95,27 @@ def _silence_alerts(quiet: Quiet) -> list[Alert]:
         return []
     # The moment of the last batch is the subject: a new silence is another alert, a lasting one is not.
     arrival = quiet.last_arrival.isoformat() if quiet.last_arrival else "none"
-    details: dict[str, str | list[str]] = {"last_batch": quiet.last_batch or "none", "last_arrival": arrival}
+    details: dict[str, str | list[str]] = {
+        "last_batch": quiet.last_batch or "none",
+        "last_arrival": arrival,
+        "last_listed": quiet.last_listed.isoformat() if quiet.last_listed else "never",
+    }
     return [Alert(AlertKind.SILENCE, quiet.connection, arrival, quiet.sentence, details)]
+
+
+def _outage_alerts(deployment: Deployment, connection: SftpConnection, told: Told) -> list[Alert]:
+    """Return an alert when the folder cannot be listed: one for each reason for as long as that lasts."""
+    found = outage(deployment, connection)
+    if found is None:
+        told.outage = {}
+        return []
+    reasons = told.outage.get(found.since, [])
+    told.outage = {found.since: reasons}
+    if found.reason in reasons or len(reasons) >= _MOST_REASONS:
+        return []
+    reasons.append(found.reason)
+    details: dict[str, str | list[str]] = {"last_listed": found.since}
+    return [Alert(AlertKind.CANNOT_LIST, connection.name, found.since, found.sentence, details)]
 
 
 def _run_alerts(
@@ -114,16 +140,9 @@ def _run_alerts(
             reason = reason_of(context.instance, run.run_id)
             alerts.append(Alert(AlertKind.RUN_FAILED, connection.name, run.run_id, f"{in_words(run)} failed: {reason}"))
             told.runs_told.append(run.run_id)
-    told.runs_told = told.runs_told[-_MOST_UNSENT:]
+    told.runs_told = told.runs_told[-_MOST_RUNS:]
     told.runs_after = now.astimezone(UTC).isoformat()
     return alerts
-
-
-def _post(deployment: DeploymentResource, told: Told, news: list[Alert], now: datetime) -> None:
-    """Post what is new and what the webhook did not take before."""
-    waiting = [as_alert(stored) for stored in told.unsent] + news
-    delivered = post(waiting, deployment.settings.webhook_url, now=now)
-    told.unsent = [] if delivered else [alert.as_json() for alert in waiting[-_MOST_UNSENT:]]
 
 
 def _has_turned(told: Told, name: str, words: str) -> bool:

@@ -15,6 +15,7 @@ from typing import Annotated
 import typer
 
 from kolleno_pipelines.cli import batches, databases, deliveries, differences, files, links, replays, reports, servers
+from kolleno_pipelines.cli.terminal import say
 
 app = typer.Typer(
     name="kolleno",
@@ -73,7 +74,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except Exception as error:  # noqa: BLE001 - an operator never sees a traceback unasked
         if debug:
             traceback.print_exc()
-        print(_told(error), file=sys.stderr)
+        say(_told(error))
         return 2
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from typing import Annotated
 
 import typer
@@ -53,10 +52,12 @@ def grant_analyst(
 ) -> None:
     """Let a role read schema `reporting` and nothing else."""
     from kolleno_pipelines.pipeline import server
-    from kolleno_pipelines.settings import load_settings
+    from kolleno_pipelines.settings import environment, load_settings
 
-    password = os.environ.get(_PASSWORD)
+    password = environment().get(_PASSWORD)
     created = server.grant_analyst(load_settings(), role, create=create, password=password)
     if created and not password:
         say(f"Role {role} was created without a password; it can log in once ALTER ROLE ... PASSWORD gives it one.")
+    if create and not created:
+        say(f"Role {role} was there already; its password is as it was (ALTER ROLE ... PASSWORD changes it).")
     say(f"Role {role} may read schema reporting, and nothing else of ours.")

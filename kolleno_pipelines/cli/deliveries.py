@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from kolleno_pipelines.cli.choices import AsJson
-from kolleno_pipelines.cli.terminal import CannotRun, Work, end, print_json, print_rows, say, working
+from kolleno_pipelines.cli.terminal import CannotRun, Work, end, print_json, print_rows, printable, say, working
 
 if TYPE_CHECKING:
     from kolleno_pipelines.pipeline.check_report import CheckReport
@@ -114,4 +114,4 @@ def ingest(
 
 def _print_delivered(delivered: Delivered) -> None:
     for line in delivered.sentences():
-        print(line)
+        print(printable(line))

@@ -7,9 +7,11 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import shutil
 import subprocess
 import sys
+import sysconfig
 import time
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
@@ -20,7 +22,7 @@ from typing import TYPE_CHECKING, Any
 from kolleno_pipelines.cli.terminal import CannotRun, end, print_rows, say, working
 from kolleno_pipelines.pipeline import server
 from kolleno_pipelines.pipeline.instance import environment, write_instance
-from kolleno_pipelines.settings import Settings, load_settings
+from kolleno_pipelines.settings import PREFIX, Settings, load_settings
 
 if TYPE_CHECKING:
     from kolleno_pipelines.cli.demo_company import Dropped, Line
@@ -60,7 +62,7 @@ def run_demo(*, ui: bool, with_faults: bool, fresh: bool, port: int) -> None:
         _run_job(settings, dropped.first_day, dropped.today)
         agrees = _show(settings, dropped)
         say(f"Took {time.monotonic() - began:.0f} s.")
-        _say_how_to_go_on(settings)
+        _say_how_to_go_on(settings, dropped.an_invoice)
         if ui and agrees:
             from kolleno_pipelines.cli.dagster_servers import run_servers
 
@@ -86,9 +88,9 @@ def _apart(settings: Settings) -> dict[str, str]:
     blank = ("DATABASE_URL", "DAGSTER_DATABASE_URL", "WEBHOOK_URL")
     return {
         **environment(settings),
-        **{f"KOLLENO_{name}": "" for name in blank},
-        "KOLLENO_ENV_FILE": os.devnull,
-        "KOLLENO_FIRST_DAY": settings.first_day.isoformat(),
+        **{f"{PREFIX}{name}": "" for name in blank},
+        f"{PREFIX}ENV_FILE": os.devnull,
+        f"{PREFIX}FIRST_DAY": settings.first_day.isoformat(),
     }
 
 
@@ -208,8 +210,14 @@ def _codes(deployment: Deployment, name: str) -> Iterable[str]:
     yield from (finding["code"] for row in view.rejected for finding in row.findings)
 
 
-def _say_how_to_go_on(settings: Settings) -> None:
-    home = settings.home
-    say(f"Look further: export KOLLENO_HOME={home} KOLLENO_CONNECTIONS={settings.connections}")
-    say("  then kolleno files | kolleno report ageing | kolleno report differences | kolleno trace invoices ID")
-    say("The demo's PostgreSQL keeps running; kolleno db stop (with these two variables) stops it.")
+def _say_how_to_go_on(settings: Settings, invoice: str) -> None:
+    """Print commands that work as they are printed, whatever the operator's own settings and folder are."""
+    variables = {name: value for name, value in _apart(settings).items() if name.startswith(PREFIX)}
+    own = Path(sysconfig.get_path("scripts")) / "kolleno"
+    kolleno = "kolleno" if shutil.which("kolleno") == str(own) else shlex.quote(str(own))
+    say("Look further, in a shell with the demo's own settings:")
+    say(f"  export {' '.join(f'{name}={shlex.quote(value)}' for name, value in variables.items())}")
+    for words in ("files", "report ageing", "report differences", f"trace invoices {shlex.quote(invoice)}"):
+        say(f"  {kolleno} {words}")
+    say("The demo's PostgreSQL keeps running. This stops it, in the same shell:")
+    say(f"  {kolleno} db stop")

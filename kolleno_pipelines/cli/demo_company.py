@@ -58,6 +58,12 @@ class Dropped:
     expected: tuple[ExpectedFinding, ...]
 
     @property
+    def an_invoice(self) -> str:
+        """The id of the first invoice that the company sends."""
+        rows = next(drops.versions(self.company)).rows[TableName.INVOICES]
+        return str(rows[0]["id"])
+
+    @property
     def digest(self) -> str:
         """The same files, the same digest."""
         content = hashlib.sha256()

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from kolleno_pipelines.cli.terminal import CannotRun, print_json, say
+from kolleno_pipelines.cli.terminal import CannotRun, print_json, printable, say
 
 group = typer.Typer(help="The systems of connections.yaml.", no_args_is_help=True, rich_markup_mode=None)
 
@@ -27,7 +27,7 @@ def check(as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] =
     for outcome in outcomes:
         for fact in outcome.facts:
             if not as_json:
-                print(f"{outcome.name}: {fact}")
+                print(printable(f"{outcome.name}: {fact}"))
         if outcome.error:
             say(outcome.error)
     failed = [outcome.name for outcome in outcomes if outcome.error]

@@ -33,6 +33,7 @@ def report(
     from kolleno_pipelines.pipeline import reports
     from kolleno_pipelines.pipeline.clock import utc_now
     from kolleno_pipelines.pipeline.deployment import open_deployment
+    from kolleno_pipelines.pipeline.report_columns import report_columns
 
     word = name.strip().lower().replace("_", "-")
     if word not in NAMES:
@@ -48,7 +49,7 @@ def report(
         include_mirrors=everything,
     )
     if csv_file is not None:
-        write_csv(csv_file, list(rows[0]) if rows else [], rows)
+        write_csv(csv_file, list(rows[0]) if rows else report_columns(word, by_customer=by is not None), rows)
         if str(csv_file) != "-":
             say(f"{len(rows)} rows are in {csv_file}.")
     elif as_json:

@@ -14,8 +14,11 @@ from decimal import Decimal
 from enum import Enum
 from pathlib import Path
 from typing import IO, Any, NoReturn
+from unicodedata import category
 
 import typer
+
+from kolleno_pipelines.schemas.escapes import escape
 
 Say = Callable[[str], None]
 _PIPE_WIDTH = 10_000
@@ -32,7 +35,21 @@ def end(*, findings: bool) -> NoReturn:
 
 def say(text: str) -> None:
     """Tell the person something that is no data."""
-    print(text, file=sys.stderr, flush=True)
+    print("\n".join(printable(line) for line in text.split("\n")), file=sys.stderr, flush=True)
+
+
+def printable(text: str) -> str:
+    """Return text as a terminal may show it: what would move, colour or reorder it, or end the line, is escaped.
+
+    Senders choose file names and cells; neither may speak to the terminal of whoever looks at them.
+    """
+    if text.isprintable():
+        return text
+    return "".join(c if c.isprintable() else " " if category(c) == "Zs" else _escaped(ord(c)) for c in text)
+
+
+def _escaped(code: int) -> str:
+    return f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"
 
 
 def print_json(value: object) -> None:
@@ -61,8 +78,14 @@ def print_rows(columns: Sequence[str], rows: Iterable[Sequence[object]], *, titl
     from rich.table import Table
     from rich.text import Text
 
-    shown = [[cell(value) for value in row] for row in rows]
-    table = Table(title=title, title_justify="left", box=None, pad_edge=False, header_style="bold")
+    shown = [[printable(cell(value)) for value in row] for row in rows]
+    table = Table(
+        title=None if title is None else printable(title),
+        title_justify="left",
+        box=None,
+        pad_edge=False,
+        header_style="bold",
+    )
     for index, column in enumerate(columns):
         numeric = all(_is_number(row[index]) for row in shown) and bool(shown)
         table.add_column(column, justify="right" if numeric else "left", overflow="fold")
@@ -115,9 +138,10 @@ def _write_csv(file: IO[str], columns: Sequence[str], rows: Iterable[Mapping[str
 
 
 def _csv_cell(value: object) -> str:
+    """Return a value as a CSV holds it; text that a spreadsheet would run as a formula gets an apostrophe."""
     if isinstance(value, Mapping | list | tuple):
         return json.dumps(value, ensure_ascii=False, default=plain)
-    return value.isoformat() if isinstance(value, datetime) else cell(value)
+    return value.isoformat() if isinstance(value, datetime) else escape(cell(value))
 
 
 @dataclass
@@ -142,6 +166,6 @@ def working(title: str, total: int | None = None) -> Iterator[Work]:
         task = progress.add_task(title, total=total)
 
         def step(text: str) -> None:
-            progress.update(task, advance=1, description=f"{title}: {Text(text).markup}")
+            progress.update(task, advance=1, description=f"{title}: {Text(printable(text)).markup}")
 
         yield Work(step)

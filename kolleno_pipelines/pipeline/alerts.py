@@ -18,6 +18,7 @@ log = logging.getLogger(__name__)
 
 _CONNECT_SECONDS, _READ_SECONDS = 3.05, 5.0
 _MOST_PER_POST = 50
+_MOST_UNSENT = 200
 
 
 class AlertKind(StrEnum):
@@ -29,6 +30,7 @@ class AlertKind(StrEnum):
     RUN_FAILED = "run_failed"
     RUN_ORPHANED = "run_orphaned"
     GAVE_UP = "gave_up"
+    CANNOT_LIST = "cannot_list"
 
 
 @dataclass(frozen=True)
@@ -91,18 +93,35 @@ def log_alerts(alerts: Iterable[Alert]) -> None:
         log.warning("%s: %s", alert.kind, alert.message)
 
 
-def post(alerts: Sequence[Alert], webhook: SecretStr | None, *, now: datetime) -> bool:
-    """Post alerts as one JSON object per 50; False when the webhook did not take them all.
+def post_all(
+    unsent: Iterable[Mapping[str, Any]], news: Iterable[Alert], webhook: SecretStr | None, *, now: datetime
+) -> list[dict[str, object]]:
+    """Post what was not taken before and what is new; returns what is to be sent again, in the form of `as_json`."""
+    waiting = [*(as_alert(stored) for stored in unsent), *news]
+    return [alert.as_json() for alert in post(waiting, webhook, now=now)[-_MOST_UNSENT:]]
 
+
+def post(alerts: Sequence[Alert], webhook: SecretStr | None, *, now: datetime) -> list[Alert]:
+    """Post alerts as one JSON object per 50; returns those that the webhook did not take.
+
+    After an object that got no answer the rest waits too: whoever posts has little time.
     The address is a secret: neither it nor what the other side answers is logged.
     """
-    if not alerts or webhook is None:
-        return True
-    parts = [alerts[i : i + _MOST_PER_POST] for i in range(0, len(alerts), _MOST_PER_POST)]
-    return all(_post(webhook, part, now) for part in parts)
+    if webhook is None:
+        return []
+    left: list[Alert] = []
+    for start in range(0, len(alerts), _MOST_PER_POST):
+        part = alerts[start : start + _MOST_PER_POST]
+        taken = _post(webhook, part, now)
+        if taken is None:
+            return [*left, *alerts[start:]]
+        if not taken:
+            left += part
+    return left
 
 
-def _post(webhook: SecretStr, alerts: Sequence[Alert], now: datetime) -> bool:
+def _post(webhook: SecretStr, alerts: Sequence[Alert], now: datetime) -> bool | None:
+    """Tell whether the webhook took them, None when it did not answer."""
     import requests
 
     lines = "\n".join(alert.message for alert in alerts)
@@ -113,7 +132,7 @@ def _post(webhook: SecretStr, alerts: Sequence[Alert], now: datetime) -> bool:
         )
     except (requests.RequestException, ValueError) as error:
         log.warning("The webhook could not be reached (%s): the alerts are sent again.", type(error).__name__)
-        return False
+        return None
     if answer.status_code >= 300:
         log.warning("The webhook answered %s: the alerts are sent again.", answer.status_code)
         return False

@@ -49,6 +49,15 @@ class DayTable:
     bytes: int = 0
     money: dict[str, dict[str, Decimal]] = field(default_factory=dict)
 
+    def join(self, other: "DayTable") -> None:
+        """Count the files and rows of another table of the day in; not its money, whose fields are another's."""
+        self.files += other.files
+        self.failed += other.failed
+        self.bytes += other.bytes
+        self.rows_read += other.rows_read
+        self.rows_accepted += other.rows_accepted
+        self.rows_rejected += other.rows_rejected
+
     def add(self, file: LedgerFile) -> None:
         """Count one file in."""
         self.files += 1

@@ -3,8 +3,9 @@
 What the orchestrator says about its runs does not belong here.
 """
 
+import threading
 from collections.abc import Collection, Iterable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from datetime import date
 from typing import Any
 
@@ -14,6 +15,10 @@ from kolleno_pipelines.connections import SftpConnection
 from kolleno_pipelines.pipeline.deployment import Deployment
 from kolleno_pipelines.storage import run_marks
 from kolleno_pipelines.storage.batches import busy_days, days_in_flight
+from kolleno_pipelines.storage.database import DatabaseError
+
+#: How often a run's process looks after its mark: well within the grace of whoever misses it.
+MARK_SECONDS = 15.0
 
 
 @contextmanager
@@ -30,25 +35,44 @@ def days_busy(deployment: Deployment, connection: SftpConnection, days: Collecti
 
 
 class RunMark:
-    """The mark of this process's run; `renew` sets it again after the database was away."""
+    """The mark of this process's run. Once set it is looked after: a restart of the database in mid-work ends it."""
 
-    def __init__(self, deployment: Deployment, run_id: str) -> None:
-        self._deployment, self._run_id = deployment, run_id
+    def __init__(self, deployment: Deployment, run_id: str, *, every: float = MARK_SECONDS) -> None:
+        self._deployment, self._run_id, self._every = deployment, run_id, every
         self._held = ExitStack()
         self._session: psycopg.Connection[Any] | None = None
+        self._turn, self._closing = threading.Lock(), threading.Event()
+        self._keeper: threading.Thread | None = None
 
     def renew(self) -> None:
-        """Set the mark unless it stands."""
-        if self._session is not None and _answers(self._session):
-            return
-        self._held.close()
-        self._session = self._held.enter_context(self._deployment.session())
-        run_marks.mark_running(self._session, self._run_id)
+        """Set the mark unless it stands. Raises DatabaseError."""
+        with self._turn:
+            self._set()
+        if self._keeper is None:
+            self._keeper = threading.Thread(target=self._keep, name="run mark", daemon=True)
+            self._keeper.start()
 
     def close(self) -> None:
         """Take the mark away."""
+        self._closing.set()
+        if self._keeper is not None:
+            self._keeper.join()
         self._held.close()
         self._session = None
+
+    def _keep(self) -> None:
+        while not self._closing.wait(self._every):
+            with self._turn, suppress(psycopg.Error, DatabaseError):
+                self._set()
+
+    def _set(self) -> None:
+        if self._session is not None and _answers(self._session):
+            return
+        self._session = None
+        self._held.close()
+        session = self._held.enter_context(self._deployment.session())
+        run_marks.mark_running(session, self._run_id)
+        self._session = session
 
 
 def _answers(session: psycopg.Connection[Any]) -> bool:

@@ -1,7 +1,7 @@
 """Whether a sender has been silent for longer than its connection expects. No alert is sent here."""
 
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 from kolleno_pipelines.connections import SftpConnection
 from kolleno_pipelines.pipeline.clock import Clock, utc_now
@@ -21,8 +21,13 @@ class Quiet:
     is_silent: bool
 
     @property
+    def listed(self) -> str:
+        """When the folder was last listed, for a person."""
+        return _moment(self.last_listed) if self.last_listed else "never"
+
+    @property
     def sentence(self) -> str:
-        """What happened, where, and what to do next."""
+        """What happened, where, and what to do next: the same words for as long as it lasts."""
         if self.expect_every is None:
             return f"{self.connection} has no expect_every in connections.yaml: silence is not judged."
         every = _words(self.expect_every)
@@ -33,10 +38,7 @@ class Quiet:
             came = f"the last complete batch of {self.connection} is {self.last_batch}, arrived {arrived}"
         if not self.is_silent:
             return f"{came[0].upper()}{came[1:]}; one is expected every {every}."
-        listed = (
-            f"the folder was last listed {_moment(self.last_listed)}" if self.last_listed else "it was never listed"
-        )
-        return f"Silence: {came}; one is expected every {every} ({listed}). Ask the sender, or see the open batches."
+        return f"Silence: {came}; one is expected every {every}. Ask the sender, or see the open batches."
 
 
 def silence(
@@ -57,7 +59,7 @@ def silence(
 
 
 def _moment(moment: datetime) -> str:
-    return f"{moment:%Y-%m-%d %H:%M} UTC"
+    return f"{moment.astimezone(UTC):%Y-%m-%d %H:%M} UTC"
 
 
 def _words(span: timedelta) -> str:

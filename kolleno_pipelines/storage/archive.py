@@ -13,7 +13,7 @@ import shutil
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -91,8 +91,9 @@ class ArchiveWriter:
         return self._digest
 
     def discard(self) -> None:
-        """Drop what was written."""
-        self._file.close()
+        """Drop what was written. A full disk is no error here: closing tries once more to write what is buffered."""
+        with suppress(OSError):
+            self._file.close()
         self._part.unlink(missing_ok=True)
 
     def __enter__(self) -> Self:

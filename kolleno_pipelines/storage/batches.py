@@ -1,7 +1,7 @@
 """Batches as the operator sees them (`raw.batches`), decisions about them, and the locks of a day. No rules."""
 
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
@@ -121,9 +121,14 @@ def days_in_flight(
             held.append(key)
         yield
     finally:
-        if not conn.closed:
-            for key in held:
-                conn.execute("SELECT pg_advisory_unlock(hashtextextended(%s, 0))", [key])
+        _unlock(conn, held)
+
+
+def _unlock(conn: psycopg.Connection[Any], keys: Sequence[str]) -> None:
+    """Give the locks back; where the server has ended the session (a restart), they have ended with it."""
+    with suppress(psycopg.OperationalError):
+        for key in keys:
+            conn.execute("SELECT pg_advisory_unlock(hashtextextended(%s, 0))", [key])
 
 
 def busy_days(conn: psycopg.Connection[Any], connection: str, days: Sequence[date]) -> set[date]:

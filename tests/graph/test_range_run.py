@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
@@ -19,6 +20,8 @@ from kolleno_pipelines.schemas.sftp_tables import TableName
 from tests.graph.conftest import days_between, drop_all
 
 Shown = Mapping[str, dg.MetadataValue]
+#: Links have no currency of their own; the documents on both sides are added up.
+_WITHOUT_TOTALS = {"allocations"}
 
 
 def _launch(
@@ -61,6 +64,10 @@ def test_a_range_gives_the_companys_own_answers(
     assert sorted(files) == days_between(before, company.last_day)
     assert files[before.isoformat()]["dagster/partition_row_count"].value == 0
     assert sum(shown["dagster/partition_row_count"].value for shown in files.values()) == len(paths)
+    assert sum(shown["bytes"].value for shown in files.values()) == sum(path.stat().st_size for path in paths)
+    assert files[company.last_day.isoformat()]["bytes in all"].value == sum(path.stat().st_size for path in paths)
+    assert "rows read" not in files[company.last_day.isoformat()]  # it is read only after it was taken
+    _assert_every_asset_is_measured(instance, definitions, run, company.last_day.isoformat())
 
     last = company.last_day.isoformat()
     totals = {total.currency_iso: total for total in Answers.of(company).control_totals()}
@@ -78,6 +85,32 @@ def test_a_range_gives_the_companys_own_answers(
     invoices = _metadata(instance, run, "receivables/sftp/invoices")[last]
     assert invoices["dagster/row_count"].value == len(Answers.of(company).records("invoice"))
     _assert_counted_by_day(instance, run, company)
+
+    files = _metadata(instance, _launch(instance, definitions, company).runs[0], "raw/sftp/files")
+    sent = sum(len(rows) for batch in drops.versions(company) for rows in batch.rows.values())
+    for count, number in (("rows read", sent), ("rows accepted", sent), ("rows rejected", 0)):
+        assert sum(shown[count].value for shown in files.values()) == number
+
+
+def _assert_every_asset_is_measured(
+    instance: dg.DagsterInstance, definitions: dg.Definitions, run: Mapping[str, object], last: str
+) -> None:
+    """Every asset says how many rows it has, and what its money comes to where it has a column of money."""
+    for spec in definitions.resolve_all_asset_specs():
+        shown = _metadata(instance, run, spec.key.to_user_string())
+        of_day = shown[last] if last in shown else shown[None]
+        assert {"dagster/row_count", "dagster/partition_row_count"} & set(of_day), spec.key
+        columns = {column.name for column in spec.metadata["dagster/column_schema"].columns}
+        if columns & {"amount", "balance", "net", "closing"} and spec.key.path[-1] not in _WITHOUT_TOTALS:
+            assert any(_is_money(value) for each in shown.values() for value in each.values()), spec.key
+
+
+def _is_money(shown: dg.MetadataValue) -> bool:
+    """An amount as text, or a table that has a column of amounts."""
+    texts = [str(shown.value)]
+    if isinstance(shown, dg.TableMetadataValue):
+        texts = [str(cell) for record in shown.records for cell in record.data.values()]
+    return any(re.fullmatch(r"-?[\d,]+\.\d{2,}", text) for text in texts)
 
 
 def _amount(shown: dg.MetadataValue) -> Decimal:
@@ -127,17 +160,20 @@ def test_a_failed_file_does_not_fail_the_run_and_says_why(
 ) -> None:
     drop_all(drop, company)
     name = f"payments_{company.last_day}T06:00:04.csv"
-    (drop / name).write_text("id,customer_id,amount\nP1,C1,10.00\n")
-    _age(drop / name)
+    others = [f"payments_{company.last_day}T{hour}:00:00.csv" for hour in range(10, 16)]
+    for each in (name, *others):
+        (drop / each).write_text("id,customer_id,amount\nP1,C1,10.00\n")
+        _age(drop / each)
     run = _launch(instance, definitions, company).runs[0]
     shown = _metadata(instance, run, "sftp_csv/payments")[company.last_day.isoformat()]
-    assert name in shown["failed"].value
     assert "currency_iso" in shown["failed"].value
-    assert shown["files failed"].value == 1
+    assert sum(each in shown["failed"].value for each in (name, *others)) == 5
+    assert shown["failed"].value.endswith("and 2 more")
+    assert shown["files failed"].value == 7
     holds, words, metadata = _checks(instance, run)["raw/sftp/files no_failed_file"]
     assert not holds
-    assert "Failed files whose batch waits for a good one: 1." in words
-    assert metadata["failed files"].records[0].data["name"] == name
+    assert "Failed files whose batch waits for a good one: 7." in words
+    assert name in {record.data["name"] for record in metadata["failed files"].records}
 
 
 def test_rejected_and_parked_rows_turn_checks_red_until_made_good(

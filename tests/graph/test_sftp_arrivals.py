@@ -9,15 +9,19 @@ from pathlib import Path
 
 import dagster as dg
 import pytest
+from pydantic import SecretStr
 
+from kolleno_pipelines.automation.attempts import MOST_ATTEMPTS, Memory
 from kolleno_pipelines.automation.launch import launch
 from kolleno_pipelines.connections import Connections
+from kolleno_pipelines.definitions import build_definitions
 from kolleno_pipelines.pipeline.deployment import Deployment
 from kolleno_pipelines.sandbox import drops
 from kolleno_pipelines.sandbox.company import Company
 from kolleno_pipelines.settings import Settings
 from kolleno_pipelines.storage.batches import days_in_flight
 from tests.graph.ticking import Ticker
+from tests.graph.webhook import Hook
 
 
 @pytest.fixture
@@ -176,6 +180,31 @@ def test_a_run_that_died_half_way_is_followed_by_another(
     (request,) = ticker.tick()
     assert _partition(request) == batches[0].name_time.date().isoformat()
     assert ticker.tick() == []
+
+
+def test_a_day_given_up_is_told_even_if_the_webhook_is_away_at_that_moment(
+    graph_settings: Settings,
+    connections: Connections,
+    ephemeral: dg.DagsterInstance,
+    batches: list[drops.Drop],
+    drop: Path,
+    hook: Hook,
+) -> None:
+    settings = graph_settings.model_copy(update={"webhook_url": SecretStr(hook.url)})
+    ticker = Ticker("sftp_arrivals", build_definitions(settings, connections), ephemeral)
+    drops.write(drop, batches[:1])
+    ticker.tick()
+    memory = Memory.read(ticker.cursor)
+    for attempt in memory.days.values():
+        attempt.number, attempt.last = MOST_ATTEMPTS, "2020-01-01T00:00:00+00:00"
+    ticker.cursor, hook.status = memory.write(), 503
+    assert ticker.tick() == []
+    assert hook.posts == []
+    hook.status = 200
+    ticker.tick()
+    ticker.tick()
+    (alert,) = hook.alerts
+    assert (alert["kind"], alert["subject"]) == ("gave_up", batches[0].name_time.date().isoformat())
 
 
 def _make_old(*paths: Path) -> None:

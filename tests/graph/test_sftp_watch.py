@@ -7,12 +7,8 @@ import logging
 import os
 import subprocess
 import sys
-import threading
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import Any
 
 import dagster as dg
 import pytest
@@ -22,51 +18,14 @@ from kolleno_pipelines.automation import run_failures
 from kolleno_pipelines.automation.launch import launch
 from kolleno_pipelines.connections import Connections
 from kolleno_pipelines.definitions import build_definitions
+from kolleno_pipelines.pipeline.alerts import Alert, AlertKind, post_all
+from kolleno_pipelines.pipeline.deployment import Deployment
 from kolleno_pipelines.sandbox import drops
 from kolleno_pipelines.sandbox.company import Company
 from kolleno_pipelines.settings import Settings
 from tests.canaries import CANARY
 from tests.graph.ticking import Ticker
-
-
-class Hook:
-    """A web server that takes what is posted; `status` is what it answers."""
-
-    def __init__(self) -> None:
-        self.posts: list[dict[str, Any]] = []
-        self.status = 200
-        hook = self
-
-        class Handler(BaseHTTPRequestHandler):
-            def do_POST(self) -> None:
-                body = self.rfile.read(int(self.headers["Content-Length"]))
-                if hook.status == 200:
-                    hook.posts.append(json.loads(body))
-                self.send_response(hook.status)
-                self.end_headers()
-
-            def log_message(self, *_: object) -> None:
-                """Say nothing."""
-
-        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.url = f"http://127.0.0.1:{self.server.server_port}/{CANARY}"
-
-    @property
-    def alerts(self) -> list[dict[str, Any]]:
-        """All alerts posted so far."""
-        return [alert for post in self.posts for alert in post["alerts"]]
-
-
-@pytest.fixture
-def hook() -> Iterator[Hook]:
-    """A webhook's other side."""
-    hook = Hook()
-    thread = threading.Thread(target=hook.server.serve_forever, args=(0.05,))
-    thread.start()
-    yield hook
-    hook.server.shutdown()
-    hook.server.server_close()
-    thread.join()
+from tests.graph.webhook import Hook
 
 
 @pytest.fixture
@@ -158,6 +117,100 @@ def test_silence_is_told_once_with_the_last_complete_batch(
     assert f"{company.plan.first_day:%Y%m%d}T060000" in alert["message"]
 
 
+def test_a_lasting_silence_is_not_told_again_by_looks_between_the_ticks(
+    watched: Settings,
+    connections: Connections,
+    ephemeral: dg.DagsterInstance,
+    deployment: Deployment,
+    hook: Hook,
+) -> None:
+    definitions = build_definitions(watched, _strict(connections, expect_every=timedelta(microseconds=1)))
+    ticker, arrivals = (Ticker(name, definitions, ephemeral) for name in ("sftp_watch", "sftp_arrivals"))
+    ticker.tick()
+    for minutes in (9, 6, 3):
+        arrivals.tick()
+        with deployment.session() as session:
+            session.execute("UPDATE raw.looks SET listed_at = now() - %s * interval '1 minute'", [minutes])
+        ticker.tick()
+        assert ticker.result is not None
+        assert ticker.result.asset_events == []
+    assert [alert["kind"] for alert in hook.alerts] == ["silence"]
+
+
+def test_a_folder_that_cannot_be_listed_is_told_once_for_each_reason(
+    watched: Settings,
+    connections: Connections,
+    ephemeral: dg.DagsterInstance,
+    deployment: Deployment,
+    drop: Path,
+    hook: Hook,
+) -> None:
+    definitions = build_definitions(watched, connections)
+    watch, arrivals = (Ticker(name, definitions, ephemeral) for name in ("sftp_watch", "sftp_arrivals"))
+    arrivals.tick()
+    drop.rmdir()
+    drop.parent.rmdir()
+
+    def look_in_vain(minutes: int) -> None:
+        with pytest.raises(Exception, match=str(drop.parent)):
+            arrivals.tick()
+        with deployment.session() as session:
+            session.execute(
+                "UPDATE raw.looks SET listed_at = date_trunc('hour', now()) - interval '1 day',"
+                " looked_at = date_trunc('hour', now()) - interval '1 day' + %s * interval '1 minute'",
+                [minutes],
+            )
+        watch.tick()
+
+    look_in_vain(4)
+    assert hook.alerts == []
+    for minutes in (6, 7, 8):
+        look_in_vain(minutes)
+    (alert,) = hook.alerts
+    assert alert["kind"] == "cannot_list"
+    assert str(drop.parent) in alert["message"]
+    with deployment.session() as session:
+        session.execute("UPDATE raw.looks SET error = 'The host key has changed.'")
+    watch.tick()
+    watch.tick()
+    assert "host key has changed" in hook.alerts[1]["message"]
+    look_in_vain(9)  # the first reason again, in the same outage
+    assert len(hook.alerts) == 2
+    drop.mkdir(parents=True)
+    arrivals.tick()
+    watch.tick()
+    drop.rmdir()
+    drop.parent.rmdir()
+    look_in_vain(10)
+    assert len(hook.alerts) == 3
+
+
+def test_a_connection_that_cannot_even_be_tried_is_told_at_once(
+    watched: Settings, connections: Connections, ephemeral: dg.DagsterInstance, tmp_path: Path, hook: Hook
+) -> None:
+    key = tmp_path / "key"
+    key.touch()
+    fields = {"location": "sftp://k@127.0.0.1:1/", "key_file": key, "key_passphrase": "${KOLLENO_TEST_UNSET}"}
+    definitions = build_definitions(watched, _strict(connections, **fields))
+    with pytest.raises(Exception, match="KOLLENO_TEST_UNSET"):
+        Ticker("sftp_arrivals", definitions, ephemeral).tick()
+    Ticker("sftp_watch", definitions, ephemeral).tick()
+    (alert,) = hook.alerts
+    assert "KOLLENO_TEST_UNSET" in alert["message"]
+
+
+def test_only_what_the_webhook_did_not_take_is_sent_again(hook: Hook) -> None:
+    alerts = [Alert(AlertKind.RUN_FAILED, "sftp", str(number), f"run {number} failed") for number in range(120)]
+    hook.answers = [200, 500]
+    unsent = post_all([], alerts, SecretStr(hook.url), now=datetime.now(UTC))
+    assert [alert["subject"] for alert in unsent] == [str(number) for number in range(50, 100)]
+    assert post_all(unsent, alerts[:1], SecretStr(hook.url), now=datetime.now(UTC)) == []
+    told = [alert["subject"] for alert in hook.alerts]
+    assert sorted(told, key=int) == sorted(["0", *(str(number) for number in range(120))], key=int)
+    gone = SecretStr("http://127.0.0.1:1/")
+    assert len(post_all([], alerts, gone, now=datetime.now(UTC))) == 120
+
+
 def test_a_failed_run_is_told_once_with_its_reason(
     watched: Settings,
     connections: Connections,
@@ -174,8 +227,7 @@ def test_a_failed_run_is_told_once_with_its_reason(
     assert not launch(ephemeral, definitions, "sftp", company.plan.first_day, company.plan.first_day).success
     ticker.tick()
     ticker.tick()
-    (alert,) = hook.alerts
-    assert alert["kind"] == "run_failed"
+    (alert,) = [alert for alert in hook.alerts if alert["kind"] == "run_failed"]
     assert f"of {company.plan.first_day}" in alert["message"]
     assert str(drop.parent) in alert["message"]
 

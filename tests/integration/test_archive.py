@@ -191,3 +191,19 @@ def test_large_file_in_bounded_memory(tmp_path: Path) -> None:
     )
     assert int(ended.stdout) < 20 * 1024
     assert time.monotonic() - began < 30
+
+
+def test_a_disk_that_is_full_at_the_very_end_is_told_too(tmp_path: Path) -> None:
+    """What fits into the buffer is written when the file is closed; closing it again tries once more."""
+    program = (
+        "import resource, signal, sys; from kolleno_pipelines.storage.archive import Archive, ArchiveError\n"
+        "signal.signal(signal.SIGXFSZ, signal.SIG_IGN); writer = Archive(sys.argv[1]).writer()\n"
+        "writer.write(b'x' * 100); resource.setrlimit(resource.RLIMIT_FSIZE, (10, 10))\n"
+        "try: writer.close()\n"
+        "except ArchiveError as error: print(error)"
+    )
+    command = [sys.executable, "-c", program, str(tmp_path / "archive")]
+    ended = subprocess.run(command, check=False, capture_output=True, text=True)
+    assert ended.returncode == 0, ended.stderr
+    assert "cannot be written: File too large" in ended.stdout
+    assert [path for path in (tmp_path / "archive").rglob("*") if path.is_file()] == []

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from kolleno_pipelines.cli.reports import NAMES
 from tests.command_line import CUSTOMER, INVOICE, LINK, PAYMENT, STANDARD, Site, make_site
 
 
@@ -240,3 +241,39 @@ def test_trace_names_files_lines_values_and_changes(site: Site) -> None:
     ]
     assert "No file ever said anything about invoices nope" in site.run("trace", "invoice", "nope", code=1).stderr
     assert "it is one of customers, contacts" in site.refusal("trace", "orders", "1")
+
+
+def test_a_report_has_its_header_with_rows_and_without(site: Site) -> None:
+    reports: list[tuple[str, ...]] = [(name,) for name in NAMES] + [("ageing", "--by", "customer")]
+    empty = {words: _header(site, *words) for words in reports}
+    site.put_batch("2025-03-03T06:00:00", {**STANDARD, "invoices": [INVOICE | {"id": "=I1"}], "payments_invoices": []})
+    site.run("ingest", code=None)
+    other = {**INVOICE, "id": "=I1", "balance": "59.99"}
+    site.put_batch("2025-03-04T06:00:00", {"invoices": [other], "payments": [PAYMENT | {"balance": "7.00"}]})
+    site.run("ingest", code=None)
+    for words in reports:
+        rows = site.data("report", *words, code=None)
+        assert rows, words
+        assert list(rows[0]) == empty[words] == _header(site, *words), words
+    shown = site.run("report", "differences", "--csv", "-", code=None).stdout
+    assert ",'=I1," in shown
+    assert ",=I1," not in shown
+
+
+def _header(site: Site, *words: str) -> list[str]:
+    return next(csv.reader(io.StringIO(site.run("report", *words, "--csv", "-", code=None).stdout)))
+
+
+def test_cells_of_a_sender_do_not_speak_to_the_terminal(site: Site) -> None:
+    name, lost = "\x1b]0;owned\x07 & Sons \u202e", INVOICE | {"id": "I\x1b[2J", "customer_id": "C\x1b[31m"}
+    site.put_batch(
+        "2025-03-03T06:00:00", {**STANDARD, "customers": [CUSTOMER | {"name": name}], "invoices": [INVOICE, lost]}
+    )
+    site.run("ingest", code=None)
+    told = site.run("trace", "customers", "C1").stdout
+    assert "\\x1b]0;owned\\x07 & Sons" in told
+    waiting = site.run("files", "show", "invoices_2025-03-03T06:00:00.csv").stdout
+    assert "C\\x1b[31m" in waiting
+    for text in (told, waiting, site.run("files").stdout, site.run("report", "balances", code=None).stdout):
+        assert not {"\x1b", "\x07", "\u202e"} & set(text)
+    assert site.data("trace", "customers", "C1")["records"][0]["name"] == name

@@ -149,8 +149,14 @@ def test_an_analyst_reads_reporting_and_nothing_else(site: Site, database: str) 
     site.run("ingest")
     assert f"There is no role {role}" in site.refusal("db", "grant-analyst", role)
     try:
-        created = site.run("db", "grant-analyst", role, "--create", KOLLENO_ANALYST_PASSWORD=CANARY)
+        env_file = site.folder / "settings.env"
+        env_file.write_text(f"KOLLENO_ANALYST_PASSWORD={CANARY}\n")
+        created = site.run("db", "grant-analyst", role, "--create", KOLLENO_ENV_FILE=str(env_file))
         assert CANARY not in created.stdout + created.stderr
+        assert "without a password" not in created.stderr
+        env_file.unlink()
+        told = site.run("db", "grant-analyst", role, "--create", KOLLENO_ANALYST_PASSWORD="other").stderr
+        assert f"Role {role} was there already; its password is as it was" in told
         site.run("db", "grant-analyst", role)  # again changes nothing
         with psycopg.connect(database, autocommit=True) as conn:
             (stored,) = conn.execute("SELECT rolpassword FROM pg_authid WHERE rolname = %s", [role]).fetchone() or ("",)

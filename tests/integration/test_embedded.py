@@ -283,3 +283,27 @@ def test_little_shared_memory_is_not_used(tmp_path: Path, monkeypatch: pytest.Mo
     assert server_cluster.shared_memory_type(tmp_path) == "posix"
     monkeypatch.setattr(server_cluster, "SHARED_MEMORY_BYTES", 1 << 60)
     assert server_cluster.shared_memory_type(tmp_path) == "mmap"
+
+
+@pytest.mark.skipif(not IS_ROOT, reason="needs root, to give folders to another account")
+def test_the_shared_folder_is_made_by_us_or_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert Path("/var/lib/kolleno") != server_binaries.SHARED  # the home of production, 0700 (docs/operating.md)
+    shared = tmp_path / "shared"
+    monkeypatch.setattr(server_binaries, "SHARED", shared)
+    before = os.umask(0o077)
+    try:
+        server_binaries.shared_folder()
+    finally:
+        os.umask(before)
+    assert stat.S_IMODE(shared.stat().st_mode) == 0o711
+    shared.chmod(0o700)
+    server_binaries.shared_folder()
+    assert stat.S_IMODE(shared.stat().st_mode) == 0o700
+    for spoil in (
+        lambda: os.chown(shared, pwd.getpwnam("nobody").pw_uid, -1),
+        lambda: (os.chown(shared, 0, -1), shared.chmod(0o777)),
+        lambda: (shared.rename(tmp_path / "other"), shared.symlink_to(tmp_path / "other")),
+    ):
+        spoil()
+        with pytest.raises(embedded.EmbeddedError, match="root alone may write"):
+            server_binaries.shared_folder()

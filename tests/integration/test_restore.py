@@ -10,7 +10,9 @@ import os
 import shutil
 import subprocess
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from urllib.parse import parse_qsl, quote, unquote, urlencode, urlsplit, urlunsplit
 
 import psycopg
 import pytest
@@ -32,12 +34,51 @@ def site(tmp_path: Path, database: str) -> Site:
 @pytest.fixture
 def second_database(postgres_url: str, database: str) -> Iterator[str]:
     """URL of an empty database beside `database`: the machine that replaces the lost one."""
+    with _beside(postgres_url, database, "restored") as url:
+        yield url
+
+
+@pytest.fixture
+def third_database(postgres_url: str, database: str) -> Iterator[str]:
+    """URL of another empty database, for what is Dagster's."""
+    with _beside(postgres_url, database, "runs") as url:
+        yield url
+
+
+@contextmanager
+def _beside(postgres_url: str, database: str, suffix: str) -> Iterator[str]:
     parts = psycopg.conninfo.conninfo_to_dict(database)
-    name = f"{parts['dbname']}_restored"
+    name = f"{parts['dbname']}_{suffix}"
     with psycopg.connect(postgres_url, autocommit=True) as conn:
         conn.execute(f"CREATE DATABASE {name} TEMPLATE template0")
         yield database.replace(f"/{parts['dbname']}?", f"/{name}?")
         conn.execute(f"DROP DATABASE {name} WITH (FORCE)")
+
+
+def password_of(url: str) -> str:
+    passfile = psycopg.conninfo.conninfo_to_dict(url)["passfile"]
+    return Path(str(passfile)).read_text().strip().rpartition(":")[2]
+
+
+def with_password(url: str) -> str:
+    """The URL with its password inside, as an operator without a password file writes it."""
+    parts = urlsplit(url)
+    kept = [(name, value) for name, value in parse_qsl(parts.query) if name != "passfile"]
+    user, _, place = parts.netloc.rpartition("@")
+    secret = quote(password_of(url), safe="")
+    return urlunsplit(parts._replace(netloc=f"{user}:{secret}@{place}", query=urlencode(kept)))
+
+
+def spied_programs(folder: Path, programs: Path) -> Path:
+    """The PostgreSQL programs behind scripts that write down the arguments, which every account of a machine sees."""
+    spied = folder / "programs"
+    spied.mkdir()
+    for name in ("pg_dump", "pg_restore", "psql"):
+        script = spied / name
+        script.write_text(f'#!/bin/sh\necho "{name} $*" | tr "\\n" " " >>"{folder}/arguments"\n')
+        script.write_text(script.read_text() + f'echo >>"{folder}/arguments"\nexec "{programs}/{name}" "$@"\n')
+        script.chmod(0o755)
+    return spied
 
 
 def digest(url: str) -> dict[str, str]:
@@ -83,7 +124,12 @@ def run_script(name: str, *words: str, programs: Path, **variables: str) -> None
 
 @pytest.mark.slow
 def test_a_lost_machine_comes_back_with_the_same_numbers(
-    site: Site, database: str, second_database: str, postgres_programs: Path | None, tmp_path: Path
+    site: Site,
+    database: str,
+    second_database: str,
+    third_database: str,
+    postgres_programs: Path | None,
+    tmp_path: Path,
 ) -> None:
     programs = postgres_programs or server_binaries.bundled()
     company = list(drops.arrivals(Company.build(5, customers=12, days=8, invoices_per_day=3, history_days=20)))
@@ -93,7 +139,15 @@ def test_a_lost_machine_comes_back_with_the_same_numbers(
     archive, backup = Path(site.variables["KOLLENO_HOME"]) / "archive", tmp_path / "backup"
     backup.mkdir()
 
-    run_script("backup.sh", str(backup), programs=programs, KOLLENO_DATABASE_URL=database, KOLLENO_ARCHIVE=str(archive))
+    spied = spied_programs(tmp_path, programs)
+    run_script(
+        "backup.sh",
+        str(backup),
+        programs=spied,
+        KOLLENO_DATABASE_URL=with_password(database),
+        KOLLENO_DAGSTER_DATABASE_URL=with_password(database),  # any database will do
+        KOLLENO_ARCHIVE=str(archive),
+    )
     # After the backup more comes in; then the machine is lost.
     drops.write(site.drop, company[6:])
     site.run("ingest", code=None)
@@ -101,9 +155,20 @@ def test_a_lost_machine_comes_back_with_the_same_numbers(
     shutil.rmtree(archive)
 
     run_script(
-        "restore.sh", str(backup), programs=programs, KOLLENO_DATABASE_URL=second_database, KOLLENO_ARCHIVE=str(archive)
+        "restore.sh",
+        str(backup),
+        programs=spied,
+        KOLLENO_DATABASE_URL=with_password(second_database),
+        KOLLENO_DAGSTER_DATABASE_URL=with_password(third_database),
+        KOLLENO_ARCHIVE=str(archive),
     )
     assert digest(second_database) == before
+    assert digest(third_database) == before
+    arguments = (tmp_path / "arguments").read_text()
+    assert [line.split()[0] for line in arguments.splitlines() if "dbname" in line] == [
+        *("pg_dump", "pg_dump", "psql", "psql", "pg_restore", "pg_restore")
+    ]
+    assert password_of(database) not in unquote(arguments)
     restored = {**site.variables, "KOLLENO_DATABASE_URL": second_database}
     replaced = Site(site.folder, restored)
     # The archive has every byte that the ledger names: all of it can be processed again, and changes nothing.
@@ -132,3 +197,14 @@ def test_a_restore_never_writes_into_a_database_that_holds_something(
     )
     assert done.returncode != 0
     assert "is not empty" in done.stderr
+
+
+def test_an_archive_in_an_object_store_is_left_to_it(
+    database: str, second_database: str, postgres_programs: Path | None, tmp_path: Path
+) -> None:
+    programs = postgres_programs or server_binaries.bundled()
+    backup, place = str(tmp_path / "backup"), "s3://bucket/archive"
+    run_script("backup.sh", backup, programs=programs, KOLLENO_DATABASE_URL=database, KOLLENO_ARCHIVE=place)
+    assert [path.name for path in (tmp_path / "backup").iterdir()] == ["kolleno.dump"]
+    run_script("restore.sh", backup, programs=programs, KOLLENO_DATABASE_URL=second_database, KOLLENO_ARCHIVE=place)
+    assert digest(second_database) == digest(database)

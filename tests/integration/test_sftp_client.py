@@ -199,6 +199,11 @@ def test_an_unknown_host_key_is_refused_with_the_line_that_would_make_it_known(s
     assert listed(server, known_hosts=unknown).entries == ()
 
 
+def test_a_file_of_host_keys_that_cannot_be_read_needs_a_person(server: Server, tmp_path: Path) -> None:
+    with pytest.raises(NeedsHuman, match=rf"known host keys {tmp_path} cannot be read \(Is a directory\)"):
+        listed(server, known_hosts=tmp_path)
+
+
 @needs_keygen
 def test_a_changed_host_key_is_refused_with_both_fingerprints(server: Server, tmp_path: Path) -> None:
     right = server.settings.known_hosts.read_text().split()

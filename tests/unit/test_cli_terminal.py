@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import subprocess
 from datetime import UTC, date, datetime
 from decimal import Decimal
@@ -91,3 +92,50 @@ def test_json_holds_what_python_has() -> None:
     assert terminal.plain({"b", "a"}) == ["a", "b"]
     with pytest.raises(TypeError):
         terminal.plain(object())
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("Müller & Søn 株式会社 'x'", "Müller & Søn 株式会社 'x'"),
+        ("\x1b]0;title\x07", "\\x1b]0;title\\x07"),
+        ("a\nb\r\tc", "a\\x0ab\\x0d\\x09c"),
+        ("\x9b31mred", "\\x9b31mred"),
+        ("abc\u202etxt.exe", "abc\\u202etxt.exe"),
+        ("1\u00a0000\u202f000", "1 000 000"),
+        ("\udc80 \U000e0001", "\\udc80 \\U000e0001"),
+    ],
+)
+def test_no_text_of_a_sender_speaks_to_the_terminal(text: str, shown: str, capsys: pytest.CaptureFixture[str]) -> None:
+    terminal.print_rows(("value", "other"), [(text, "."), ([text], ".")], title=text)
+    terminal.say(text)
+    out, err = capsys.readouterr()
+    assert [" ".join(line.split(" ")[:-1]).rstrip() for line in out.splitlines()[2:]] == [shown, shown]
+    assert out.splitlines()[0] == shown
+    if "\n" not in text:
+        assert err == f"{shown}\n"
+
+
+def test_a_csv_holds_no_formula(tmp_path: Path) -> None:
+    rows = [{"id": text} for text in ("=1+1", "@x", "-1.50", "-x", "plain", "\tx", "'=1")]
+    terminal.write_csv(tmp_path / "out.csv", ["id"], rows)
+    with (tmp_path / "out.csv").open(encoding="utf-8", newline="") as file:
+        ids = [row["id"] for row in csv.DictReader(file)]
+    assert ids == ["'=1+1", "'@x", "-1.50", "'-x", "plain", "'\tx", "''=1"]
+
+
+def test_how_a_demo_goes_on_survives_any_folder(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    from kolleno_pipelines.cli.demo import _own_settings, _say_how_to_go_on
+
+    settings = _own_settings(tmp_path / "it's a $HOME; `id`", date(2026, 1, 2))
+    _say_how_to_go_on(settings, "I 1")
+    lines = capsys.readouterr().err.splitlines()
+    (export,) = [line for line in lines if line.startswith("  export ")]
+    done = subprocess.run(
+        ["sh", "-c", f"{export}\nenv -0"], env={"PATH": "/usr/bin:/bin"}, capture_output=True, check=True
+    )
+    found = dict(pair.split("=", 1) for pair in done.stdout.decode().split("\0") if pair)
+    assert found["KOLLENO_HOME"] == str(settings.home)
+    assert found["KOLLENO_CONNECTIONS"] == str(settings.connections)
+    assert (found["KOLLENO_DATABASE_URL"], found["KOLLENO_ENV_FILE"]) == ("", "/dev/null")
+    assert any(line.endswith("trace invoices 'I 1'") for line in lines)

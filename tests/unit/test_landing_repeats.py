@@ -16,11 +16,11 @@ from landed_files import INVOICE_HEADER, LINK_HEADER, Landed, invoice, invoices,
 from kolleno_pipelines.connectors.sftp import landing as landing_module
 from kolleno_pipelines.connectors.sftp import repeats
 from kolleno_pipelines.connectors.sftp.columns import Values
-from kolleno_pipelines.connectors.sftp.escapes import escape, unescape
 from kolleno_pipelines.connectors.sftp.landing import land
 from kolleno_pipelines.connectors.sftp.rejects import export_rejects
 from kolleno_pipelines.connectors.sftp.repeats import SeenKeys
 from kolleno_pipelines.schemas.codes import Code
+from kolleno_pipelines.schemas.escapes import escape, unescape
 from kolleno_pipelines.schemas.sftp_tables import TABLES, TableName
 
 BLOCKS = pytest.mark.parametrize("block_bytes", [16, 200, 1 << 20])

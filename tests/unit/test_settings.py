@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import date
 from pathlib import Path
 
@@ -61,6 +62,9 @@ def test_database_url_takes_the_usual_spellings(monkeypatch: pytest.MonkeyPatch,
         ("KOLLENO_DAGSTER_DATABASE_URL", SECRET, "must begin with postgresql://"),
         ("KOLLENO_WEBHOOK_URL", f"ftp://{SECRET}", "must begin with https://"),
         ("KOLLENO_FIRST_DAY", "yesterday", "date"),
+        ("KOLLENO_HOME", "~nosuchuser/kolleno", "~nosuchuser is no account"),
+        ("KOLLENO_CONNECTIONS", "~nosuchuser/x.yaml", "~nosuchuser is no account"),
+        ("KOLLENO_ARCHIVE", "~nosuchuser/archive", "~nosuchuser is no account"),
     ],
 )
 def test_refusal_names_the_variable_and_keeps_the_secret(
@@ -82,7 +86,13 @@ def test_secrets_are_not_shown() -> None:
     assert SECRET not in settings.model_dump_json()
 
 
-def test_example_file_names_every_setting() -> None:
-    example = (Path(__file__).parents[2] / ".env.example").read_text(encoding="utf-8")
+def test_example_file_names_every_setting_and_every_variable_of_the_code() -> None:
+    root = Path(__file__).parents[2]
+    example = (root / ".env.example").read_text(encoding="utf-8")
     for name in Settings.model_fields:
         assert f"KOLLENO_{name.upper()}=" in example
+    code = "".join(path.read_text(encoding="utf-8") for path in (root / "kolleno_pipelines").rglob("*.py"))
+    named = set(re.findall(r"\bKOLLENO_[A-Z_]*[A-Z]\b", code))
+    # Fail-points are for tests alone.
+    absent = {name for name in named if name not in example and "FAILPOINT" not in name}
+    assert absent == set()

@@ -121,6 +121,8 @@ def test_paths_are_relative_to_the_file(tmp_path: Path) -> None:
         ("  other:\n", 5, "its settings (system, location, ...) are missing"),
         ("  Other Name:\n    system: sftp\n    location: file:///b\n", 5, "is not a name of lower case letters"),
         ("other: 1\n", 5, "unknown key other"),
+        ("    key_file: ~nosuchuser/key\n", 5, "key_file: ~nosuchuser is no account with a home folder"),
+        ("    known_hosts: ~nosuchuser/known\n", 5, "known_hosts: ~nosuchuser is no account with a home folder"),
     ],
 )
 def test_refusals_name_the_line(tmp_path: Path, added: str, line: int, words: str) -> None:

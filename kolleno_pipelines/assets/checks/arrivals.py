@@ -71,6 +71,10 @@ def arrival_facts(
             {"stalled batches": rows_table(stalled, _BATCH_COLUMNS)},
         ),
         Fact(
-            key, "not_silent", not quiet.is_silent, quiet.sentence, {"last complete batch": quiet.last_batch or "none"}
+            key,
+            "not_silent",
+            not quiet.is_silent,
+            quiet.sentence,
+            {"last complete batch": quiet.last_batch or "none", "folder last listed": quiet.listed},
         ),
     ]

@@ -61,24 +61,28 @@ def raw_files(connection: SftpConnection, days: dg.DailyPartitionsDefinition) ->
 def _per_day(ledger: Sequence[LedgerFile], days: Iterable[date]) -> list[tuple[date, Metadata]]:
     sums: dict[date, DayTable] = {}
     for (_, day), table in by_table_and_day(ledger).items():
-        total = sums.setdefault(day, DayTable())
-        total.files += table.files
-        total.bytes += table.bytes
-        total.failed += table.failed
-    return [(day, _scalars(sums.get(day, DayTable()))) for day in days]
+        sums.setdefault(day, DayTable()).join(table)
+    unread = {file.partition_day for file in ledger if file.status == "taken"}
+    return [(day, _scalars(sums.get(day, DayTable()), is_read=day not in unread)) for day in days]
 
 
-def _scalars(day: DayTable) -> Metadata:
-    return {
-        "dagster/partition_row_count": day.files,
-        "files failed": day.failed,
-        "bytes": day.bytes,
-    }
+def _scalars(day: DayTable, *, is_read: bool) -> Metadata:
+    """Return the totals of a day; rows only when every file was read, which the next stage does."""
+    totals: Metadata = {"dagster/partition_row_count": day.files, "files failed": day.failed, "bytes": day.bytes}
+    if is_read:
+        totals |= {
+            "rows read": day.rows_read,
+            "rows accepted": day.rows_accepted,
+            "rows rejected": day.rows_rejected,
+        }
+    return totals
 
 
 def _per_run(ledger: Sequence[LedgerFile], taken: Taken) -> Metadata:
     newest = sorted(ledger, key=lambda file: (file.status != "failed", -file.id))
     return {
+        "files in all": len(ledger),
+        "bytes in all": sum(file.size for file in ledger),
         "files taken now": len(taken.file_ids),
         "taken before, same content": len(taken.duplicates),
         "still being written": len(taken.settling),

@@ -102,7 +102,10 @@ def _describe(
         scalars = _scalars(sums.get((table.name.value, day), DayTable()))
         failed = [file for file in own if file.status == "failed" and file.partition_day == day]
         if failed:
-            scalars["failed"] = " | ".join(f"{file.name}: {file.message}" for file in failed[:SHOWN_FAILED])
+            told = [f"{file.name}: {file.message}" for file in failed[:SHOWN_FAILED]]
+            if len(failed) > SHOWN_FAILED:
+                told.append(f"and {len(failed) - SHOWN_FAILED} more")
+            scalars["failed"] = " | ".join(told)
         context.add_asset_metadata(scalars, asset_key=key, partition_key=day.isoformat())
 
 

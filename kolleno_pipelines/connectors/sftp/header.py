@@ -7,9 +7,9 @@ import io
 from collections import Counter
 from dataclasses import dataclass
 
-from kolleno_pipelines.connectors.sftp.escapes import REJECT_COLUMNS, unescape
 from kolleno_pipelines.connectors.sftp.raw_blocks import RawBlocks
 from kolleno_pipelines.schemas.codes import Code
+from kolleno_pipelines.schemas.escapes import REJECT_COLUMNS, unescape
 from kolleno_pipelines.schemas.findings import FileFailed, Finding, file_fault, shown
 from kolleno_pipelines.schemas.sftp_tables import CsvTable
 

@@ -99,6 +99,7 @@ class FolderDrop:
             _path(part).unlink(missing_ok=True)
             handle = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o644)
             with os.fdopen(handle, "wb") as file:
+                os.fchmod(handle, 0o644)  # whatever our umask: the folder's own mode says who reads there
                 file.write(data)
             _path(part).replace(_path(path))
         return printable_name(path)

@@ -12,7 +12,7 @@ import csv
 import io
 from collections.abc import Iterable, Iterator, Sequence
 
-from kolleno_pipelines.connectors.sftp.escapes import REJECT_COLUMNS, escape
+from kolleno_pipelines.schemas.escapes import REJECT_COLUMNS, escape
 from kolleno_pipelines.schemas.findings import RejectedRow
 
 

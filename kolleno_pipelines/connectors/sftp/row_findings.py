@@ -11,10 +11,10 @@ import numpy as np
 
 from kolleno_pipelines.connectors.sftp.cells import Fault
 from kolleno_pipelines.connectors.sftp.columns import Rows
-from kolleno_pipelines.connectors.sftp.escapes import REJECT_COLUMNS, unescape
 from kolleno_pipelines.connectors.sftp.header import Header
 from kolleno_pipelines.connectors.sftp.rows import ColumnFault, Mask, TypedRows
 from kolleno_pipelines.schemas.codes import Code
+from kolleno_pipelines.schemas.escapes import REJECT_COLUMNS, unescape
 from kolleno_pipelines.schemas.findings import Finding, RejectedRow, shown
 
 _ROWS_AT_ONCE = 4_096

@@ -17,12 +17,12 @@ import pyarrow.compute as pc
 
 from kolleno_pipelines.connectors.sftp.cells import Fault
 from kolleno_pipelines.connectors.sftp.columns import Cells, ColumnParser, Rows, Values, type_of
-from kolleno_pipelines.connectors.sftp.escapes import ESCAPED_PATTERN
 from kolleno_pipelines.connectors.sftp.extra_columns import extra_objects
 from kolleno_pipelines.connectors.sftp.header import Header
 from kolleno_pipelines.connectors.sftp.lanes import Tokens
 from kolleno_pipelines.connectors.sftp.row_rules import row_faults
 from kolleno_pipelines.schemas.codes import Level, level_of
+from kolleno_pipelines.schemas.escapes import ESCAPED_PATTERN
 from kolleno_pipelines.schemas.sftp_tables import CsvTable
 
 Mask = npt.NDArray[np.bool_]

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from kolleno_pipelines.connectors.errors import NeedsHuman, Retryable
 from kolleno_pipelines.connectors.sftp.conversation import Conversation, Lost
-from kolleno_pipelines.connectors.sftp.host_keys import HostKey, host_label, read_known_keys
+from kolleno_pipelines.connectors.sftp.host_keys import HostKey, KnownKeys, host_label, read_known_keys
 
 if TYPE_CHECKING:
     import paramiko
@@ -76,12 +76,12 @@ def open_session(account: Account) -> Session:
     """
     import paramiko
 
-    key = _load_key(account)
+    key, known = _load_key(account), _known_keys(account)
     wire = _connect(account)
     transport: paramiko.Transport | None = None
     try:
-        transport = _prepare_transport(account, wire)
-        host_key = _check_host_key(account, transport)
+        transport = _prepare_transport(account, wire, known)
+        host_key = _check_host_key(account, transport, known)
         _authenticate(account, transport, key)
         sftp = _start_sftp(account, transport)
     except BaseException as error:
@@ -162,7 +162,7 @@ def _connect(account: Account) -> socket.socket:
         ) from error
 
 
-def _prepare_transport(account: Account, wire: socket.socket) -> paramiko.Transport:
+def _prepare_transport(account: Account, wire: socket.socket, known: KnownKeys) -> paramiko.Transport:
     """A transport with our limits and algorithms; its host key types start with those that known_hosts has."""
     import paramiko
 
@@ -180,21 +180,30 @@ def _prepare_transport(account: Account, wire: socket.socket) -> paramiko.Transp
     options = transport.get_security_options()
     options.ciphers = [name for name in _CIPHERS if name in options.ciphers]
     options.digests = [name for name in _DIGESTS if name in options.digests]
-    known = [key.kind for key in read_known_keys(account.known_hosts, account.host, account.port).trusted]
-    signatures = [name for kind in known for name in (_RSA_SIGNATURES if kind == "ssh-rsa" else (kind,))]
+    signatures = [name for key in known.trusted for name in (_RSA_SIGNATURES if key.kind == "ssh-rsa" else (key.kind,))]
     preferred = [name for name in dict.fromkeys(signatures) if name in options.key_types]
     options.key_types = preferred + [name for name in options.key_types if name not in preferred]
     return transport
 
 
-def _check_host_key(account: Account, transport: paramiko.Transport) -> HostKey:
+def _known_keys(account: Account) -> KnownKeys:
+    try:
+        return read_known_keys(account.known_hosts, account.host, account.port)
+    except OSError as error:
+        raise NeedsHuman(
+            f"The file of known host keys {account.known_hosts} cannot be read ({error.strerror}), so no server is "
+            "trusted. Check known_hosts and that this user may read it.",
+            account.connection,
+        ) from error
+
+
+def _check_host_key(account: Account, transport: paramiko.Transport, known: KnownKeys) -> HostKey:
     """Negotiate, and refuse every server whose key the known_hosts file does not list for it."""
     transport.start_client(timeout=account.connect_timeout)
     if not transport.initial_kex_done:
         raise Lost("it did not finish the SSH greeting within the connect time-out")
     presented = transport.get_remote_server_key()
     key = HostKey(presented.get_name(), presented.asbytes())
-    known = read_known_keys(account.known_hosts, account.host, account.port)
     shown = f"{account.address} presented the {key.kind} host key {key.fingerprint}"
     if key in known.revoked:
         raise NeedsHuman(

@@ -1,0 +1,18 @@
+"""Which columns each report has, for one that has no rows. What stands in them does not belong here."""
+
+from __future__ import annotations
+
+from kolleno_pipelines.schemas.model_columns import RESULTS
+
+#: Columns that a report leaves out of its result, and those that it adds at the end.
+_WITHOUT = {"differences": {"accepted_amount", "accepted_at", "resolved_on"}, "ageing": {"day"}}
+_ADDED = {"control-totals": ["breaks"], "roll-forward": ["unexplained_documents"], "differences": ["age_days"]}
+
+
+def report_columns(name: str, *, by_customer: bool = False) -> list[str]:
+    """Return the columns of a report in their order; `by_customer` is for ageing."""
+    stored = [column.name for column in RESULTS[name.replace("-", "_")]]
+    columns = [column for column in stored if column not in _WITHOUT.get(name, ())] + _ADDED.get(name, [])
+    if by_customer:
+        columns.insert(1, "customer_source_id")
+    return columns
