@@ -366,4 +366,5 @@ CREATE TABLE receivables.audit (
     version_at timestamptz, origin text NOT NULL, run_id text, changed_at timestamptz NOT NULL DEFAULT now()
 );
 CREATE INDEX audit_by_record ON receivables.audit (source_id, entity, connection);
-COMMENT ON TABLE receivables.audit IS 'One row per changed field of a record; read by people, never by a rule.';
+CREATE INDEX audit_by_time ON receivables.audit USING brin (changed_at) WITH (autosummarize = on);
+COMMENT ON TABLE receivables.audit IS 'One row per changed field of a record; read by people, never by a rule. It also says which stored days may not hold any more.';
