@@ -13,7 +13,7 @@ import psycopg
 from psycopg.rows import dict_row
 
 from kolleno_pipelines.schemas.sftp_tables import TABLES, CsvTable, TableName
-from kolleno_pipelines.storage import fold_apply, fold_sql, turns
+from kolleno_pipelines.storage import fold_apply, fold_sql, fold_waiting, turns
 from kolleno_pipelines.storage.failpoints import reach
 from kolleno_pipelines.storage.fold_specs import FOLD_SPECS, FoldSpec
 
@@ -140,7 +140,8 @@ class _Fold:
         self._plan_for_many(not few)
         self.execute(fold_sql.create_steps(table, few=few), few=wanted)
         self.execute("ANALYZE late_steps")
-        self._park(table, "s.source_id IN (SELECT source_id FROM late_ids)", clear=True)
+        if self._park(table, "s.source_id IN (SELECT source_id FROM late_ids)", clear=True):
+            fold_waiting.overtake_among(self.execute, table, wanted)
         for spec in specs:
             self.execute("DROP TABLE IF EXISTS fold_state")
             self.execute(f"CREATE TEMP TABLE fold_state ON COMMIT DROP AS {fold_sql.select_folded(spec)}")
@@ -166,6 +167,7 @@ class _Fold:
         self._plan_for_many(file.rows > _MANY_ROWS)
         params = {"file_id": file.id, "version_at": file.name_time}
         parked = self._park(table, "s.file_id = %(file_id)s", clear=False, **params) > 0
+        fold_waiting.overtake_older(self.execute, table, file.id)
         for spec in specs:
             known = self.count(fold_sql.count_known(spec), **params) * 2 > min(file.rows, 100)
             options = {"parked": parked, "skip_ids": skip_ids}
