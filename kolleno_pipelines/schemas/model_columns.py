@@ -162,7 +162,7 @@ amount numeric stated amount
 allocated numeric what the allocations come to
 balance numeric stated balance
 difference numeric amount - allocated - balance
-is_opening boolean the difference was there at first sight and has not changed
+is_opening boolean its cause is opening: it may come from before the first file, and is what it was at first sight
 cause text probable cause
 since timestamptz version of the input in which the difference arose
 evidence jsonb what the cause was read from

@@ -13,7 +13,7 @@ import psycopg
 from psycopg.rows import dict_row
 
 from kolleno_pipelines.schemas.sftp_tables import TABLES, CsvTable, TableName
-from kolleno_pipelines.storage import fold_apply, fold_sql, turns
+from kolleno_pipelines.storage import fold_apply, fold_sql, fold_waiting, turns
 from kolleno_pipelines.storage.failpoints import reach
 from kolleno_pipelines.storage.fold_specs import FOLD_SPECS, FoldSpec
 
@@ -146,7 +146,8 @@ class _Fold:
             " AND p.table_name = %(table)s AND p.source_id = l.source_id",
             table=table.name.value,
         )
-        self._park(table, "s.source_id IN (SELECT source_id FROM late_ids)")
+        if self._park(table, "s.source_id IN (SELECT source_id FROM late_ids)"):
+            fold_waiting.overtake_among(self.execute, table, wanted)
         for spec in specs:
             self.execute("DROP TABLE IF EXISTS fold_state")
             self.execute(f"CREATE TEMP TABLE fold_state ON COMMIT DROP AS {fold_sql.select_folded(spec)}")
@@ -187,6 +188,7 @@ class _Fold:
             self.execute("ANALYZE fold_state")
             self._park_states(table, file)
             self._apply_newer(spec, changes)
+        fold_waiting.overtake_older(self.execute, table, file.id, skip_ids=skip_ids)
         self._plan_for_many(False)
 
     def _is_mostly_new(self, spec: FoldSpec, file: _File) -> bool:

@@ -45,10 +45,11 @@ def _touched() -> str:
         " AS r (from_kind text, from_source_id text, to_kind text, to_source_id text)"
         f" WHERE {audited} AND u.entity = 'allocations' AND u.field = 'withdrawn') a"
     )
-    other = (
+    others = [
         "receivables.allocations a JOIN receivables.audit u ON u.connection = a.connection"
-        " AND (u.source_id, u.entity) IN ((a.from_source_id, a.from_kind || 's'), (a.to_source_id, a.to_kind || 's'))"
-    )
+        f" AND u.source_id = a.{end}_source_id AND u.entity = a.{end}_kind || 's'"
+        for end in ("from", "to")
+    ]
     return " UNION ALL ".join(
         [
             *(
@@ -59,7 +60,10 @@ def _touched() -> str:
             _ends_of("receivables.allocations a", "a.loaded_at", linked),
             _ends_of(moved, "m.loaded_at", f"a.{mine} AND m.loaded_at > %(since)s"),
             _ends_of(gone, "a.changed_at", "true"),
-            _ends_of(other, "u.changed_at", f"{audited} AND u.field IN ('posting_status', 'currency_iso')"),
+            *(
+                _ends_of(other, "u.changed_at", f"{audited} AND u.field IN ('posting_status', 'currency_iso')")
+                for other in others
+            ),
             "SELECT u.connection, u.changed_at, k.kind, u.old_value FROM receivables.audit u,"
             " unnest(ARRAY['invoice', 'payment', 'credit_note']) k (kind)"
             f" WHERE {audited} AND u.entity = 'allocations' AND u.field IN ('from_source_id', 'to_source_id')",

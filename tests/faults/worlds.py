@@ -203,7 +203,8 @@ class World:
                 )
             digest["parked"] = _texts(
                 conn,
-                "SELECT concat_ws(' ', f.name, p.line, p.table_name, p.source_id, p.code, p.parent_table, p.parent_id)"
+                "SELECT concat_ws(' ', f.name, p.line, p.table_name, p.source_id, p.code, p.parent_table, p.parent_id,"
+                " p.is_overtaken)"
                 " FROM sftp_csv.parked_rows p JOIN raw.files f ON f.id = p.file_id WHERE p.connection = %s",
                 self.name,
             )

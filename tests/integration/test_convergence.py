@@ -140,7 +140,8 @@ def state_of(conn: psycopg.Connection[Any], connection: str) -> dict[str, list[d
             plain = [{k: v for k, v in row.items() if k not in hidden} for row in rows]
             state[entity] = sorted(plain, key=lambda row: sorted((k, str(v)) for k, v in row.items()))
         state["parked_rows"] = cursor.execute(
-            "SELECT f.name, p.line, p.table_name, p.source_id, p.code, p.parent_id FROM sftp_csv.parked_rows p"
+            "SELECT f.name, p.line, p.table_name, p.source_id, p.code, p.parent_id, p.is_overtaken"
+            " FROM sftp_csv.parked_rows p"
             " JOIN raw.files f ON f.id = p.file_id WHERE p.connection = %s ORDER BY 1, 2, 5, 6",
             [connection],
         ).fetchall()
@@ -230,6 +231,15 @@ def check_against_expected(conn: psycopg.Connection[Any], connection: str, files
             if m["kind"] == entity[:-1]
         }
         assert moves == {(i, at): d for i, want in records[type_].items() for at, d in want.moves.items()}
+    sent = {(f"{f.type}_{f.version}", row["source_id"]): f for f in live for row in f.rows}
+    for row in state["parked_rows"]:
+        newer = [
+            f
+            for (_, source_id), f in sent.items()
+            if (f.type.value, source_id) == (row["table_name"], row["source_id"])
+            and f.version > sent[row["name"], source_id].version
+        ]
+        assert row["is_overtaken"] is bool(newer), row
     customers = {row["source_id"]: row for row in state["customers"]}
     assert customers.keys() == records[TableName.CUSTOMERS].keys()
     for source_id, want in records[TableName.CUSTOMERS].items():

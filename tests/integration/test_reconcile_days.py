@@ -160,6 +160,21 @@ def test_every_trace_of_a_change_counts(database: str, books: Books) -> None:
     assert stale(database) == []
 
 
+def test_a_day_that_lacks_one_of_its_results_is_noticed(database: str, books: Books) -> None:
+    books.live_input(datetime(2026, 2, 3, 6, tzinfo=UTC))
+    books.execute("UPDATE raw.files SET is_folded = true, folded_at = now()")
+
+    def missing() -> list[date]:
+        with reading(database) as conn:
+            return freshness.days_without_results(conn, "sftp")
+
+    assert missing() == [FEB[2]]
+    reconcile_roll_forward(database, CONNECTIONS, TODAY, [FEB[2]])
+    assert missing() == [FEB[2]]
+    reconcile_ageing(database, CONNECTIONS, TODAY, [FEB[2]])
+    assert missing() == []
+
+
 def test_yesterday_loses_what_was_dated_ahead(database: str, books: Books) -> None:
     books.invoice("I9", "7", "7", TODAY + timedelta(days=1))
     query = "SELECT day, opening, closing, dated_ahead FROM reconciliation.roll_forward ORDER BY 1"

@@ -110,6 +110,18 @@ def test_a_write_off_counts_from_its_batch_and_a_credit_note_refund_raises_the_n
     assert len(answers.differences()) == 2
 
 
+def test_a_balance_that_moves_again_is_no_opening_difference_and_takes_back_the_newest_part() -> None:
+    old = _document("invoice", "i", 100, date(2025, 12, 1), settled=60)
+    down, back = BalanceMoved(1, "invoice", "i", Decimal(20), None), BalanceMoved(2, "invoice", "i", Decimal(-30), None)
+    for events, difference, opening in (([], 60, True), ([down], 80, False), ([down, back], 50, False)):
+        (found,) = _answers([old, *events]).differences()
+        assert (found.difference, found.opening) == (difference, opening)
+    moved = _answers([old, down, back]).roll_forward(date(2025, 12, 1), TODAY)
+    assert {line.day: line.unexplained for line in moved if line.unexplained} == {date(2025, 12, 1): 50}
+    undone = BalanceMoved(2, "invoice", "i", Decimal(-20), None)
+    assert [each.opening for each in _answers([old, down, undone]).differences()] == [True]
+
+
 def test_a_voided_document_never_counted_and_its_money_is_on_account() -> None:
     answers = _answers(
         [

@@ -200,48 +200,15 @@ CREATE TABLE sftp_csv.parked_rows (
     code text NOT NULL,
     parent_table text NOT NULL,
     parent_id text NOT NULL,
+    is_overtaken boolean NOT NULL DEFAULT false,
     PRIMARY KEY (file_id, line, parent_table, parent_id)
 );
 CREATE INDEX parked_rows_by_parent ON sftp_csv.parked_rows (connection, parent_table, parent_id);
 CREATE INDEX parked_rows_by_row ON sftp_csv.parked_rows (connection, table_name, source_id);
 COMMENT ON TABLE sftp_csv.parked_rows IS 'Accepted rows that wait for a parent, with the parent they wait for.';
+COMMENT ON COLUMN sftp_csv.parked_rows.is_overtaken IS 'A newer live row speaks about the same record.';
 
-CREATE VIEW sftp_csv.waiting_rows AS
-SELECT p.* FROM sftp_csv.parked_rows p JOIN raw.files f ON f.id = p.file_id
-WHERE p.table_name = 'contacts' AND NOT EXISTS (
-    SELECT FROM sftp_csv.contacts n JOIN raw.files g ON g.id = n.file_id
-    WHERE n.source_id = p.source_id AND g.connection = p.connection AND g.is_loaded
-      AND (g.name_time, g.fix, g.receipt) > (f.name_time, f.fix, f.receipt))
-UNION ALL
-SELECT p.* FROM sftp_csv.parked_rows p JOIN raw.files f ON f.id = p.file_id
-WHERE p.table_name = 'invoices' AND NOT EXISTS (
-    SELECT FROM sftp_csv.invoices n JOIN raw.files g ON g.id = n.file_id
-    WHERE n.source_id = p.source_id AND g.connection = p.connection AND g.is_loaded
-      AND (g.name_time, g.fix, g.receipt) > (f.name_time, f.fix, f.receipt))
-UNION ALL
-SELECT p.* FROM sftp_csv.parked_rows p JOIN raw.files f ON f.id = p.file_id
-WHERE p.table_name = 'credit_notes' AND NOT EXISTS (
-    SELECT FROM sftp_csv.credit_notes n JOIN raw.files g ON g.id = n.file_id
-    WHERE n.source_id = p.source_id AND g.connection = p.connection AND g.is_loaded
-      AND (g.name_time, g.fix, g.receipt) > (f.name_time, f.fix, f.receipt))
-UNION ALL
-SELECT p.* FROM sftp_csv.parked_rows p JOIN raw.files f ON f.id = p.file_id
-WHERE p.table_name = 'payments' AND NOT EXISTS (
-    SELECT FROM sftp_csv.payments n JOIN raw.files g ON g.id = n.file_id
-    WHERE n.source_id = p.source_id AND g.connection = p.connection AND g.is_loaded
-      AND (g.name_time, g.fix, g.receipt) > (f.name_time, f.fix, f.receipt))
-UNION ALL
-SELECT p.* FROM sftp_csv.parked_rows p JOIN raw.files f ON f.id = p.file_id
-WHERE p.table_name = 'payments_invoices' AND NOT EXISTS (
-    SELECT FROM sftp_csv.payments_invoices n JOIN raw.files g ON g.id = n.file_id
-    WHERE n.source_id = p.source_id AND g.connection = p.connection AND g.is_loaded
-      AND (g.name_time, g.fix, g.receipt) > (f.name_time, f.fix, f.receipt))
-UNION ALL
-SELECT p.* FROM sftp_csv.parked_rows p JOIN raw.files f ON f.id = p.file_id
-WHERE p.table_name = 'credit_notes_invoices' AND NOT EXISTS (
-    SELECT FROM sftp_csv.credit_notes_invoices n JOIN raw.files g ON g.id = n.file_id
-    WHERE n.source_id = p.source_id AND g.connection = p.connection AND g.is_loaded
-      AND (g.name_time, g.fix, g.receipt) > (f.name_time, f.fix, f.receipt));
+CREATE VIEW sftp_csv.waiting_rows AS SELECT * FROM sftp_csv.parked_rows WHERE NOT is_overtaken;
 COMMENT ON VIEW sftp_csv.waiting_rows IS 'Parked rows that are the newest word about their record: only these ask for somebody. An older one folds in its own place in time, should its parent come.';
 
 CREATE TABLE sftp_csv.ids_to_fold (
@@ -366,4 +333,5 @@ CREATE TABLE receivables.audit (
     version_at timestamptz, origin text NOT NULL, run_id text, changed_at timestamptz NOT NULL DEFAULT now()
 );
 CREATE INDEX audit_by_record ON receivables.audit (source_id, entity, connection);
-COMMENT ON TABLE receivables.audit IS 'One row per changed field of a record; read by people, never by a rule.';
+CREATE INDEX audit_by_time ON receivables.audit USING brin (changed_at) WITH (autosummarize = on);
+COMMENT ON TABLE receivables.audit IS 'One row per changed field of a record; read by people, never by a rule. It also says which stored days may not hold any more.';
