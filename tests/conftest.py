@@ -169,4 +169,3 @@ def settings(database: str, tmp_path: Path) -> Settings:
     """Settings of one test: its own migrated database, home, archive and (absent) connections.yaml."""
     home = tmp_path / "home"
     return Settings(home=home, database_url=database, connections=tmp_path / "connections.yaml")
-

@@ -151,7 +151,7 @@ def days_due(deployment: Deployment, connection: SftpConnection, seen: Look) -> 
     that died is followed by another.
     """
     with deployment.transaction() as conn:
-        known = ledger.newest_contents(conn, connection.name)
+        known = ledger.standing_contents(conn, connection.name)
         released = batch_store.decided_names(conn, connection.name, "release")
         skipped = batch_store.decided_names(conn, connection.name, "skip")
     new = {c.entry.name: c for c in seen.candidates}

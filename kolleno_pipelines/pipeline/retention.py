@@ -38,7 +38,8 @@ def restore(deployment: Deployment, connection: SftpConnection, file_ids: list[i
 def restore_rows(conn: psycopg.Connection[Any], archive: Archive, file: LedgerFile) -> None:
     """Put the accepted rows of one pruned file back inside the open transaction."""
     table, sha256 = TABLES[TableName(str(file.type))], str(file.sha256)
-    landing = land(partial(archive.open, sha256), table, LandingOptions())
+    # It was accepted at its size once, whatever the limit is now.
+    landing = land(partial(archive.open, sha256), table, LandingOptions(max_file_bytes=file.size))
     rows = (block.rows for block in landing.blocks())
     csv_rows.copy_rows(conn, table, file.id, rows, landing.header.fields)
     csv_rows.withdraw_lines(conn, table, file.id, [row.line for row in landing.duplicates()])

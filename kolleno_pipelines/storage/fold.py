@@ -47,6 +47,13 @@ class FoldReport:
     files: int = 0
     parked: int = 0
 
+    def add(self, later: "FoldReport") -> None:
+        """Add what a later fold did."""
+        for entity, changes in later.entities.items():
+            self.entities.setdefault(entity, Changes()).add(changes)
+        self.files += later.files
+        self.parked = later.parked
+
     @property
     def is_empty(self) -> bool:
         """Whether nothing changed."""

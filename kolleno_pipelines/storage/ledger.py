@@ -87,20 +87,58 @@ def newest_files(conn: psycopg.Connection[Any], connection: str) -> list[LedgerF
     )
 
 
-def newest_contents(conn: psycopg.Connection[Any], connection: str) -> list[LedgerFile]:
-    """Return what counts: per type, time and fix number the content received last, taken or failed.
+def moment(file: LedgerFile) -> tuple[str | None, datetime | None, int]:
+    """Return what all contents of one file have in common, under either spelling of its name."""
+    return file.type, file.name_time, file.fix
 
-    Names that differ only in `-` and `:` speak for one moment; a name that was later only noticed still counts.
+
+def _newest(condition: str) -> str:
+    """Return SQL for the receipt of the newest content, among those of `condition`, of a row's name or moment.
+
+    Window functions look at each row once; a NOT EXISTS with an OR in it looks at every pair.
     """
-    # Window functions look at each row once; a NOT EXISTS with an OR in it looks at every pair.
-    counts = "max(receipt) FILTER (WHERE sha256 IS NOT NULL)"
+    newest = f"max(receipt) FILTER (WHERE {condition})"
+    return f"GREATEST({newest} OVER (PARTITION BY name), {newest} OVER (PARTITION BY type, name_time, fix))"
+
+
+_READABLE = "sha256 IS NOT NULL AND status NOT IN ('failed', 'replaced')"
+_CONTENTS = (
+    f"(SELECT id, type, sha256, status, receipt, {_newest(_READABLE)} AS readable,"
+    f" {_newest('sha256 IS NOT NULL')} AS newest FROM raw.files WHERE connection = %(c)s) f"
+)
+
+
+def standing_contents(conn: psycopg.Connection[Any], connection: str) -> list[LedgerFile]:
+    """Return what counts: per type, time and fix number the newest content that can be read, else the newest.
+
+    A failed content is no input. Names that differ only in `-` and `:` speak for one moment; a name that was later only
+    noticed still counts.
+    """
     return _files(
         conn,
-        "id IN (SELECT id FROM (SELECT id, type, sha256, receipt,"
-        f" GREATEST({counts} OVER (PARTITION BY name), {counts} OVER (PARTITION BY type, name_time, fix)) AS newest"
-        " FROM raw.files WHERE connection = %(c)s) f"
-        " WHERE type IS NOT NULL AND sha256 IS NOT NULL AND receipt = newest)",
+        f"id IN (SELECT id FROM {_CONTENTS}"
+        " WHERE type IS NOT NULL AND sha256 IS NOT NULL AND receipt = COALESCE(readable, newest))",
         {"c": connection},
+    )
+
+
+def failed_over(conn: psycopg.Connection[Any], connection: str) -> list[LedgerFile]:
+    """Return the failed contents that no newer readable content has put aside: read again, they may stand."""
+    return _files(
+        conn,
+        f"id IN (SELECT id FROM {_CONTENTS} WHERE type IS NOT NULL AND sha256 IS NOT NULL AND status = 'failed'"
+        " AND receipt > COALESCE(readable, 0))",
+        {"c": connection},
+    )
+
+
+def revive_older(conn: psycopg.Connection[Any], file: LedgerFile) -> None:
+    """Let the newest content that a failed one had replaced be judged again, unless another readable one stands."""
+    conn.execute(
+        "UPDATE raw.files SET status = 'taken' WHERE id = (SELECT id FROM raw.files WHERE connection = %(c)s"
+        " AND (name = %(name)s OR (type, name_time, fix) = (%(type)s, %(time)s, %(fix)s)) AND status <> 'failed'"
+        " AND sha256 IS NOT NULL AND type IS NOT NULL ORDER BY receipt DESC LIMIT 1) AND status = 'replaced'",
+        {"c": file.connection, "name": file.name, "type": file.type, "time": file.name_time, "fix": file.fix},
     )
 
 
@@ -219,8 +257,13 @@ def record_valid(conn: psycopg.Connection[Any], file_id: int, verdict: Verdict, 
         )
 
 
-def record_failed(conn: psycopg.Connection[Any], file_id: int, findings: Sequence[FindingRow]) -> None:
-    """Note that a file failed as a whole, with every reason; nothing of it is loaded."""
+def record_failed(
+    conn: psycopg.Connection[Any], file_id: int, findings: Sequence[FindingRow], keyed_by: str | None = None
+) -> None:
+    """Note that a file failed as a whole, with every reason; nothing of it is loaded.
+
+    `keyed_by`: how it keys its link rows, when it failed for that alone.
+    """
     clear_findings(conn, file_id)
     add_findings(conn, file_id, findings)
     counts: dict[str, int] = {}
@@ -228,8 +271,9 @@ def record_failed(conn: psycopg.Connection[Any], file_id: int, findings: Sequenc
         counts[finding.code] = counts.get(finding.code, 0) + 1
     conn.execute(
         "UPDATE raw.files SET status = 'failed', message = %s, code_counts = %s, validated_at = now(),"
-        " is_folded = is_folded AND NOT is_loaded, is_loaded = false, is_pruned = false WHERE id = %s",
-        ["; ".join(f.message for f in findings), Jsonb(counts), file_id],
+        " is_folded = is_folded AND NOT is_loaded, is_loaded = false, is_pruned = false, link_keyed_by = %s"
+        " WHERE id = %s",
+        ["; ".join(f.message for f in findings), Jsonb(counts), keyed_by, file_id],
     )
 
 

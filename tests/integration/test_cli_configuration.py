@@ -15,8 +15,8 @@ import psycopg
 import pytest
 
 from kolleno_pipelines.sandbox.sftp_server import SandboxSftpServer
-from tests.command_line import INVOICE, STANDARD, Site, make_site
 from tests.canaries import CANARY
+from tests.command_line import INVOICE, STANDARD, Site, make_site
 
 
 @pytest.fixture
