@@ -1,7 +1,7 @@
 """One look at the drop folder in a hurry: what is due, for which files and contents. Nothing is fetched or started."""
 
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 
 from kolleno_pipelines.connections import SftpConnection
 from kolleno_pipelines.connectors.sftp.client import open_drop
@@ -11,6 +11,8 @@ from kolleno_pipelines.pipeline.look import Look, days_due, look
 from kolleno_pipelines.pipeline.take import record_notices
 
 # Whoever looks every half minute ends soon: the next look is the retry.
+#: A run for a file that could not be read is worth while only now and then.
+_RETRY_UNREADABLE = timedelta(minutes=10)
 _IMPATIENT = {"connect_timeout": 5.0, "read_timeout": 10.0, "retries": 0}
 
 #: Size and time of change as listed; None for what is in the archive and waits for work.
@@ -32,7 +34,7 @@ def see_arrivals(deployment: Deployment, connection: SftpConnection, *, clock: C
     """
     fields = {name: min(getattr(connection, name), limit) for name, limit in _IMPATIENT.items()}
     with open_drop(connection.model_copy(update=fields), deployment.resolve) as drop:
-        seen = look(deployment, connection, drop, clock=clock)
+        seen = look(deployment, connection, drop, retry_after=_RETRY_UNREADABLE, clock=clock)
     record_notices(deployment, connection, seen)
     listed = {c.entry.name: (c.entry.size or 0, c.entry.modified_at) for c in seen.candidates}
     due = days_due(deployment, connection, seen)

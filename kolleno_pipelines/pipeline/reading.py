@@ -9,17 +9,15 @@ import psycopg
 import pyarrow as pa
 
 from kolleno_pipelines.connections import SftpConnection
-from kolleno_pipelines.connectors.sftp.landing import Landing, LandingOptions, land
+from kolleno_pipelines.connectors.sftp.landing import Landing, land
 from kolleno_pipelines.pipeline.deployment import Deployment
-from kolleno_pipelines.pipeline.retention import restore_rows
+from kolleno_pipelines.pipeline.retention import landing_options, restore_rows
 from kolleno_pipelines.pipeline.take import finding_row
 from kolleno_pipelines.schemas.codes import Code
 from kolleno_pipelines.schemas.findings import FileFailed, Finding, RejectedRow
 from kolleno_pipelines.schemas.sftp_tables import TABLES, CsvTable, TableName
 from kolleno_pipelines.storage import csv_rows, ledger, link_keys
 from kolleno_pipelines.storage.ledger import LedgerFile
-
-_FINDINGS_KEPT = 1_000
 
 
 class FailedReadingError(Exception):
@@ -66,7 +64,7 @@ def load_file(
     table, landing = _land(deployment, connection, file)
     for older in ledger.replace_older(conn, file):
         if older.is_pruned:
-            restore_rows(conn, deployment.archive, older)
+            restore_rows(conn, deployment.archive, connection, older)
         csv_rows.clear_file(conn, connection.name, table, older.id)
     csv_rows.clear_file(conn, connection.name, table, file.id)
     with tempfile.TemporaryFile("w+", encoding="utf-8") as spool_file:
@@ -118,7 +116,7 @@ def key_fault(own: str | None, expected: str) -> Finding:
 def _land(deployment: Deployment, connection: SftpConnection, file: LedgerFile) -> tuple[CsvTable, Landing]:
     table = TABLES[TableName(str(file.type))]
     sha256 = str(file.sha256)
-    options = LandingOptions(max_file_bytes=connection.max_file_bytes, max_findings=_FINDINGS_KEPT)
+    options = landing_options(connection, connection.max_file_bytes)
     try:
         return table, land(lambda: deployment.archive.open(sha256), table, options)
     except FileFailed as failed:  # a fault of the header is found before the first row is asked for

@@ -115,7 +115,7 @@ DOCUMENTS = _schema(
     group_source_id=_TEXT,
     currency_iso=_TEXT,
     amount=AMOUNT,
-    balance=AMOUNT,
+    balance=TOTAL,
     balance_source=_TEXT,
     status_stated=_TEXT,
     date_issued=_DAY,
@@ -140,7 +140,7 @@ ALLOCATIONS = _schema(
 )
 
 #: Later inputs in which the stated amount - balance of a document changed.
-MOVES = _schema(source_id=_TEXT, moved_at=MOMENT, settled_delta=AMOUNT)
+MOVES = _schema(source_id=_TEXT, moved_at=MOMENT, settled_delta=TOTAL)
 
 #: Allocation rows that wait for a parent, with the document that they would touch.
 PARKED_LINKS = _schema(
@@ -164,7 +164,7 @@ UNAPPLIED_ITEMS = _schema(
     currency_iso=_TEXT,
     date_issued=_DAY,
     amount=AMOUNT,
-    balance=AMOUNT,
+    balance=TOTAL,
 )
 
 BALANCES = _schema(
@@ -176,7 +176,7 @@ BALANCES = _schema(
     currency_iso=_TEXT,
     amount=AMOUNT,
     allocated=TOTAL,
-    balance=AMOUNT,
+    balance=TOTAL,
     difference=TOTAL,
     is_opening=pa.bool_(),
     cause=_TEXT,

@@ -9,12 +9,15 @@ import psycopg
 from psycopg.rows import class_row
 from psycopg.types.json import Jsonb
 
-from kolleno_pipelines.schemas.codes import Code
+from kolleno_pipelines.schemas.codes import Code, level_of
 
 #: What stands for the checksum of a content that is too large to fetch.
 NOT_FETCHED = "not fetched"
 #: Findings about how a file arrived, not about what it says: reading it again keeps them.
-ARRIVAL_CODES = [Code.DATED_IN_FUTURE.value, Code.SUPERSEDED.value, Code.NEWER_PARKED.value]
+ARRIVAL_WARNINGS = [Code.DATED_IN_FUTURE.value, Code.SUPERSEDED.value, Code.NEWER_PARKED.value]
+ARRIVAL_CODES = [*ARRIVAL_WARNINGS, Code.DUPLICATE_CONTENT.value]
+#: Condition on files that failed after they had been folded, and whose rows no fold has let go yet.
+WITHDRAWN = "status = 'failed' AND NOT is_folded AND folded_at IS NOT NULL"
 
 
 @dataclass(frozen=True)
@@ -160,6 +163,15 @@ def files_named(conn: psycopg.Connection[Any], name: str, connection: str | None
     )
 
 
+def last_fix(conn: psycopg.Connection[Any], file: LedgerFile) -> int:
+    """Return the highest fix number received for the type and time of a file."""
+    row = conn.execute(
+        "SELECT max(fix) FROM raw.files WHERE connection = %s AND type = %s AND name_time = %s",
+        [file.connection, file.type, file.name_time],
+    ).fetchone()
+    return max(file.fix, row[0] or 0) if row else file.fix
+
+
 def file_by_id(conn: psycopg.Connection[Any], file_id: int) -> LedgerFile:
     """Return one ledger row; KeyError when there is none."""
     found = _files(conn, "id = %(id)s", {"id": file_id})
@@ -224,20 +236,25 @@ def clear_findings(conn: psycopg.Connection[Any], file_id: int) -> None:
 
 
 def record_valid(conn: psycopg.Connection[Any], file_id: int, verdict: Verdict, *, loaded: bool) -> None:
-    """Note that a file is readable; `loaded` when its rows are in `sftp_csv` by now and wait for the fold."""
+    """Note that a file is readable; `loaded` when its rows are in `sftp_csv` by now and wait for the fold.
+
+    Its sender is told again when the verdict is another one.
+    """
     conn.execute(
         "UPDATE raw.files SET rows_read = %s, rows_accepted = %s, rows_rejected = %s,"
         " warnings = %s + (SELECT COALESCE(sum(n::bigint), 0) FROM jsonb_each_text(code_counts) a (code, n)"
         " WHERE code = ANY(%s)), code_counts = %s || (SELECT COALESCE(jsonb_object_agg(code, n), '{}')"
         " FROM jsonb_each(code_counts) a (code, n) WHERE code = ANY(%s)),"
         " money_totals = %s, fields = %s, extra_columns = %s, header = %s, link_keyed_by = %s, message = NULL,"
-        " validated_at = now(), status = %s WHERE id = %s",
+        " validated_at = now(), status = %s, answered_at = CASE WHEN message IS NULL AND (rows_read, rows_rejected,"
+        " code_counts - %s::text[]) IS NOT DISTINCT FROM (%s::bigint, %s::bigint, %s::jsonb) THEN answered_at END"
+        " WHERE id = %s",
         [
             verdict.rows_read,
             verdict.rows_accepted,
             verdict.rows_rejected,
             verdict.warnings,
-            ARRIVAL_CODES,
+            ARRIVAL_WARNINGS,
             Jsonb(dict(verdict.code_counts)),
             ARRIVAL_CODES,
             Jsonb({field: dict(totals) for field, totals in verdict.money_totals.items()}),
@@ -246,6 +263,10 @@ def record_valid(conn: psycopg.Connection[Any], file_id: int, verdict: Verdict, 
             list(verdict.header),
             verdict.link_keyed_by,
             "loaded" if loaded else "waiting",
+            ARRIVAL_CODES,
+            verdict.rows_read,
+            verdict.rows_rejected,
+            Jsonb(dict(verdict.code_counts)),
             file_id,
         ],
     )
@@ -269,11 +290,13 @@ def record_failed(
     counts: dict[str, int] = {}
     for finding in findings:
         counts[finding.code] = counts.get(finding.code, 0) + 1
+    message = "; ".join(f.message for f in findings)
     conn.execute(
-        "UPDATE raw.files SET status = 'failed', message = %s, code_counts = %s, validated_at = now(),"
+        "UPDATE raw.files SET status = 'failed', message = %s, answered_at = CASE WHEN message = %s"
+        " THEN answered_at END, code_counts = %s, validated_at = now(),"
         " is_folded = is_folded AND NOT is_loaded, is_loaded = false, is_pruned = false, link_keyed_by = %s"
         " WHERE id = %s",
-        ["; ".join(f.message for f in findings), Jsonb(counts), keyed_by, file_id],
+        [message, message, Jsonb(counts), keyed_by, file_id],
     )
 
 
@@ -310,18 +333,54 @@ def note_moved_away(conn: psycopg.Connection[Any], file_id: int) -> None:
     conn.execute("UPDATE raw.files SET archived_away_at = now() WHERE id = %s", [file_id])
 
 
-def unanswered(conn: psycopg.Connection[Any], connection: str) -> list[LedgerFile]:
-    """Return files with a verdict that their sender has not been told yet."""
-    return _files(
-        conn,
-        "connection = %(c)s AND answered_at IS NULL AND status IN ('processed', 'processed_with_rejects', 'failed')",
-        {"c": connection},
+def note_duplicate(conn: psycopg.Connection[Any], connection: str, name: str) -> None:
+    """Note with the newest content of a name that it came once more."""
+    conn.execute(
+        "WITH came AS (UPDATE raw.files SET code_counts = code_counts || jsonb_build_object(%(code)s::text,"
+        " COALESCE((code_counts ->> %(code)s)::bigint, 0) + 1) WHERE id = (SELECT id FROM raw.files"
+        " WHERE connection = %(c)s AND name = %(name)s ORDER BY receipt DESC LIMIT 1) RETURNING id, modified_at)"
+        " INSERT INTO raw.findings (file_id, code, level, message) SELECT id, %(code)s, %(level)s,"
+        " %(name)s || ' came again, last modified at ' || to_char(modified_at AT TIME ZONE 'UTC',"
+        " 'YYYY-MM-DD HH24:MI:SS') || ' UTC, with the content it had: nothing is done with it' FROM came",
+        {
+            "c": connection,
+            "name": name,
+            "code": Code.DUPLICATE_CONTENT.value,
+            "level": level_of(Code.DUPLICATE_CONTENT).value,
+        },
     )
 
 
-def note_answered(conn: psycopg.Connection[Any], file_id: int) -> None:
-    """Remember that the sender got the result of a file."""
-    conn.execute("UPDATE raw.files SET answered_at = now() WHERE id = %s", [file_id])
+def withdrawn(conn: psycopg.Connection[Any], connection: str) -> list[LedgerFile]:
+    """Return files that failed after they had been folded, and whose rows no fold has let go yet."""
+    return _files(conn, f"connection = %(c)s AND {WITHDRAWN}", {"c": connection})
+
+
+_JUDGED = "('waiting', 'processed', 'processed_with_rejects', 'failed')"
+
+
+def unanswered(conn: psycopg.Connection[Any], connection: str) -> list[LedgerFile]:
+    """Return files with a verdict that their sender has not been told yet."""
+    return _files(conn, f"connection = %(c)s AND answered_at IS NULL AND status IN {_JUDGED}", {"c": connection})
+
+
+def to_move(conn: psycopg.Connection[Any], connection: str, names: Collection[str]) -> list[LedgerFile]:
+    """Return the processed files among these names that were not moved to the archive folder yet."""
+    return _files(
+        conn,
+        "connection = %(c)s AND archived_away_at IS NULL AND status IN ('processed', 'processed_with_rejects')"
+        " AND name = ANY(%(names)s)",
+        {"c": connection, "names": list(names)},
+    )
+
+
+def note_answered(conn: psycopg.Connection[Any], file: LedgerFile) -> None:
+    """Remember that the sender got the result of a file, unless that is another one by now."""
+    conn.execute(
+        "UPDATE raw.files SET answered_at = now() WHERE id = %s AND (validated_at, folded_at)"
+        " IS NOT DISTINCT FROM (%s::timestamptz, %s::timestamptz)",
+        [file.id, file.validated_at, file.folded_at],
+    )
 
 
 def money_as_text(totals: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[str, str]]:
