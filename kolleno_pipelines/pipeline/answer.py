@@ -17,7 +17,7 @@ from kolleno_pipelines.connectors.sftp.escapes import escape
 from kolleno_pipelines.pipeline.deployment import Deployment
 from kolleno_pipelines.schemas.codes import Code, level_of
 from kolleno_pipelines.schemas.findings import shown
-from kolleno_pipelines.storage import csv_rows, ledger, traces
+from kolleno_pipelines.storage import answers, csv_rows, ledger, traces
 from kolleno_pipelines.storage.ledger import FindingRow, LedgerFile
 
 _COLUMNS = ("line", "column", "code", "message")
@@ -32,7 +32,7 @@ def answer(deployment: Deployment, connection: SftpConnection) -> list[str]:
     if not (connection.feedback_folder or connection.archive_folder):
         return []
     with deployment.transaction() as conn:
-        files = ledger.unanswered(conn, connection.name)
+        files = answers.unanswered(conn, connection.name)
     if not (files or connection.archive_folder):
         return []
     with open_drop(connection, deployment.resolve) as drop:
@@ -42,7 +42,7 @@ def answer(deployment: Deployment, connection: SftpConnection) -> list[str]:
                     result = _result(conn, file)
                 drop.put_atomically(connection.feedback_folder, f"{file.name}.result.csv", result)
             with deployment.transaction() as conn:
-                ledger.note_answered(conn, file)
+                answers.note_answered(conn, file)
         if connection.archive_folder:
             _move_processed(deployment, connection, drop, connection.archive_folder)
     return [file.name for file in files]
@@ -52,7 +52,7 @@ def _move_processed(deployment: Deployment, connection: SftpConnection, drop: Dr
     """Move what is processed, and lies there as it was taken, to the archive folder."""
     listed = {entry.name: entry for entry in drop.listing(with_root=False).entries}
     with deployment.transaction() as conn:
-        files = ledger.to_move(conn, connection.name, listed)
+        files = answers.to_move(conn, connection.name, listed)
     for file in files:
         entry = listed[file.name]
         if (entry.size, entry.modified_at) != file.content_seen:
@@ -62,7 +62,7 @@ def _move_processed(deployment: Deployment, connection: SftpConnection, drop: Dr
         except (Changed, Permanent):
             continue  # replaced meanwhile, or already there: the next look decides
         with deployment.transaction() as conn:
-            ledger.note_moved_away(conn, file.id)
+            answers.note_moved_away(conn, file.id)
 
 
 def _result(conn: psycopg.Connection[object], file: LedgerFile) -> bytes:

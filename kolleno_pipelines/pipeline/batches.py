@@ -12,7 +12,7 @@ from kolleno_pipelines.pipeline.deployment import Deployment
 from kolleno_pipelines.rules.batches import Batch, BatchFile, BatchState, group, is_stalled
 from kolleno_pipelines.schemas.sftp_tables import TableName
 from kolleno_pipelines.storage import batches as batch_store
-from kolleno_pipelines.storage import ledger
+from kolleno_pipelines.storage import ledger, standing
 from kolleno_pipelines.storage.batches import BatchRow
 from kolleno_pipelines.storage.ledger import LedgerFile
 
@@ -29,10 +29,10 @@ def current_batches(
     conn: psycopg.Connection[Any], connection: SftpConnection
 ) -> tuple[dict[str, LedgerFile], list[Batch]]:
     """Return the content that stands of each file of ours by name, and the batches they form."""
-    files = {f.name: f for f in ledger.standing_contents(conn, connection.name)}
-    overtaken = {ledger.moment(f) for f in ledger.failed_over(conn, connection.name)}
+    files = {f.name: f for f in standing.standing_contents(conn, connection.name)}
+    overtaken = {standing.moment(f) for f in standing.failed_over(conn, connection.name)}
     batches = group(
-        (as_batch_file(f, overtaken=f.status != "failed" and ledger.moment(f) in overtaken) for f in files.values()),
+        (as_batch_file(f, overtaken=f.status != "failed" and standing.moment(f) in overtaken) for f in files.values()),
         window=connection.batch_window,
         released=batch_store.decided_names(conn, connection.name, "release"),
         skipped=batch_store.decided_names(conn, connection.name, "skip"),

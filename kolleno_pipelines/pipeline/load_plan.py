@@ -10,7 +10,7 @@ import psycopg
 from kolleno_pipelines.connections import SftpConnection
 from kolleno_pipelines.pipeline.batches import current_batches
 from kolleno_pipelines.rules.batches import Batch, BatchState
-from kolleno_pipelines.storage import ledger
+from kolleno_pipelines.storage import standing
 from kolleno_pipelines.storage.ledger import LedgerFile
 
 
@@ -59,9 +59,9 @@ def plan(
     """
     files, batches = current_batches(conn, connection)
     failed: dict[object, list[LedgerFile]] = {}
-    for file in ledger.failed_over(conn, connection.name) if reload else ():
+    for file in standing.failed_over(conn, connection.name) if reload else ():
         if file.is_fetched:
-            failed.setdefault(ledger.moment(file), []).append(file)
+            failed.setdefault(standing.moment(file), []).append(file)
     found: dict[int, LedgerFile] = {}
     for batch in batches:
         days, all_days = days_of(batch, files), days_of(batch, files, with_successors=True)
@@ -74,7 +74,7 @@ def plan(
             for f in own
             if is_due(f, batch) or (reload and f.name in members and _is_read_again(f, batch, only_failed))
         }
-        found |= {f.id: f for each in own for f in failed.get(ledger.moment(each), ())}
+        found |= {f.id: f for each in own for f in failed.get(standing.moment(each), ())}
     return sorted(found.values(), key=lambda f: (str(f.name_time), f.fix, f.name, f.receipt))
 
 

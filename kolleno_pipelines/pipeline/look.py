@@ -16,7 +16,7 @@ from kolleno_pipelines.rules.batches import BatchFile, BatchState, group
 from kolleno_pipelines.schemas.codes import CODE_TEXTS, Code
 from kolleno_pipelines.schemas.findings import Finding
 from kolleno_pipelines.storage import batches as batch_store
-from kolleno_pipelines.storage import ledger, sightings
+from kolleno_pipelines.storage import ledger, sightings, standing
 from kolleno_pipelines.storage.ledger import LedgerFile
 
 PATIENCE = timedelta(minutes=2)
@@ -166,8 +166,8 @@ def days_due(deployment: Deployment, connection: SftpConnection, seen: Look) -> 
     failed and whose rows the fold has not let go, so that a run that died is followed by another.
     """
     with deployment.transaction() as conn:
-        known = ledger.standing_contents(conn, connection.name)
-        withdrawn = ledger.withdrawn(conn, connection.name)
+        known = standing.standing_contents(conn, connection.name)
+        withdrawn = standing.withdrawn(conn, connection.name)
         released = batch_store.decided_names(conn, connection.name, "release")
         skipped = batch_store.decided_names(conn, connection.name, "skip")
     new = {c.entry.name: c for c in seen.candidates}

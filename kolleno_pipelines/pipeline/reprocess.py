@@ -106,25 +106,40 @@ def reprocess(
         with deployment.transaction() as conn:
             result.files = plan(conn, connection, Scope(first, last), reload=True, only_failed=only_failed)
         return result
-    requester = requested_by or getpass.getuser()
     with deployment.session() as session:
-        request = reprocessings.begin(session, connection.name, first, last, requester, only_failed, run_id)
+        request = reprocessings.begin(
+            session, connection.name, first, last, requested_by or getpass.getuser(), only_failed, run_id
+        )
         for start, end in chunks(first, last):
             progress(f"{start} to {end}")
             days = [start + timedelta(days=n) for n in range((end - start).days + 1)]
             with days_in_flight(session, connection.name, days):
-                loaded = load(
-                    deployment,
-                    connection,
-                    first=start,
-                    last=end,
-                    reload=True,
-                    only_failed=only_failed,
-                    run_id=run_id,
-                    clock=clock,
-                )
-                result.add(loaded, fold(deployment, connection, run_id=run_id, clock=clock).entities)
+                _chunk(result, deployment, connection, (start, end), only_failed, run_id, clock)
         reprocessings.end(session, request, len(result.files), {name: vars(c) for name, c in result.changes.items()})
     touched = {f.partition_day for f in (*result.files, *result.failed) if first <= f.partition_day <= last}
     result.results = refresh(deployment, days=touched, clock=clock, progress=progress)
     return result
+
+
+def _chunk(
+    result: Reprocessed,
+    deployment: Deployment,
+    connection: SftpConnection,
+    days: tuple[date, date],
+    only_failed: bool,
+    run_id: str | None,
+    clock: Clock,
+) -> None:
+    """Load and fold the days from the first to the last again; add to `result` what that did."""
+    first, last = days
+    loaded = load(
+        deployment,
+        connection,
+        first=first,
+        last=last,
+        reload=True,
+        only_failed=only_failed,
+        run_id=run_id,
+        clock=clock,
+    )
+    result.add(loaded, fold(deployment, connection, run_id=run_id, clock=clock).entities)

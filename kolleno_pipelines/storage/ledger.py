@@ -72,7 +72,8 @@ class LedgerFile:
 _COLUMNS = ", ".join(LedgerFile.__dataclass_fields__)
 
 
-def _files(conn: psycopg.Connection[Any], condition: str, params: Mapping[str, Any]) -> list[LedgerFile]:
+def files_where(conn: psycopg.Connection[Any], condition: str, params: Mapping[str, Any]) -> list[LedgerFile]:
+    """Return the ledger rows that a SQL condition names, by their names' time."""
     with conn.cursor(row_factory=class_row(LedgerFile)) as cursor:
         statement = (
             f"SELECT {_COLUMNS} FROM raw.files WHERE {condition} ORDER BY name_time NULLS LAST, fix, name, receipt"
@@ -82,7 +83,7 @@ def _files(conn: psycopg.Connection[Any], condition: str, params: Mapping[str, A
 
 def newest_files(conn: psycopg.Connection[Any], connection: str) -> list[LedgerFile]:
     """Return the newest content of each file name of the connection, ignored and held names included."""
-    return _files(
+    return files_where(
         conn,
         "connection = %(c)s AND NOT EXISTS (SELECT FROM raw.files n WHERE n.connection = raw.files.connection"
         " AND n.name = raw.files.name AND n.receipt > raw.files.receipt)",
@@ -90,64 +91,9 @@ def newest_files(conn: psycopg.Connection[Any], connection: str) -> list[LedgerF
     )
 
 
-def moment(file: LedgerFile) -> tuple[str | None, datetime | None, int]:
-    """Return what all contents of one file have in common, under either spelling of its name."""
-    return file.type, file.name_time, file.fix
-
-
-def _newest(condition: str) -> str:
-    """Return SQL for the receipt of the newest content, among those of `condition`, of a row's name or moment.
-
-    Window functions look at each row once; a NOT EXISTS with an OR in it looks at every pair.
-    """
-    newest = f"max(receipt) FILTER (WHERE {condition})"
-    return f"GREATEST({newest} OVER (PARTITION BY name), {newest} OVER (PARTITION BY type, name_time, fix))"
-
-
-_READABLE = "sha256 IS NOT NULL AND status NOT IN ('failed', 'replaced')"
-_CONTENTS = (
-    f"(SELECT id, type, sha256, status, receipt, {_newest(_READABLE)} AS readable,"
-    f" {_newest('sha256 IS NOT NULL')} AS newest FROM raw.files WHERE connection = %(c)s) f"
-)
-
-
-def standing_contents(conn: psycopg.Connection[Any], connection: str) -> list[LedgerFile]:
-    """Return what counts: per type, time and fix number the newest content that can be read, else the newest.
-
-    A failed content is no input. Names that differ only in `-` and `:` speak for one moment; a name that was later only
-    noticed still counts.
-    """
-    return _files(
-        conn,
-        f"id IN (SELECT id FROM {_CONTENTS}"
-        " WHERE type IS NOT NULL AND sha256 IS NOT NULL AND receipt = COALESCE(readable, newest))",
-        {"c": connection},
-    )
-
-
-def failed_over(conn: psycopg.Connection[Any], connection: str) -> list[LedgerFile]:
-    """Return the failed contents that no newer readable content has put aside: read again, they may stand."""
-    return _files(
-        conn,
-        f"id IN (SELECT id FROM {_CONTENTS} WHERE type IS NOT NULL AND sha256 IS NOT NULL AND status = 'failed'"
-        " AND receipt > COALESCE(readable, 0))",
-        {"c": connection},
-    )
-
-
-def revive_older(conn: psycopg.Connection[Any], file: LedgerFile) -> None:
-    """Let the newest content that a failed one had replaced be judged again, unless another readable one stands."""
-    conn.execute(
-        "UPDATE raw.files SET status = 'taken' WHERE id = (SELECT id FROM raw.files WHERE connection = %(c)s"
-        " AND (name = %(name)s OR (type, name_time, fix) = (%(type)s, %(time)s, %(fix)s)) AND status <> 'failed'"
-        " AND sha256 IS NOT NULL AND type IS NOT NULL ORDER BY receipt DESC LIMIT 1) AND status = 'replaced'",
-        {"c": file.connection, "name": file.name, "type": file.type, "time": file.name_time, "fix": file.fix},
-    )
-
-
 def files_of_days(conn: psycopg.Connection[Any], connection: str, first: date, last: date) -> list[LedgerFile]:
     """Return all contents whose partition day lies in [first, last]."""
-    return _files(
+    return files_where(
         conn,
         "connection = %(c)s AND partition_day BETWEEN %(first)s AND %(last)s",
         {"c": connection, "first": first, "last": last},
@@ -156,7 +102,7 @@ def files_of_days(conn: psycopg.Connection[Any], connection: str, first: date, l
 
 def files_named(conn: psycopg.Connection[Any], name: str, connection: str | None = None) -> list[LedgerFile]:
     """Return every content received under a name, oldest first."""
-    return _files(
+    return files_where(
         conn,
         "name = %(name)s AND (%(c)s::text IS NULL OR connection = %(c)s)",
         {"name": name, "c": connection},
@@ -174,7 +120,7 @@ def last_fix(conn: psycopg.Connection[Any], file: LedgerFile) -> int:
 
 def file_by_id(conn: psycopg.Connection[Any], file_id: int) -> LedgerFile:
     """Return one ledger row; KeyError when there is none."""
-    found = _files(conn, "id = %(id)s", {"id": file_id})
+    found = files_where(conn, "id = %(id)s", {"id": file_id})
     if not found:
         raise KeyError(f"no file {file_id} in the ledger")
     return found[0]
@@ -306,7 +252,7 @@ def lock_files(conn: psycopg.Connection[Any], file_ids: Collection[int]) -> dict
     Contents that were replaced in the meantime are left out.
     """
     conn.execute("SELECT FROM raw.files WHERE id = ANY(%s) ORDER BY id FOR NO KEY UPDATE", [list(file_ids)])
-    return {f.id: f for f in _files(conn, "id = ANY(%(ids)s) AND status <> 'replaced'", {"ids": list(file_ids)})}
+    return {f.id: f for f in files_where(conn, "id = ANY(%(ids)s) AND status <> 'replaced'", {"ids": list(file_ids)})}
 
 
 def replace_older(conn: psycopg.Connection[Any], file: LedgerFile) -> list[LedgerFile]:
@@ -316,7 +262,7 @@ def replace_older(conn: psycopg.Connection[Any], file: LedgerFile) -> list[Ledge
     params = {"c": file.connection, "receipt": file.receipt, "name": file.name}
     params |= {"type": file.type, "time": file.name_time, "fix": file.fix}
     conn.execute(f"SELECT FROM raw.files WHERE {condition} ORDER BY id FOR NO KEY UPDATE".encode(), params)
-    older = _files(conn, condition, params)
+    older = files_where(conn, condition, params)
     conn.execute(
         "UPDATE raw.files SET status = 'replaced', is_loaded = false WHERE id = ANY(%s)", [[f.id for f in older]]
     )
@@ -326,11 +272,6 @@ def replace_older(conn: psycopg.Connection[Any], file: LedgerFile) -> list[Ledge
 def set_status(conn: psycopg.Connection[Any], file_ids: Collection[int], status: str) -> None:
     """Set the status of files."""
     conn.execute("UPDATE raw.files SET status = %s WHERE id = ANY(%s)", [status, list(file_ids)])
-
-
-def note_moved_away(conn: psycopg.Connection[Any], file_id: int) -> None:
-    """Remember that the server's copy was moved to the connection's archive folder."""
-    conn.execute("UPDATE raw.files SET archived_away_at = now() WHERE id = %s", [file_id])
 
 
 def note_duplicate(conn: psycopg.Connection[Any], connection: str, name: str) -> None:
@@ -348,38 +289,6 @@ def note_duplicate(conn: psycopg.Connection[Any], connection: str, name: str) ->
             "code": Code.DUPLICATE_CONTENT.value,
             "level": level_of(Code.DUPLICATE_CONTENT).value,
         },
-    )
-
-
-def withdrawn(conn: psycopg.Connection[Any], connection: str) -> list[LedgerFile]:
-    """Return files that failed after they had been folded, and whose rows no fold has let go yet."""
-    return _files(conn, f"connection = %(c)s AND {WITHDRAWN}", {"c": connection})
-
-
-_JUDGED = "('waiting', 'processed', 'processed_with_rejects', 'failed')"
-
-
-def unanswered(conn: psycopg.Connection[Any], connection: str) -> list[LedgerFile]:
-    """Return files with a verdict that their sender has not been told yet."""
-    return _files(conn, f"connection = %(c)s AND answered_at IS NULL AND status IN {_JUDGED}", {"c": connection})
-
-
-def to_move(conn: psycopg.Connection[Any], connection: str, names: Collection[str]) -> list[LedgerFile]:
-    """Return the processed files among these names that were not moved to the archive folder yet."""
-    return _files(
-        conn,
-        "connection = %(c)s AND archived_away_at IS NULL AND status IN ('processed', 'processed_with_rejects')"
-        " AND name = ANY(%(names)s)",
-        {"c": connection, "names": list(names)},
-    )
-
-
-def note_answered(conn: psycopg.Connection[Any], file: LedgerFile) -> None:
-    """Remember that the sender got the result of a file, unless that is another one by now."""
-    conn.execute(
-        "UPDATE raw.files SET answered_at = now() WHERE id = %s AND (validated_at, folded_at)"
-        " IS NOT DISTINCT FROM (%s::timestamptz, %s::timestamptz)",
-        [file.id, file.validated_at, file.folded_at],
     )
 
 

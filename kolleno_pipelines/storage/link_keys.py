@@ -9,7 +9,7 @@ from typing import Any
 import psycopg
 
 from kolleno_pipelines.schemas.sftp_tables import TABLES
-from kolleno_pipelines.storage import ledger
+from kolleno_pipelines.storage import ledger, standing
 from kolleno_pipelines.storage.ledger import LedgerFile
 
 _LINKS = [table.name.value for table in TABLES.values() if table.is_link]
@@ -38,7 +38,7 @@ def key_of(conn: psycopg.Connection[Any], connection: str, setting: str) -> str 
 
 def judge_again(conn: psycopg.Connection[Any], connection: str, key: str) -> list[LedgerFile]:
     """Let files that failed for another key than this one, and may stand, be read again; returns them."""
-    files = [f for f in ledger.failed_over(conn, connection) if f.link_keyed_by == key]
+    files = [f for f in standing.failed_over(conn, connection) if f.link_keyed_by == key]
     if files:
         ledger.set_status(conn, [f.id for f in files], "taken")
     return files
@@ -47,5 +47,5 @@ def judge_again(conn: psycopg.Connection[Any], connection: str, key: str) -> lis
 def keyed_otherwise(conn: psycopg.Connection[Any], connection: str, key: str) -> list[LedgerFile]:
     """Return the readable contents that stand and key their rows otherwise."""
     readable = {"waiting", "loaded", "processed", "processed_with_rejects"}
-    standing = ledger.standing_contents(conn, connection)
-    return [f for f in standing if f.link_keyed_by not in {None, key} and f.status in readable]
+    contents = standing.standing_contents(conn, connection)
+    return [f for f in contents if f.link_keyed_by not in {None, key} and f.status in readable]
