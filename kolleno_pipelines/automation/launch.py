@@ -63,12 +63,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _run(wanted: argparse.Namespace) -> Launched:
     from kolleno_pipelines.automation.own_runs import SITE_TAG, site_of
     from kolleno_pipelines.definitions import build_definitions
+    from kolleno_pipelines.pipeline.days import DaysError, require_days
     from kolleno_pipelines.pipeline.preparation import load_libraries
     from kolleno_pipelines.pipeline.server import start
     from kolleno_pipelines.settings import load_settings
 
     settings = load_settings()
-    _require_days(wanted.first, wanted.last, settings.first_day)
+    try:
+        require_days(wanted.first, wanted.last, settings.first_day, datetime.now(UTC).date())
+    except DaysError as error:
+        raise CannotStartError(str(error)) from None
     home = os.environ.get("DAGSTER_HOME")
     if not home:
         raise CannotStartError("DAGSTER_HOME is not set, so there is no Dagster instance: eval $(kolleno env) sets it.")
@@ -98,16 +102,6 @@ def _instance(home: str) -> "dg.DagsterInstance":
         raise CannotStartError(
             f"The Dagster instance of {home} cannot be opened ({why}): does the database of its dagster.yaml run?"
         ) from error
-
-
-def _require_days(first: date, last: date, first_day: date) -> None:
-    today = datetime.now(UTC).date()
-    if last < first:
-        raise CannotStartError(f"--to {last} lies before --from {first}.")
-    if first < first_day or last > today:
-        raise CannotStartError(
-            f"{first} to {last} is not within {first_day} (KOLLENO_FIRST_DAY) and today, {today}: choose other days."
-        )
 
 
 def launch(

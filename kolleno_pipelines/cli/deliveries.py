@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -36,17 +37,32 @@ def check(
 ) -> None:
     """Validate files before they are uploaded; needs no database and no server."""
     from kolleno_pipelines.pipeline import check as checking
+    from kolleno_pipelines.pipeline.clock import utc_now
 
     zone = _zone(timezone)
     with working("Checking") as work:
         report = checking.check(
-            paths, baseline=baseline, max_findings=max_findings, timezone=zone, progress=_rows_so_far(work)
+            paths,
+            baseline=baseline,
+            max_findings=max_findings,
+            timezone=zone,
+            now=utc_now(),
+            first_day=_first_day(),
+            progress=_rows_so_far(work),
         )
     if as_json:
         print_json(report.to_json())
     else:
         _print_check(report)
     end(findings=report.has_findings)
+
+
+def _first_day() -> date:
+    """Return the first day that is read, where that is known here; a sender's machine has no KOLLENO_FIRST_DAY."""
+    from kolleno_pipelines.settings import load_settings
+
+    settings = load_settings()
+    return settings.first_day if "first_day" in settings.model_fields_set else date.min
 
 
 def _zone(name: str) -> str:

@@ -11,7 +11,7 @@ from kolleno_pipelines.cli.choices import AsJson, Day
 from kolleno_pipelines.cli.terminal import CannotRun, end, print_json, print_rows, say, working
 
 if TYPE_CHECKING:
-    from kolleno_pipelines.pipeline.delivery import Replayed
+    from kolleno_pipelines.pipeline.reprocess import Reprocessed
 
 
 def add_to(app: typer.Typer) -> None:
@@ -29,18 +29,21 @@ def reprocess(
     as_json: AsJson = False,
 ) -> None:
     """Take a range of days through again, from the archive; an old range never overwrites newer data."""
-    if last < first:
-        raise CannotRun(f"--to {last} lies before --from {first}.")
     if only not in {None, "failed"}:
         raise typer.BadParameter(f"{only!r} is not known; it is `failed`", param_hint="--only")
-    from kolleno_pipelines.pipeline.delivery import replay
+    from kolleno_pipelines.pipeline import reprocess as reprocessing
+    from kolleno_pipelines.pipeline.clock import utc_now
+    from kolleno_pipelines.pipeline.days import DaysError, require_days
     from kolleno_pipelines.pipeline.deployment import open_deployment
     from kolleno_pipelines.pipeline.person import operator_name
-    from kolleno_pipelines.pipeline.reprocess import chunks
 
     deployment = open_deployment()
-    with working("Re-processing", total=sum(1 for _ in chunks(first, last))) as work:
-        done = replay(
+    try:
+        require_days(first, last, deployment.settings.first_day, utc_now().date())
+    except DaysError as error:
+        raise CannotRun(str(error)) from None
+    with working("Re-processing", total=sum(1 for _ in reprocessing.chunks(first, last))) as work:
+        done = reprocessing.reprocess(
             deployment,
             deployment.sftp,
             first,
@@ -53,12 +56,11 @@ def reprocess(
     if as_json:
         print_json(done.to_json())
     else:
-        _print_replayed(done)
+        _print_reprocessed(done)
     end(findings=done.has_findings)
 
 
-def _print_replayed(done: Replayed) -> None:
-    result = done.reprocessed
+def _print_reprocessed(result: Reprocessed) -> None:
     if result.dry_run:
         rows = ((f.partition_day, f.name, f.receipt, f.status, f.rows_read, f.size) for f in result.files)
         print_rows(("day", "file", "receipt", "status", "rows", "bytes"), rows)

@@ -1,7 +1,7 @@
 """One look at the drop folder in a hurry: what is due, for which files and contents. Nothing is fetched or started."""
 
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 
 from kolleno_pipelines.connections import ConnectionsError, SftpConnection
 from kolleno_pipelines.connectors.errors import ConnectorError
@@ -12,6 +12,8 @@ from kolleno_pipelines.pipeline.look import Look, days_due, look
 from kolleno_pipelines.pipeline.take import record_notices
 from kolleno_pipelines.storage.sightings import record_blind_look
 
+#: A run for a file that could not be read is worth while only now and then.
+_RETRY_UNREADABLE = timedelta(minutes=10)
 # Whoever looks every half minute ends soon: the next look is the retry.
 _IMPATIENT = {"connect_timeout": 5.0, "read_timeout": 10.0, "retries": 0}
 
@@ -35,7 +37,7 @@ def see_arrivals(deployment: Deployment, connection: SftpConnection, *, clock: C
     fields = {name: min(getattr(connection, name), limit) for name, limit in _IMPATIENT.items()}
     try:
         with open_drop(connection.model_copy(update=fields), deployment.resolve) as drop:
-            seen = look(deployment, connection, drop, clock=clock)
+            seen = look(deployment, connection, drop, retry_after=_RETRY_UNREADABLE, clock=clock)
     except (ConnectorError, ConnectionsError) as error:
         # Also what stands in the way before anything is listed: a variable that is not set, a location of no use.
         with deployment.transaction() as conn:

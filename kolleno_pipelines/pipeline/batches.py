@@ -12,25 +12,27 @@ from kolleno_pipelines.pipeline.deployment import Deployment
 from kolleno_pipelines.rules.batches import Batch, BatchFile, BatchState, group, is_stalled
 from kolleno_pipelines.schemas.sftp_tables import TableName
 from kolleno_pipelines.storage import batches as batch_store
-from kolleno_pipelines.storage import ledger
+from kolleno_pipelines.storage import ledger, standing
 from kolleno_pipelines.storage.batches import BatchRow
 from kolleno_pipelines.storage.ledger import LedgerFile
 
 
-def as_batch_file(file: ledger.LedgerFile) -> BatchFile:
-    """Return a ledger file as far as grouping needs it."""
+def as_batch_file(file: ledger.LedgerFile, *, overtaken: bool = False) -> BatchFile:
+    """Return a ledger file as far as grouping needs it; `overtaken` by a newer content that failed."""
     if file.type is None or file.name_time is None:
         raise ValueError(f"{file.name} is not one of the seven types")
-    return BatchFile(file.name, TableName(file.type), file.name_time, file.fix, failed=file.status == "failed")
+    failed = file.status == "failed"
+    return BatchFile(file.name, TableName(file.type), file.name_time, file.fix, failed=failed, overtaken=overtaken)
 
 
 def current_batches(
     conn: psycopg.Connection[Any], connection: SftpConnection
 ) -> tuple[dict[str, LedgerFile], list[Batch]]:
-    """Return the newest content of each file of ours by name, and the batches they form."""
-    files = {f.name: f for f in ledger.newest_contents(conn, connection.name)}
+    """Return the content that stands of each file of ours by name, and the batches they form."""
+    files = {f.name: f for f in standing.standing_contents(conn, connection.name)}
+    overtaken = {standing.moment(f) for f in standing.failed_over(conn, connection.name)}
     batches = group(
-        map(as_batch_file, files.values()),
+        (as_batch_file(f, overtaken=f.status != "failed" and standing.moment(f) in overtaken) for f in files.values()),
         window=connection.batch_window,
         released=batch_store.decided_names(conn, connection.name, "release"),
         skipped=batch_store.decided_names(conn, connection.name, "skip"),
@@ -45,29 +47,27 @@ def refresh_batches(deployment: Deployment, connection: SftpConnection, *, clock
         files, batches = current_batches(conn, connection)
         rows = [_batch_row(connection, batch, files, clock()) for batch in batches]
         batch_store.save_batches(conn, connection.name, rows)
-        skipped = [files[m.name].id for b in batches if b.state is BatchState.SKIPPED for m in b.members]
-        ledger.set_status(conn, [i for i in skipped if not _is_loaded(files, i)], "skipped")
+        skipped = [files[m.name] for b in batches if b.state is BatchState.SKIPPED for m in b.members]
+        ids = [f.id for f in skipped if not f.is_loaded and f.status != "skipped"]
+        if ids:
+            ledger.set_status(conn, ids, "skipped")
     return rows
 
 
-def _is_loaded(files: dict[str, LedgerFile], file_id: int) -> bool:
-    return any(f.id == file_id and f.is_loaded for f in files.values())
-
-
 def _batch_row(connection: SftpConnection, batch: Batch, files: dict[str, LedgerFile], now: datetime) -> BatchRow:
+    """Return the batch as stored. `names` are its own members: what is decided about it concerns no other batch."""
     members = [files[m.name] for m in batch.members]
-    names = [m.name for m in batch.members]
-    names += [f.name for f in batch.replaced_by.values() if f.name not in names]
+    counted = dict.fromkeys([*batch.own, *batch.replaced_by.values()])
     newest = max(f.taken_at for f in members)
     return BatchRow(
         connection.name,
         batch.batch_id,
         min(f.partition_day for f in members),
         batch.begins_at,
-        _batch_status(connection, batch, [files[n] for n in names], newest, now),
+        _batch_status(connection, batch, [files[f.name] for f in counted], newest, now),
         [t.value for t in batch.missing],
-        [t.value for t in batch.failed],
-        names,
+        [t.value for t in (*batch.failed, *batch.unmended)],
+        [m.name for m in batch.members],
         min(f.taken_at for f in members),
     )
 
@@ -78,7 +78,7 @@ def _batch_status(
     good = [f for f in files if f.status != "failed"]
     if batch.state is BatchState.SKIPPED:
         return "skipped"
-    if batch.state is BatchState.FAILED:
+    if batch.state is BatchState.FAILED or (batch.unmended and batch.state is BatchState.COMPLETE):
         return "failed"
     if all(f.is_folded for f in good) and good:
         return "processed_with_rejects" if any(f.rows_rejected for f in good) else "processed"

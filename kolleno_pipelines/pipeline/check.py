@@ -42,21 +42,23 @@ def check(
     """Validate files, or the files of folders (not of folders in them), and say what the pipeline would do with them.
 
     `baseline` is a folder of files sent before: with it, rows whose parent is neither there nor in the files checked
-    are reported (`unknown_*`). `max_findings` cuts each file's list, never its counts. `now` (aware) lets names dated
-    in the future be found. `progress` is called with a file's name and its rows so far. Raises CouldNotCheckError.
+    are reported (`unknown_*`); a file of it that fails is reported too. `max_findings` cuts each file's list, never its
+    counts. `now` (aware) lets names dated in the future be found. `progress` is called with a file's name and its rows
+    so far. Raises CouldNotCheckError.
     """
     files = [_named(path, timezone, now, first_day, max_findings) for path in _files_of(paths)]
     _ignore_repeated(files)
     options = replace(options, max_findings=max_findings)
-    known = None
+    known, lost = None, list[_File]()
     if baseline is not None:
         known = KnownParents()
-        parents = [_named(path, timezone, None, date.min, max_findings=0) for path in _files_of([baseline])]
+        parents = [_named(path, timezone, None, date.min, max_findings) for path in _files_of([baseline])]
         for file in _in_order_of_dependence(parents):
             _read(file, options, known, progress)
+        lost = [file for file in parents if file.report.status is FileStatus.FAILED]
     for file in _in_order_of_dependence(files):
         _read(file, options, known, progress)
-    return CheckReport([file.report for file in files])
+    return CheckReport([file.report for file in (*lost, *files)])
 
 
 @dataclass(slots=True)

@@ -1,10 +1,9 @@
-"""What the command does from end to end: ingest or re-process, then reconcile. The stages themselves lie beside it."""
+"""What `kolleno ingest` does from end to end: ingest, then reconcile. The stages themselves lie beside it."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from datetime import date
 from typing import Any
 
 from kolleno_pipelines.connections import SftpConnection
@@ -14,8 +13,7 @@ from kolleno_pipelines.pipeline.deployment import Deployment
 from kolleno_pipelines.pipeline.ingest import Ingested, ingest
 from kolleno_pipelines.pipeline.reconcile import ResultSummary
 from kolleno_pipelines.pipeline.refresh import refresh
-from kolleno_pipelines.pipeline.reprocess import Reprocessed, reprocess
-from kolleno_pipelines.storage.ledger import LedgerFile
+from kolleno_pipelines.pipeline.summaries import file_summary, result_summary
 
 Progress = Callable[[str], None]
 
@@ -48,8 +46,8 @@ class Delivered:
             "unchanged": done.taken.duplicates,
             "settling": done.taken.settling,
             "notices": [{"name": n.name, "code": n.code, "message": n.message} for n in done.taken.notices],
-            "loaded": [_file(file) for file in done.loaded.loaded],
-            "failed": [_file(file) for file in done.loaded.failed],
+            "loaded": [file_summary(file) for file in done.loaded.loaded],
+            "failed": [file_summary(file) for file in done.loaded.failed],
             "batches": done.loaded.batches,
             "open_batches": [vars(batch) for batch in done.open_batches],
             "changes": {name: vars(changes) for name, changes in done.folded.entities.items()},
@@ -57,7 +55,7 @@ class Delivered:
             "days": done.days,
             "answered": done.answered,
             "unanswered": done.unanswered,
-            "results": [_result(result) for result in self.results],
+            "results": [result_summary(result) for result in self.results],
         }
 
     def sentences(self) -> Iterator[str]:
@@ -69,6 +67,7 @@ class Delivered:
         else:
             yield f"{name}: {len(done.taken.names)} files taken ({done.taken.bytes:,} bytes), {_loads(done)}."
         yield from (f"{name}: {notice.message}" for notice in done.taken.notices)
+        yield from (f"{same}: the same content again; nothing is done with it." for same in done.taken.duplicates)
         yield from (f"{file.name} failed: {file.message}" for file in done.loaded.failed)
         yield from (
             f"{file.name}: {file.rows_rejected} of {file.rows_read} rows rejected (kolleno files show {file.name})"
@@ -112,65 +111,6 @@ def deliver(
     return done
 
 
-@dataclass
-class Replayed:
-    """What re-processing a range came to, reconciliation included (none in a dry run)."""
-
-    reprocessed: Reprocessed
-    results: list[ResultSummary] = field(default_factory=list)
-
-    @property
-    def has_findings(self) -> bool:
-        """Whether files of the range fail or have rejected rows; a dry run finds nothing."""
-        done = self.reprocessed
-        return not done.dry_run and bool(done.failed or any(file.rows_rejected for file in done.files))
-
-    def to_json(self) -> dict[str, Any]:
-        """Return the shape of `kolleno reprocess --json`."""
-        done = self.reprocessed
-        return {
-            "first": done.first,
-            "last": done.last,
-            "dry_run": done.dry_run,
-            "files": [_file(file) for file in done.files],
-            "failed": [_file(file) for file in done.failed],
-            "changed": done.changed,
-            "changes": {name: vars(changes) for name, changes in done.changes.items()},
-            "results": [_result(result) for result in self.results],
-        }
-
-
-def replay(
-    deployment: Deployment,
-    connection: SftpConnection,
-    first: date,
-    last: date,
-    *,
-    only_failed: bool = False,
-    dry_run: bool = False,
-    requested_by: str | None = None,
-    clock: Clock = utc_now,
-    progress: Progress = lambda _: None,
-) -> Replayed:
-    """Re-process [first, last] from the archive, then reconcile the present state and each day of the range."""
-    done = reprocess(
-        deployment,
-        connection,
-        first,
-        last,
-        only_failed=only_failed,
-        dry_run=dry_run,
-        requested_by=requested_by,
-        clock=clock,
-        progress=progress,
-    )
-    if dry_run:
-        return Replayed(done)
-    until = min(last, clock().date())
-    days = {file.partition_day for file in done.files if first <= file.partition_day <= until}
-    return Replayed(done, refresh(deployment, days=days, clock=clock, progress=progress))
-
-
 def _loads(done: Ingested) -> str:
     loaded, failed = len(done.loaded.loaded), len(done.loaded.failed)
     rows = sum(file.rows_accepted or 0 for file in done.loaded.loaded)
@@ -188,12 +128,3 @@ def _reconciled(results: list[ResultSummary]) -> Iterator[str]:
         red = breaks.counts.get("red", 0)
         known = breaks.rows - red
         yield f"Reconciled: {red} breaks ask for somebody, {known} are opening or accepted."
-
-
-def _file(file: LedgerFile) -> dict[str, Any]:
-    names = ("name", "type", "receipt", "status", "message", "rows_read", "rows_accepted", "rows_rejected", "warnings")
-    return {name: getattr(file, name) for name in names} | {"day": file.partition_day, "codes": file.code_counts}
-
-
-def _result(result: ResultSummary) -> dict[str, Any]:
-    return {"result": result.result, "rows": result.rows, "changes": vars(result.changes), "counts": result.counts}

@@ -6,6 +6,7 @@ from datetime import date
 
 from kolleno_pipelines.connections import SftpConnection
 from kolleno_pipelines.connectors.errors import ConnectorError
+from kolleno_pipelines.pipeline import load_plan
 from kolleno_pipelines.pipeline.answer import answer
 from kolleno_pipelines.pipeline.clock import Clock, utc_now
 from kolleno_pipelines.pipeline.deployment import Deployment
@@ -15,6 +16,7 @@ from kolleno_pipelines.pipeline.take import Taken, take
 from kolleno_pipelines.storage.batches import BatchRow, batches_of, days_in_flight
 
 Progress = Callable[[str], None]
+_SETTLED = {"processed", "processed_with_rejects", "skipped"}
 
 
 @dataclass
@@ -53,19 +55,13 @@ def ingest(
     the work on what is in the archive already: a server that is away delays nothing that has been taken.
     """
     try:
-        taken, away = (
-            take(deployment, connection, second_look=True, run_id=run_id, clock=clock, progress=progress),
-            None,
-        )
+        taken = take(deployment, connection, second_look=True, run_id=run_id, clock=clock, progress=progress)
+        away = None
     except ConnectorError as error:
         taken, away = Taken(), error
-    with deployment.session() as session:
-        open_days = {b.partition_day for b in batches_of(session, connection.name) if not b.status.startswith("proc")}
-        days = sorted(taken.days | open_days)
-        with days_in_flight(session, connection.name, days):
-            loaded = load(deployment, connection, run_id=run_id, clock=clock, progress=progress)
-            folded = fold(deployment, connection, run_id=run_id, clock=clock)
-        open_batches = [b for b in batches_of(session, connection.name) if not b.status.startswith("processed")]
+    loaded, folded = _load_and_fold(deployment, connection, run_id, clock, progress)
+    with deployment.transaction() as conn:
+        open_batches = [b for b in batches_of(conn, connection.name) if b.status not in _SETTLED]
     if away is not None:
         raise away
     touched = sorted(taken.days | {f.partition_day for f in loaded.loaded})
@@ -75,3 +71,18 @@ def ingest(
     except ConnectorError as error:
         done.unanswered = str(error)
     return done
+
+
+def _load_and_fold(
+    deployment: Deployment, connection: SftpConnection, run_id: str | None, clock: Clock, progress: Progress
+) -> tuple[Loaded, FoldReport]:
+    """Load and fold while holding the locks of every day that is worked on; again where that made other days due."""
+    loaded, folded = Loaded(), FoldReport()
+    before: set[date] | None = None
+    with deployment.session() as session:
+        while (days := load_plan.days_due(session, connection)) != before and (days or before is None):
+            before = days
+            with days_in_flight(session, connection.name, sorted(days)):
+                loaded.add(load(deployment, connection, within=days, run_id=run_id, clock=clock, progress=progress))
+                folded.add(fold(deployment, connection, run_id=run_id, clock=clock))
+    return loaded, folded

@@ -16,7 +16,7 @@ from kolleno_pipelines.rules.batches import BatchFile, BatchState, group
 from kolleno_pipelines.schemas.codes import CODE_TEXTS, Code
 from kolleno_pipelines.schemas.findings import Finding
 from kolleno_pipelines.storage import batches as batch_store
-from kolleno_pipelines.storage import ledger, sightings
+from kolleno_pipelines.storage import ledger, sightings, standing
 from kolleno_pipelines.storage.ledger import LedgerFile
 
 PATIENCE = timedelta(minutes=2)
@@ -60,8 +60,19 @@ class Look:
     listed: int = 0
 
 
-def look(deployment: Deployment, connection: SftpConnection, drop: Drop, *, clock: Clock = utc_now) -> Look:
-    """List the drop folder once and compare it with the ledger; raises ConnectorError when it cannot be listed."""
+def look(
+    deployment: Deployment,
+    connection: SftpConnection,
+    drop: Drop,
+    *,
+    retry_after: timedelta | None = None,
+    clock: Clock = utc_now,
+) -> Look:
+    """List the drop folder once and compare it with the ledger; raises ConnectorError when it cannot be listed.
+
+    A file that could not be read may be readable now (rights change neither size nor time): it is tried again at once,
+    or `retry_after` the last attempt.
+    """
     now = clock()
     try:
         listing = drop.listing()
@@ -77,7 +88,9 @@ def look(deployment: Deployment, connection: SftpConnection, drop: Drop, *, cloc
     result = Look(now, listed=len(listing.entries))
     for sighting in seen:
         known = taken.get(sighting.name)
-        if is_new(sighting, known.content_seen if known else None) or _may_be_taken_now(known, connection):
+        if is_new(sighting, known.content_seen if known else None) or _may_be_taken_now(
+            known, connection, now - retry_after if retry_after else None
+        ):
             complete = is_complete(sighting, listing.server_now, connection.settle)
             _sort(result, connection, deployment.settings.first_day, readable[sighting.name], complete, known)
     _notice_unreadable(result, listing, {name for name, file in taken.items() if file.sha256})
@@ -85,12 +98,12 @@ def look(deployment: Deployment, connection: SftpConnection, drop: Drop, *, cloc
     return result
 
 
-def _may_be_taken_now(known: LedgerFile | None, connection: SftpConnection) -> bool:
-    """Tell whether a content that was not taken may be taken now: it was too early, misplaced or too large."""
+def _may_be_taken_now(known: LedgerFile | None, connection: SftpConnection, tried_before: datetime | None) -> bool:
+    """Tell whether a content not taken may be taken now: it was too early, misplaced, too large, or not to be read."""
     if known is None:
         return False
     if known.status in {"held", "ignored"}:
-        return known.type is None
+        return known.type is None or tried_before is None or known.taken_at <= tried_before
     too_large = known.sha256 is not None and not known.is_fetched
     return too_large and known.size <= connection.max_file_bytes
 
@@ -132,6 +145,8 @@ def _notice_unreadable(result: Look, listing: Listing, taken: Collection[str]) -
         why = entry.name_fault
         if why is None and looks_like_ours(entry.exact) and not (entry.is_file and entry.size is not None):
             why = "it is not a regular file (links are not followed)"
+        if why is None and looks_like_ours(entry.exact) and entry.modified_at is None:
+            why = "the server states no time of change for it, so that nobody knows when it is complete"
         if why is not None and (entry.is_file or looks_like_ours(entry.exact)):
             message = f"{entry.name} is not read: {why}. The sender must rename or replace it."
             result.notices.append(Notice(entry.name, Code.UNEXPECTED_NAME, message, entry.size or 0, entry.modified_at))
@@ -147,11 +162,12 @@ def _notice_unreadable(result: Look, listing: Listing, taken: Collection[str]) -
 def days_due(deployment: Deployment, connection: SftpConnection, seen: Look) -> dict[date, list[str]]:
     """Return the days for which a run should start now, with the file names that are the reason.
 
-    Membership is computed as if the candidates had been taken; files taken but not loaded count as well, so that a run
-    that died is followed by another.
+    Membership is computed as if the candidates had been taken; files taken but not loaded count as well, and files that
+    failed and whose rows the fold has not let go, so that a run that died is followed by another.
     """
     with deployment.transaction() as conn:
-        known = ledger.newest_contents(conn, connection.name)
+        known = standing.standing_contents(conn, connection.name)
+        withdrawn = standing.withdrawn(conn, connection.name)
         released = batch_store.decided_names(conn, connection.name, "release")
         skipped = batch_store.decided_names(conn, connection.name, "skip")
     new = {c.entry.name: c for c in seen.candidates}
@@ -171,11 +187,8 @@ def days_due(deployment: Deployment, connection: SftpConnection, seen: Look) -> 
         )
         for name, c in new.items()
     ]
-    arrived += [
-        Arrived(f.name, f.partition_day, urgent=True, complete_since=f.taken_at)
-        for f in known
-        if _left_over(f, f.name in ready)
-    ]
+    left = [*(f for f in known if _left_over(f, f.name in ready)), *withdrawn]
+    arrived += [Arrived(f.name, f.partition_day, urgent=True, complete_since=f.taken_at) for f in left]
     return due_days(arrived, seen.looked_at, PATIENCE)
 
 

@@ -14,7 +14,7 @@ from kolleno_pipelines.pipeline.deployment import Deployment
 from kolleno_pipelines.pipeline.file_views import file_view
 from kolleno_pipelines.schemas.codes import Code
 from kolleno_pipelines.schemas.findings import Finding, RejectedRow
-from kolleno_pipelines.storage import csv_rows
+from kolleno_pipelines.storage import csv_rows, ledger
 
 
 class NothingToExportError(Exception):
@@ -33,14 +33,16 @@ class ExportedRejects:
 def write_rejects(deployment: Deployment, connection: SftpConnection, name: str, out: Path) -> ExportedRejects:
     """Write the rejected rows of the newest content of `name` to `out`; a folder gets the proper name.
 
-    The name for the upload is `<type>_<origin time>.fixN.csv`, N one more than that of the origin. Raises
+    The name for the upload is `<type>_<origin time>.fixN.csv`, N one more than that of the origin and of every fix
+    received for it: a second export never replaces the first one's corrections. Raises
     NoSuchFileError, NothingToExportError, OSError.
     """
     file = file_view(deployment, connection, name, limit=0).file
     parsed = parse_name(file.name, timezone=connection.timezone)
     if not file.rows_rejected or not isinstance(parsed, FileName):
         raise NothingToExportError(_why_nothing(file.status, name))
-    upload_as = fix_name(parsed, file.fix + 1)
+    with deployment.transaction() as conn:
+        upload_as = fix_name(parsed, ledger.last_fix(conn, file) + 1)
     path = out / upload_as if out.is_dir() else out
     part = path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")
     try:

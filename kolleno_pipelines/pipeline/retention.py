@@ -15,6 +15,9 @@ from kolleno_pipelines.storage import csv_rows, ledger, turns
 from kolleno_pipelines.storage.archive import Archive
 from kolleno_pipelines.storage.ledger import LedgerFile
 
+#: Findings kept per file; their counts are never cut.
+FINDINGS_KEPT = 1_000
+
 
 def prune(deployment: Deployment, connection: SftpConnection, clock: Clock) -> int:
     """Remove rows past the connection's retention, if it has one; returns the number of files pruned."""
@@ -32,13 +35,20 @@ def restore(deployment: Deployment, connection: SftpConnection, file_ids: list[i
             turns.hold_off_folds(conn, connection.name)
             file = ledger.lock_files(conn, [file_id]).get(file_id)
             if file is not None and file.is_pruned:
-                restore_rows(conn, deployment.archive, file)
+                restore_rows(conn, deployment.archive, connection, file)
 
 
-def restore_rows(conn: psycopg.Connection[Any], archive: Archive, file: LedgerFile) -> None:
+def landing_options(connection: SftpConnection, max_file_bytes: int) -> LandingOptions:
+    """Return how files of a connection are read: without the columns that it does not ask for."""
+    unread = frozenset() if connection.balance_stated else frozenset({"balance_stated"})
+    return LandingOptions(max_file_bytes=max_file_bytes, max_findings=FINDINGS_KEPT, unread=unread)
+
+
+def restore_rows(conn: psycopg.Connection[Any], archive: Archive, connection: SftpConnection, file: LedgerFile) -> None:
     """Put the accepted rows of one pruned file back inside the open transaction."""
     table, sha256 = TABLES[TableName(str(file.type))], str(file.sha256)
-    landing = land(partial(archive.open, sha256), table, LandingOptions())
+    # It was accepted at its size once, whatever the limit is now.
+    landing = land(partial(archive.open, sha256), table, landing_options(connection, file.size))
     rows = (block.rows for block in landing.blocks())
     csv_rows.copy_rows(conn, table, file.id, rows, landing.header.fields)
     csv_rows.withdraw_lines(conn, table, file.id, [row.line for row in landing.duplicates()])

@@ -87,14 +87,17 @@ def record_notices(deployment: Deployment, connection: SftpConnection, seen: Loo
 
 def _note(
     conn: psycopg.Connection[Any], connection: SftpConnection, notice: Notice, now: datetime, type_: str | None = None
-) -> None:
-    """Write one name that is not taken; `type_` is set for one that will not be tried again as it is."""
+) -> bool:
+    """Write one name that is not taken; `type_` is set for one that could not be read. Tells whether that is new."""
     day, status = now.date(), notice.status
     arrival = Arrival(notice.name, type_, None, 0, notice.size, notice.modified_at, day, None, status, notice.message)
     finding = ledger.FindingRow(None, None, None, notice.code, level_of(notice.code), notice.message)
+    known = ledger.files_named(conn, notice.name, connection.name)
+    is_new = not known or (known[-1].status, known[-1].message) != (status, notice.message)
     file_id = add_file(conn, connection.name, arrival)
     if file_id is not None:
         ledger.add_findings(conn, file_id, [finding])
+    return is_new
 
 
 def _take_one(
@@ -108,13 +111,7 @@ def _take_one(
     entry, parsed = candidate.entry, candidate.file_name
     size = entry.size or 0
     arrival = Arrival(
-        entry.name,
-        parsed.type.value,
-        parsed.name_time,
-        parsed.fix,
-        size,
-        entry.modified_at,
-        candidate.day,
+        entry.name, parsed.type.value, parsed.name_time, parsed.fix, size, entry.modified_at, candidate.day
     )
     if size > connection.max_file_bytes:
         _fail_too_large(deployment, connection, arrival, run_id)
@@ -128,23 +125,37 @@ def _take_one(
     except Permanent as error:
         notice = Notice(entry.name, Code.UNEXPECTED_NAME, str(error), size, entry.modified_at)
         with deployment.transaction() as conn:
-            _note(conn, connection, notice, utc_now(), parsed.type.value)
-        taken.notices.append(notice)
+            if _note(conn, connection, notice, utc_now(), parsed.type.value):
+                taken.notices.append(notice)
         return
     reach("archive_written")
+    arrival = replace(arrival, size=writer.size, sha256=writer.sha256)
+    _record(deployment, connection, arrival, candidate.warning, taken, run_id)
+
+
+def _record(
+    deployment: Deployment,
+    connection: SftpConnection,
+    arrival: Arrival,
+    warning: Finding | None,
+    taken: Taken,
+    run_id: str | None,
+) -> None:
+    """Write an archived content into the ledger; one that is there already is noted as such."""
     with deployment.transaction() as conn:
-        arrival = replace(arrival, size=writer.size, sha256=writer.sha256)
         file_id = add_file(conn, connection.name, arrival, run_id)
-        if file_id is not None and candidate.warning is not None:
-            ledger.add_findings(conn, file_id, [finding_row(candidate.warning)])
+        if file_id is None:
+            ledger.note_duplicate(conn, connection.name, arrival.name)
+        elif warning is not None:
+            ledger.add_findings(conn, file_id, [finding_row(warning)])
     reach("ledger_row")
-    taken.bytes += writer.size
+    taken.bytes += arrival.size
     if file_id is None:
-        taken.duplicates.append(entry.name)
+        taken.duplicates.append(arrival.name)
         return
     taken.file_ids.append(file_id)
-    taken.names.append(entry.name)
-    taken.days.add(candidate.day)
+    taken.names.append(arrival.name)
+    taken.days.add(arrival.partition_day)
 
 
 def _fail_too_large(deployment: Deployment, connection: SftpConnection, arrival: Arrival, run_id: str | None) -> None:

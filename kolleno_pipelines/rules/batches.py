@@ -4,7 +4,7 @@ Arrival cannot matter: the same set of files gives the same batches. A batch gro
 it never orders data.
 """
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from enum import StrEnum
@@ -26,13 +26,17 @@ class BatchState(StrEnum):
 
 @dataclass(frozen=True)
 class BatchFile:
-    """One file name as far as grouping needs it; `failed` is the verdict about its newest content."""
+    """One file name as far as grouping needs it.
+
+    `failed`: no content received under it can be read. `overtaken`: one can, and stands, but a newer one failed.
+    """
 
     name: str
     type: TableName
     time: datetime
     fix: int = 0
     failed: bool = False
+    overtaken: bool = False
 
     @property
     def order(self) -> tuple[datetime, int, int, str]:
@@ -42,7 +46,11 @@ class BatchFile:
 
 @dataclass
 class Batch:
-    """Files that are committed together. `replaced_by` names the file that completes the batch for a failed type."""
+    """Files that are committed together. `replaced_by` names the file that completes the batch for a failed type.
+
+    `adopted`: such files, and failed attempts at them, that would otherwise be an incomplete batch of their own.
+    `unmended`: types whose newest content failed, with an older content standing and no later good file.
+    """
 
     batch_id: str
     begins_at: datetime
@@ -50,6 +58,8 @@ class Batch:
     state: BatchState = BatchState.INCOMPLETE
     missing: list[TableName] = field(default_factory=list)
     replaced_by: dict[TableName, BatchFile] = field(default_factory=dict)
+    adopted: list[BatchFile] = field(default_factory=list)
+    unmended: list[TableName] = field(default_factory=list)
 
     @property
     def day(self) -> date:
@@ -66,9 +76,13 @@ class Batch:
         """The files that load when the batch may load, in order of dependency; none while it may not."""
         if self.state not in {BatchState.COMPLETE, BatchState.RELEASED}:
             return []
-        files = [m for m in self.members if not m.failed]
-        files += [f for f in self.replaced_by.values() if f not in files]
+        files = {f for f in (*self.members, *self.replaced_by.values(), *self.adopted) if not f.failed}
         return sorted(files, key=lambda f: (_ORDER[f.type], f.order))
+
+    @property
+    def own(self) -> list[BatchFile]:
+        """Every file that is judged with this batch: its members and those it adopted."""
+        return [*self.members, *self.adopted]
 
 
 def group(
@@ -77,13 +91,16 @@ def group(
     """Return the batches that the files form, in order of their begin.
 
     Sorted by the time in the name, a batch begins at the earliest unassigned file and takes, per type, the first file
-    within `window`. A fix file is a batch of its own. `released` and `skipped` are names an operator decided about.
+    within `window`. A fix file is a batch of its own. `released` and `skipped` are names an operator decided about: a
+    decision concerns the batch whose members they are, and a skipped file completes no other batch.
     """
     ordered = sorted(files, key=lambda f: f.order)
     regular = [f for f in ordered if f.fix == 0]
     batches = [_single(f) for f in ordered if f.fix > 0] + _windows(regular, window)
     batches.sort(key=lambda b: (b.begins_at, b.batch_id))
-    _complete_failed(batches, ordered)
+    live = [b for b in batches if not {m.name for m in b.members} & set(skipped)]
+    absorbed = _complete_failed(live)
+    batches = [b for b in batches if b not in absorbed]
     for batch in batches:
         batch.state = _state(batch, released, skipped)
     return batches
@@ -121,26 +138,46 @@ def _unique_id(begins_at: datetime, ids: set[str]) -> str:
     return batch_id
 
 
-def _complete_failed(batches: list[Batch], ordered: Sequence[BatchFile]) -> None:
-    """Let the next good file of a failed type complete its batch, whatever the window.
+def _complete_failed(batches: Sequence[Batch]) -> list[Batch]:
+    """Let the next good file of a failed type complete its batch, whatever the window; returns the batches absorbed.
 
     A later file serves its own batch too, so that one bad day does not stall every day after it; a batch left with
-    nothing but such files is absorbed.
+    nothing but such files is adopted by the batch that it completes. A fix completes only the file it names.
     """
-    fixes: set[str] = set()
+    ordered = sorted((m for b in batches for m in b.members), key=lambda f: f.order)
+    completes: dict[str, Batch] = {}
     for batch in batches:
-        for failed in [m for m in batch.members if m.failed]:
-            later = (f for f in ordered if f.type is failed.type and f.order > failed.order and not f.failed)
-            successor = next(later, None)
-            if successor:
-                batch.replaced_by[failed.type] = successor
-                fixes.add(successor.name)
-    batches[:] = [b for b in batches if len(b.members) == len(TableName) or not _absorbed(b, fixes)]
+        for member in (m for m in batch.members if m.failed or m.overtaken):
+            successor = next((f for f in ordered if _succeeds(f, member)), None)
+            if member.failed and successor:
+                batch.replaced_by[member.type] = successor
+                completes.setdefault(successor.name, batch)
+            elif member.overtaken and not successor:
+                batch.unmended.append(member.type)
+    absorbed = {
+        b.batch_id: next(completes[m.name] for m in b.members if m.name in completes)
+        for b in batches
+        if len(b.members) < len(TableName) and _is_absorbed(b, completes)
+    }
+    for batch in (b for b in batches if b.batch_id in absorbed):
+        adopter = absorbed[batch.batch_id]
+        while adopter.batch_id in absorbed:
+            adopter = absorbed[adopter.batch_id]
+        adopter.adopted += batch.members
+    return [b for b in batches if b.batch_id in absorbed]
 
 
-def _absorbed(batch: Batch, fixes: Collection[str]) -> bool:
-    return all(m.name in fixes or (m.failed and m.type in batch.replaced_by) for m in batch.members) and any(
-        m.name in fixes for m in batch.members
+def _succeeds(later: BatchFile, failed: BatchFile) -> bool:
+    is_good = later.type is failed.type and later.order > failed.order and not later.failed
+    return is_good and (later.fix == 0 or later.time == failed.time)
+
+
+def _is_absorbed(batch: Batch, completes: Mapping[str, Batch]) -> bool:
+    """Tell whether a batch is nothing but files that complete others; a fix needs no companions and stays."""
+    if any(m.fix for m in batch.members):
+        return False
+    return all(m.name in completes or (m.failed and m.type in batch.replaced_by) for m in batch.members) and any(
+        m.name in completes for m in batch.members
     )
 
 

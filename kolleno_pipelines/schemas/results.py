@@ -115,7 +115,7 @@ DOCUMENTS = _schema(
     group_source_id=_TEXT,
     currency_iso=_TEXT,
     amount=AMOUNT,
-    balance=AMOUNT,
+    balance=TOTAL,
     balance_source=_TEXT,
     status_stated=_TEXT,
     date_issued=_DAY,
@@ -143,7 +143,7 @@ ALLOCATIONS = _schema(
 )
 
 #: Later inputs in which the stated amount - balance of a document changed.
-MOVES = _schema(source_id=_TEXT, moved_at=MOMENT, settled_delta=AMOUNT)
+MOVES = _schema(source_id=_TEXT, moved_at=MOMENT, settled_delta=TOTAL)
 
 #: Later inputs in which the amount of an allocation of those documents changed, its end included; `source_id` and
 #: `other_*` as in ALLOCATIONS, `first_seen_at` the allocation's own.
@@ -180,7 +180,7 @@ UNAPPLIED_ITEMS = _schema(
     currency_iso=_TEXT,
     date_issued=_DAY,
     amount=AMOUNT,
-    balance=AMOUNT,
+    balance=TOTAL,
 )
 
 BALANCES = _schema(
@@ -192,7 +192,7 @@ BALANCES = _schema(
     currency_iso=_TEXT,
     amount=AMOUNT,
     allocated=TOTAL,
-    balance=AMOUNT,
+    balance=TOTAL,
     difference=TOTAL,
     is_opening=pa.bool_(),
     cause=_TEXT,

@@ -1,6 +1,7 @@
 """The three statuses and the tables that map a source's word to them (model 3). No defaults that depend on data."""
 
 from enum import StrEnum
+from string import ascii_lowercase, ascii_uppercase
 from typing import NamedTuple
 
 
@@ -74,6 +75,12 @@ SFTP_STATUSES: dict[str, Statuses] = {
 }
 
 
+_SPELLING = str.maketrans(ascii_uppercase + " -", ascii_lowercase + "__")
+
+
 def normalise_status(word: str) -> str:
-    """Return the word as the status tables spell it: lower case, blanks and hyphens as underscores."""
-    return "_".join(word.strip().lower().replace("-", " ").split())
+    """Return the word as the status tables spell it: ASCII letters lower, each blank and hyphen an underscore.
+
+    Blanks around it do not count; other white space is not a blank. The fold computes exactly this in SQL.
+    """
+    return word.strip(" ").translate(_SPELLING)

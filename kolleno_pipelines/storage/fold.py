@@ -13,7 +13,7 @@ import psycopg
 from psycopg.rows import dict_row
 
 from kolleno_pipelines.schemas.sftp_tables import TABLES, CsvTable, TableName
-from kolleno_pipelines.storage import fold_apply, fold_sql, fold_waiting, turns
+from kolleno_pipelines.storage import fold_apply, fold_sql, fold_waiting, ledger, turns
 from kolleno_pipelines.storage.failpoints import reach
 from kolleno_pipelines.storage.fold_specs import FOLD_SPECS, FoldSpec
 
@@ -46,6 +46,13 @@ class FoldReport:
     entities: dict[str, Changes] = field(default_factory=dict)
     files: int = 0
     parked: int = 0
+
+    def add(self, later: "FoldReport") -> None:
+        """Add what a later fold did."""
+        for entity, changes in later.entities.items():
+            self.entities.setdefault(entity, Changes()).add(changes)
+        self.files += later.files
+        self.parked = later.parked
 
     @property
     def is_empty(self) -> bool:
@@ -262,15 +269,17 @@ def fold(conn: psycopg.Connection[Any], connection: str, *, run_id: str | None =
     """
     work = _Fold(conn, connection, run_id)
     turns.take_fold_turn(conn, connection)
+    fold_apply.note_waiting(work.execute)
     files = _loaded_files(conn, connection)
     pending = [f.id for f in files if not f.is_folded]
     reach("before_merge")
     for name, table in TABLES.items():
         work.fold_table(table, [f for f in files if f.type == name])
     if _touches(work.report, TableName.CUSTOMERS.value):
-        fold_apply.refresh_groups(work.execute)
-    fold_apply.derive_balances(work.execute)
+        work.report.entities["customers"].fields += fold_apply.refresh_groups(work.execute)
+    work.report.entities["payments"].fields += fold_apply.derive_balances(work.execute)
     fold_apply.note_newer_parked(work.execute, [f.id for f in files if f.first_time])
+    fold_apply.ask_for_answers(work.execute)
     reach("after_merge")
     work.execute("DELETE FROM sftp_csv.ids_to_fold WHERE connection = %(connection)s")
     work.execute(
@@ -281,7 +290,7 @@ def fold(conn: psycopg.Connection[Any], connection: str, *, run_id: str | None =
     )
     work.execute(
         "UPDATE raw.files SET is_folded = true, folded_at = clock_timestamp() WHERE connection = %(connection)s"
-        " AND status = 'failed' AND NOT is_folded AND folded_at IS NOT NULL"
+        f" AND {ledger.WITHDRAWN}"
     )
     work.report.files = len(pending)
     work.report.parked = work.count("SELECT count(*) FROM sftp_csv.waiting_rows WHERE connection = %(connection)s")
@@ -297,7 +306,8 @@ def pending(conn: psycopg.Connection[Any], connection: str) -> bool:
     """Tell whether the next fold of the connection would have something to do."""
     row = conn.execute(
         "SELECT EXISTS (SELECT FROM raw.files WHERE connection = %(c)s AND is_loaded AND NOT is_folded)"
-        " OR EXISTS (SELECT FROM sftp_csv.ids_to_fold WHERE connection = %(c)s)",
+        " OR EXISTS (SELECT FROM sftp_csv.ids_to_fold WHERE connection = %(c)s)"
+        f" OR EXISTS (SELECT FROM raw.files WHERE connection = %(c)s AND {ledger.WITHDRAWN})".encode(),
         {"c": connection},
     ).fetchone()
     return bool(row and row[0])

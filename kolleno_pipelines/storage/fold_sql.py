@@ -26,7 +26,7 @@ def _literals(words: Collection[str]) -> str:
 
 
 def _normalised(word: str) -> str:
-    return f"translate(lower(btrim({word})), ' -', '__')"
+    return f"translate(lower(btrim({word}) COLLATE \"C\"), ' -', '__')"  # as schemas.statuses.normalise_status
 
 
 def _mapped(word: str, meanings: Mapping[str, str], default: str) -> str:

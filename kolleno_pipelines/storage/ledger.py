@@ -9,12 +9,15 @@ import psycopg
 from psycopg.rows import class_row
 from psycopg.types.json import Jsonb
 
-from kolleno_pipelines.schemas.codes import Code
+from kolleno_pipelines.schemas.codes import Code, level_of
 
 #: What stands for the checksum of a content that is too large to fetch.
 NOT_FETCHED = "not fetched"
 #: Findings about how a file arrived, not about what it says: reading it again keeps them.
-ARRIVAL_CODES = [Code.DATED_IN_FUTURE.value, Code.SUPERSEDED.value, Code.NEWER_PARKED.value]
+ARRIVAL_WARNINGS = [Code.DATED_IN_FUTURE.value, Code.SUPERSEDED.value, Code.NEWER_PARKED.value]
+ARRIVAL_CODES = [*ARRIVAL_WARNINGS, Code.DUPLICATE_CONTENT.value]
+#: Condition on files that failed after they had been folded, and whose rows no fold has let go yet.
+WITHDRAWN = "status = 'failed' AND NOT is_folded AND folded_at IS NOT NULL"
 
 
 @dataclass(frozen=True)
@@ -69,7 +72,8 @@ class LedgerFile:
 _COLUMNS = ", ".join(LedgerFile.__dataclass_fields__)
 
 
-def _files(conn: psycopg.Connection[Any], condition: str, params: Mapping[str, Any]) -> list[LedgerFile]:
+def files_where(conn: psycopg.Connection[Any], condition: str, params: Mapping[str, Any]) -> list[LedgerFile]:
+    """Return the ledger rows that a SQL condition names, by their names' time."""
     with conn.cursor(row_factory=class_row(LedgerFile)) as cursor:
         statement = (
             f"SELECT {_COLUMNS} FROM raw.files WHERE {condition} ORDER BY name_time NULLS LAST, fix, name, receipt"
@@ -79,7 +83,7 @@ def _files(conn: psycopg.Connection[Any], condition: str, params: Mapping[str, A
 
 def newest_files(conn: psycopg.Connection[Any], connection: str) -> list[LedgerFile]:
     """Return the newest content of each file name of the connection, ignored and held names included."""
-    return _files(
+    return files_where(
         conn,
         "connection = %(c)s AND NOT EXISTS (SELECT FROM raw.files n WHERE n.connection = raw.files.connection"
         " AND n.name = raw.files.name AND n.receipt > raw.files.receipt)",
@@ -87,26 +91,9 @@ def newest_files(conn: psycopg.Connection[Any], connection: str) -> list[LedgerF
     )
 
 
-def newest_contents(conn: psycopg.Connection[Any], connection: str) -> list[LedgerFile]:
-    """Return what counts: per type, time and fix number the content received last, taken or failed.
-
-    Names that differ only in `-` and `:` speak for one moment; a name that was later only noticed still counts.
-    """
-    # Window functions look at each row once; a NOT EXISTS with an OR in it looks at every pair.
-    counts = "max(receipt) FILTER (WHERE sha256 IS NOT NULL)"
-    return _files(
-        conn,
-        "id IN (SELECT id FROM (SELECT id, type, sha256, receipt,"
-        f" GREATEST({counts} OVER (PARTITION BY name), {counts} OVER (PARTITION BY type, name_time, fix)) AS newest"
-        " FROM raw.files WHERE connection = %(c)s) f"
-        " WHERE type IS NOT NULL AND sha256 IS NOT NULL AND receipt = newest)",
-        {"c": connection},
-    )
-
-
 def files_of_days(conn: psycopg.Connection[Any], connection: str, first: date, last: date) -> list[LedgerFile]:
     """Return all contents whose partition day lies in [first, last]."""
-    return _files(
+    return files_where(
         conn,
         "connection = %(c)s AND partition_day BETWEEN %(first)s AND %(last)s",
         {"c": connection, "first": first, "last": last},
@@ -115,16 +102,25 @@ def files_of_days(conn: psycopg.Connection[Any], connection: str, first: date, l
 
 def files_named(conn: psycopg.Connection[Any], name: str, connection: str | None = None) -> list[LedgerFile]:
     """Return every content received under a name, oldest first."""
-    return _files(
+    return files_where(
         conn,
         "name = %(name)s AND (%(c)s::text IS NULL OR connection = %(c)s)",
         {"name": name, "c": connection},
     )
 
 
+def last_fix(conn: psycopg.Connection[Any], file: LedgerFile) -> int:
+    """Return the highest fix number received for the type and time of a file."""
+    row = conn.execute(
+        "SELECT max(fix) FROM raw.files WHERE connection = %s AND type = %s AND name_time = %s",
+        [file.connection, file.type, file.name_time],
+    ).fetchone()
+    return max(file.fix, row[0] or 0) if row else file.fix
+
+
 def file_by_id(conn: psycopg.Connection[Any], file_id: int) -> LedgerFile:
     """Return one ledger row; KeyError when there is none."""
-    found = _files(conn, "id = %(id)s", {"id": file_id})
+    found = files_where(conn, "id = %(id)s", {"id": file_id})
     if not found:
         raise KeyError(f"no file {file_id} in the ledger")
     return found[0]
@@ -186,20 +182,25 @@ def clear_findings(conn: psycopg.Connection[Any], file_id: int) -> None:
 
 
 def record_valid(conn: psycopg.Connection[Any], file_id: int, verdict: Verdict, *, loaded: bool) -> None:
-    """Note that a file is readable; `loaded` when its rows are in `sftp_csv` by now and wait for the fold."""
+    """Note that a file is readable; `loaded` when its rows are in `sftp_csv` by now and wait for the fold.
+
+    Its sender is told again when the verdict is another one.
+    """
     conn.execute(
         "UPDATE raw.files SET rows_read = %s, rows_accepted = %s, rows_rejected = %s,"
         " warnings = %s + (SELECT COALESCE(sum(n::bigint), 0) FROM jsonb_each_text(code_counts) a (code, n)"
         " WHERE code = ANY(%s)), code_counts = %s || (SELECT COALESCE(jsonb_object_agg(code, n), '{}')"
         " FROM jsonb_each(code_counts) a (code, n) WHERE code = ANY(%s)),"
         " money_totals = %s, fields = %s, extra_columns = %s, header = %s, link_keyed_by = %s, message = NULL,"
-        " validated_at = now(), status = %s WHERE id = %s",
+        " validated_at = now(), status = %s, answered_at = CASE WHEN message IS NULL AND (rows_read, rows_rejected,"
+        " code_counts - %s::text[]) IS NOT DISTINCT FROM (%s::bigint, %s::bigint, %s::jsonb) THEN answered_at END"
+        " WHERE id = %s",
         [
             verdict.rows_read,
             verdict.rows_accepted,
             verdict.rows_rejected,
             verdict.warnings,
-            ARRIVAL_CODES,
+            ARRIVAL_WARNINGS,
             Jsonb(dict(verdict.code_counts)),
             ARRIVAL_CODES,
             Jsonb({field: dict(totals) for field, totals in verdict.money_totals.items()}),
@@ -208,6 +209,10 @@ def record_valid(conn: psycopg.Connection[Any], file_id: int, verdict: Verdict, 
             list(verdict.header),
             verdict.link_keyed_by,
             "loaded" if loaded else "waiting",
+            ARRIVAL_CODES,
+            verdict.rows_read,
+            verdict.rows_rejected,
+            Jsonb(dict(verdict.code_counts)),
             file_id,
         ],
     )
@@ -219,17 +224,25 @@ def record_valid(conn: psycopg.Connection[Any], file_id: int, verdict: Verdict, 
         )
 
 
-def record_failed(conn: psycopg.Connection[Any], file_id: int, findings: Sequence[FindingRow]) -> None:
-    """Note that a file failed as a whole, with every reason; nothing of it is loaded."""
+def record_failed(
+    conn: psycopg.Connection[Any], file_id: int, findings: Sequence[FindingRow], keyed_by: str | None = None
+) -> None:
+    """Note that a file failed as a whole, with every reason; nothing of it is loaded.
+
+    `keyed_by`: how it keys its link rows, when it failed for that alone.
+    """
     clear_findings(conn, file_id)
     add_findings(conn, file_id, findings)
     counts: dict[str, int] = {}
     for finding in findings:
         counts[finding.code] = counts.get(finding.code, 0) + 1
+    message = "; ".join(f.message for f in findings)
     conn.execute(
-        "UPDATE raw.files SET status = 'failed', message = %s, code_counts = %s, validated_at = now(),"
-        " is_folded = is_folded AND NOT is_loaded, is_loaded = false, is_pruned = false WHERE id = %s",
-        ["; ".join(f.message for f in findings), Jsonb(counts), file_id],
+        "UPDATE raw.files SET status = 'failed', message = %s, answered_at = CASE WHEN message = %s"
+        " THEN answered_at END, code_counts = %s, validated_at = now(),"
+        " is_folded = is_folded AND NOT is_loaded, is_loaded = false, is_pruned = false, link_keyed_by = %s"
+        " WHERE id = %s",
+        [message, message, Jsonb(counts), keyed_by, file_id],
     )
 
 
@@ -239,7 +252,7 @@ def lock_files(conn: psycopg.Connection[Any], file_ids: Collection[int]) -> dict
     Contents that were replaced in the meantime are left out.
     """
     conn.execute("SELECT FROM raw.files WHERE id = ANY(%s) ORDER BY id FOR NO KEY UPDATE", [list(file_ids)])
-    return {f.id: f for f in _files(conn, "id = ANY(%(ids)s) AND status <> 'replaced'", {"ids": list(file_ids)})}
+    return {f.id: f for f in files_where(conn, "id = ANY(%(ids)s) AND status <> 'replaced'", {"ids": list(file_ids)})}
 
 
 def replace_older(conn: psycopg.Connection[Any], file: LedgerFile) -> list[LedgerFile]:
@@ -249,7 +262,7 @@ def replace_older(conn: psycopg.Connection[Any], file: LedgerFile) -> list[Ledge
     params = {"c": file.connection, "receipt": file.receipt, "name": file.name}
     params |= {"type": file.type, "time": file.name_time, "fix": file.fix}
     conn.execute(f"SELECT FROM raw.files WHERE {condition} ORDER BY id FOR NO KEY UPDATE".encode(), params)
-    older = _files(conn, condition, params)
+    older = files_where(conn, condition, params)
     conn.execute(
         "UPDATE raw.files SET status = 'replaced', is_loaded = false WHERE id = ANY(%s)", [[f.id for f in older]]
     )
@@ -261,23 +274,22 @@ def set_status(conn: psycopg.Connection[Any], file_ids: Collection[int], status:
     conn.execute("UPDATE raw.files SET status = %s WHERE id = ANY(%s)", [status, list(file_ids)])
 
 
-def note_moved_away(conn: psycopg.Connection[Any], file_id: int) -> None:
-    """Remember that the server's copy was moved to the connection's archive folder."""
-    conn.execute("UPDATE raw.files SET archived_away_at = now() WHERE id = %s", [file_id])
-
-
-def unanswered(conn: psycopg.Connection[Any], connection: str) -> list[LedgerFile]:
-    """Return files with a verdict that their sender has not been told yet."""
-    return _files(
-        conn,
-        "connection = %(c)s AND answered_at IS NULL AND status IN ('processed', 'processed_with_rejects', 'failed')",
-        {"c": connection},
+def note_duplicate(conn: psycopg.Connection[Any], connection: str, name: str) -> None:
+    """Note with the newest content of a name that it came once more."""
+    conn.execute(
+        "WITH came AS (UPDATE raw.files SET code_counts = code_counts || jsonb_build_object(%(code)s::text,"
+        " COALESCE((code_counts ->> %(code)s)::bigint, 0) + 1) WHERE id = (SELECT id FROM raw.files"
+        " WHERE connection = %(c)s AND name = %(name)s ORDER BY receipt DESC LIMIT 1) RETURNING id, modified_at)"
+        " INSERT INTO raw.findings (file_id, code, level, message) SELECT id, %(code)s, %(level)s,"
+        " %(name)s || ' came again, last modified at ' || to_char(modified_at AT TIME ZONE 'UTC',"
+        " 'YYYY-MM-DD HH24:MI:SS') || ' UTC, with the content it had: nothing is done with it' FROM came",
+        {
+            "c": connection,
+            "name": name,
+            "code": Code.DUPLICATE_CONTENT.value,
+            "level": level_of(Code.DUPLICATE_CONTENT).value,
+        },
     )
-
-
-def note_answered(conn: psycopg.Connection[Any], file_id: int) -> None:
-    """Remember that the sender got the result of a file."""
-    conn.execute("UPDATE raw.files SET answered_at = now() WHERE id = %s", [file_id])
 
 
 def money_as_text(totals: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[str, str]]:

@@ -14,34 +14,32 @@ def record_look(
 ) -> list[Sighting]:
     """Remember a listing of (name, size, time of change) and return every name with its history.
 
-    Names that are gone are forgotten; a name whose size or time changed starts to settle again.
+    Names that are gone are forgotten; a name whose size or time changed starts to settle again. Only what is new or
+    changed is written: a folder that rests costs no writing.
     """
+    columns = [list(column) for column in zip(*files, strict=True)] or [[], [], []]
+    params = {"c": connection, "now": now, "names": columns[0], "sizes": columns[1], "times": columns[2]}
+    conn.execute("DELETE FROM raw.sightings WHERE connection = %(c)s AND name <> ALL(%(names)s::text[])", params)
     conn.execute(
-        "CREATE TEMP TABLE listed (name text PRIMARY KEY, size bigint, modified_at timestamptz) ON COMMIT DROP"
-    )
-    with conn.cursor() as cursor, cursor.copy("COPY listed FROM STDIN") as copy:
-        for row in files:
-            copy.write_row(row)
-    conn.execute(
-        "DELETE FROM raw.sightings s WHERE connection = %s AND NOT EXISTS (SELECT FROM listed l WHERE l.name = s.name)",
-        [connection],
+        "INSERT INTO raw.sightings AS s (connection, name, size, modified_at, first_seen_at, changed_at)"
+        " SELECT %(c)s, l.name, l.size, l.modified_at, %(now)s, %(now)s"
+        " FROM unnest(%(names)s::text[], %(sizes)s::bigint[], %(times)s::timestamptz[]) l (name, size, modified_at)"
+        " LEFT JOIN raw.sightings o ON o.connection = %(c)s AND o.name = l.name"
+        " WHERE o.name IS NULL OR (o.size, o.modified_at) <> (l.size, l.modified_at)"
+        " ON CONFLICT (connection, name) DO UPDATE SET size = excluded.size,"
+        " modified_at = excluded.modified_at, changed_at = CASE WHEN (s.size, s.modified_at) ="
+        " (excluded.size, excluded.modified_at) THEN s.changed_at ELSE excluded.changed_at END",
+        params,
     )
     rows = conn.execute(
-        "INSERT INTO raw.sightings AS s (connection, name, size, modified_at, first_seen_at, changed_at, seen_at)"
-        " SELECT %(c)s, name, size, modified_at, %(now)s, %(now)s, %(now)s FROM listed"
-        " ON CONFLICT (connection, name) DO UPDATE SET seen_at = excluded.seen_at, size = excluded.size,"
-        " modified_at = excluded.modified_at, changed_at = CASE WHEN (s.size, s.modified_at) ="
-        " (excluded.size, excluded.modified_at) THEN s.changed_at ELSE excluded.changed_at END"
-        " RETURNING name, size, modified_at, changed_at, seen_at",
-        {"c": connection, "now": now},
+        "SELECT name, size, modified_at, changed_at FROM raw.sightings WHERE connection = %s", [connection]
     ).fetchall()
-    conn.execute("DROP TABLE listed")
     conn.execute(
         "INSERT INTO raw.looks (connection, looked_at, listed_at, error) VALUES (%(c)s, %(now)s, %(now)s, NULL)"
         " ON CONFLICT (connection) DO UPDATE SET looked_at = %(now)s, listed_at = %(now)s, error = NULL",
         {"c": connection, "now": now},
     )
-    return sorted((Sighting(*row) for row in rows), key=lambda s: s.name)
+    return sorted((Sighting(row[0], row[1], row[2], row[3], now) for row in rows), key=lambda s: s.name)
 
 
 def record_blind_look(conn: psycopg.Connection[Any], connection: str, error: str, now: datetime) -> None:

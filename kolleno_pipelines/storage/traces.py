@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -41,7 +42,7 @@ class RejectedMention:
 
 @dataclass(frozen=True)
 class Waiting:
-    """A row that waits for a parent; `cause` is the parent's own rejected row, where there is one."""
+    """A row that waits for a parent; `cause` is the rejected row, of the parent or of whom that waits for in turn."""
 
     file: str
     receipt: int
@@ -132,14 +133,21 @@ def rejected_mentions(
 
 
 def _key_cells(table: CsvTable, source_id: str) -> list[str]:
-    return [source_id, *source_id.split("|")] if table.is_link else [source_id]
+    """Return every cell that the key of a record may consist of: an id, or the two documents of a link."""
+    parts = (re.sub(r"\\(.)", r"\1", part) for part in re.findall(r"(?:\\.|[^\\|])+", source_id))
+    return [source_id, *parts] if table.is_link else [source_id]
 
 
 def _says(table: CsvTable, named: dict[str, str], source_id: str) -> bool:
     if named.get("id") == source_id:
         return True
     owner, target = (f"{part}_id" for part in _link_parts(table)) if table.is_link else ("", "")
-    return table.is_link and f"{named.get(owner)}|{named.get(target)}" == source_id
+    return table.is_link and "|".join(_escaped(named.get(part, "")) for part in (owner, target)) == source_id
+
+
+def _escaped(part: str) -> str:
+    """Return an id as it stands in the key of a pair."""
+    return part.replace("\\", "\\\\").replace("|", "\\|")
 
 
 def _link_parts(table: CsvTable) -> tuple[str, str]:
@@ -148,11 +156,17 @@ def _link_parts(table: CsvTable) -> tuple[str, str]:
 
 _WAITING = """
     SELECT f.name AS file, f.receipt, p.line, p.table_name, p.source_id, p.code, p.parent_table, p.parent_id,
-           (SELECT k.name || ' line ' || r.line || ': ' || (r.findings -> 0 ->> 'message')
-            FROM sftp_csv.rejected_rows r JOIN raw.files k ON k.id = r.file_id
-            WHERE k.connection = p.connection AND k.type = p.parent_table
-              AND r.cells[array_position(k.header, 'id')] = p.parent_id
-            ORDER BY k.name_time DESC, r.line LIMIT 1) AS cause
+           (WITH RECURSIVE up AS (
+                SELECT p.parent_table, p.parent_id, 1 AS depth
+                UNION
+                SELECT q.parent_table, q.parent_id, up.depth + 1 FROM up JOIN sftp_csv.parked_rows q
+                ON q.connection = p.connection AND q.table_name = up.parent_table AND q.source_id = up.parent_id
+                WHERE up.depth < 4)
+            SELECT k.name || ' line ' || r.line || ': ' || (r.findings -> 0 ->> 'message')
+            FROM up JOIN raw.files k ON k.connection = p.connection AND k.type = up.parent_table
+            JOIN sftp_csv.rejected_rows r ON r.file_id = k.id
+              AND r.cells[array_position(k.header, 'id')] = up.parent_id
+            ORDER BY up.depth DESC, k.name_time DESC, r.line LIMIT 1) AS cause
     FROM sftp_csv.parked_rows p JOIN raw.files f ON f.id = p.file_id
 """
 

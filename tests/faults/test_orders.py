@@ -32,12 +32,13 @@ class Arrival:
 
 @dataclass(frozen=True, repr=False)
 class Told:
-    """What arrives: contents that stand in the end, and earlier ones of some names (cut short, or broken)."""
+    """What arrives: contents that stand in the end, earlier ones (cut short, or broken), later ones that fail."""
 
     first_day: date
     days: int
     final: list[Arrival] = field(default_factory=list)
     earlier: list[Arrival] = field(default_factory=list)
+    later: list[Arrival] = field(default_factory=list)
 
 
 @pytest.fixture(scope="module")
@@ -53,6 +54,8 @@ def told() -> Told:
                 told.earlier.append(Arrival(name, b"".join(lines[: len(lines) // 2 + 1]), 2 * OLD))
             elif table is TableName.PAYMENTS and drop.number:
                 told.earlier.append(Arrival(name, b"id;broken\n", 2 * OLD))
+            if (drop.number + list(TableName).index(table)) % 3 == 0:
+                told.later.append(Arrival(name, b"id;broken;too\n", OLD))
     return told
 
 
@@ -84,6 +87,11 @@ def expected(shared: World, folder: Path, told: Told) -> tuple[object, object]:
     _drop(world, told.final)
     world.ingest()
     assert set(world.batches().values()) == {"processed"}
+    before = world.receivables()
+    _drop(world, told.later)
+    world.ingest()
+    assert world.receivables() == before, "a failed content is no input"
+    assert set(world.batches().values()) == {"processed", "failed"}
     return world.receivables(), world.batches()
 
 
@@ -106,13 +114,15 @@ def test_any_order_and_split_of_arrival_gives_the_same_state(
     is_pruned: bool,
 ) -> None:
     rng = random.Random(seed)
-    batches: list[list[Arrival]] = [[] for _ in range(ingests)]
+    batches: list[list[Arrival]] = [[] for _ in range(ingests + 1)]
     place = {arrival.name: rng.randrange(ingests) for arrival in told.final}
     for arrival in told.earlier:
         if place[arrival.name] and rng.random() < 0.7:  # an earlier content of a name comes before the one that stands
             batches[rng.randrange(place[arrival.name])].append(arrival)
     for arrival in told.final:
         batches[place[arrival.name]].append(arrival)
+    for arrival in told.later:
+        batches[rng.randrange(place[arrival.name] + 1, ingests + 1)].append(arrival)
     world = _new_world(shared, folder, **({"retention_days": "1"} if is_pruned else {}))
     for some in batches:
         _drop(world, some)

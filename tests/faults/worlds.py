@@ -17,8 +17,9 @@ import psycopg
 
 from kolleno_pipelines.connections import SftpConnection
 from kolleno_pipelines.pipeline.clock import Clock, utc_now
-from kolleno_pipelines.pipeline.delivery import Delivered, Replayed, deliver, replay
+from kolleno_pipelines.pipeline.delivery import Delivered, deliver
 from kolleno_pipelines.pipeline.deployment import Deployment, open_deployment
+from kolleno_pipelines.pipeline.reprocess import Reprocessed, reprocess
 from kolleno_pipelines.sandbox import drops
 from kolleno_pipelines.sandbox.drops import HEADERS, csv_bytes, file_name
 from kolleno_pipelines.schemas.sftp_tables import TableName
@@ -114,10 +115,12 @@ class World:
         deployment = self.deployment
         return deliver(deployment, deployment.sftp, clock=clock)
 
-    def reprocess(self, first: date = FIRST, last: date = LAST, *, only_failed: bool = False) -> Replayed:
+    def reprocess(
+        self, first: date = FIRST, last: date = LAST, *, only_failed: bool = False, dry_run: bool = False
+    ) -> Reprocessed:
         """Do in this process what `kolleno reprocess` does."""
         deployment = self.deployment
-        return replay(deployment, deployment.sftp, first, last, only_failed=only_failed)
+        return reprocess(deployment, deployment.sftp, first, last, only_failed=only_failed, dry_run=dry_run)
 
     def query(self, statement: str, *params: object) -> list[tuple[object, ...]]:
         with psycopg.connect(self.deployment.database_url) as conn:

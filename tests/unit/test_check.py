@@ -9,7 +9,9 @@ from typing import Any
 
 import pytest
 from landed_files import CUSTOMER_HEADER, INVOICE_HEADER, LINK_HEADER, invoice, invoices
+from typer.testing import CliRunner
 
+from kolleno_pipelines.cli.app import app
 from kolleno_pipelines.connectors.sftp.landing import LandingOptions
 from kolleno_pipelines.pipeline.check import CouldNotCheckError, check
 from kolleno_pipelines.pipeline.check_report import FileReport
@@ -150,7 +152,7 @@ def test_unknown_parents_are_reported_with_a_baseline(drop: Path, tmp_path: Path
     links = files[f"payments_invoices_{DAY}:05.csv"]
     # P1 is withdrawn as a duplicate, P2 is in the baseline; I1 is in the drop, I9 nowhere.
     assert [(f.line, f.code) for f in links.findings] == [(2, "unknown_payment"), (3, "unknown_invoice")]
-    assert len(files) == 4
+    assert len(files) == 5, "the file of the baseline that fails is reported as well"
 
 
 def test_the_same_moment_twice_is_ignored_when_it_says_the_same(tmp_path: Path) -> None:
@@ -200,3 +202,30 @@ def test_hostile_names_are_printed_safely(tmp_path: Path) -> None:
     (file,) = check([tmp_path]).files
     assert file.name == "invoices\\x1b[31m\\n.csv"
     assert all(finding.message.isprintable() for finding in file.findings)
+
+
+def test_a_file_of_the_baseline_that_fails_is_in_the_report(tmp_path: Path) -> None:
+    write(tmp_path / "sent", f"customers_{DAY}:00.csv", "id;name\n1;Ann\n")
+    write(tmp_path / "new", f"invoices_{DAY}:02.csv", invoices(invoice(id="1", customer_id="1")))
+    report = check([tmp_path / "new"], baseline=tmp_path / "sent")
+    assert [(file.name, file.status.value) for file in report.files] == [
+        (f"customers_{DAY}:00.csv", "failed"),
+        (f"invoices_{DAY}:02.csv", "rejects"),
+    ]
+    assert Code.BAD_DELIMITER in report.files[0].codes
+
+
+def test_the_command_knows_the_day(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write(tmp_path, "customers_2099-01-01T06:00:00.csv", CUSTOMER_HEADER + "\n")
+    write(tmp_path, "customers_2019-01-01T06:00:00.csv", CUSTOMER_HEADER + "\n")
+
+    def codes(**environment: str) -> dict[str, list[str]]:
+        for name in ("KOLLENO_FIRST_DAY", *environment):
+            monkeypatch.delenv(name, raising=False)
+        for name, value in environment.items():
+            monkeypatch.setenv(name, value)
+        said = CliRunner().invoke(app, ["check", str(tmp_path), "--json"])
+        return {f["name"][10:14]: [g["code"] for g in f["findings"]] for f in json.loads(said.stdout)["files"]}
+
+    assert codes() == {"2099": ["dated_in_future"], "2019": []}
+    assert codes(KOLLENO_FIRST_DAY="2020-01-01") == {"2099": ["dated_in_future"], "2019": ["before_start"]}

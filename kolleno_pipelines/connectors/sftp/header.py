@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 from collections import Counter
+from collections.abc import Collection
 from dataclasses import dataclass
 
 from kolleno_pipelines.connectors.sftp.raw_blocks import RawBlocks
@@ -55,8 +56,10 @@ class Header:
         return self.physical[self.positions[field]]
 
 
-def read_header(blocks: RawBlocks, table: CsvTable) -> Header:
+def read_header(blocks: RawBlocks, table: CsvTable, unread: Collection[str] = ()) -> Header:
     """Read the first line and return its columns; raise FileFailed with every fault it shows, in one go.
+
+    Columns of `unread` fields count as extra ones.
 
     Codes: `empty_file`, `bad_header`, `missing_columns`, `bad_delimiter`, `unclosed_quote`, and those of the bytes.
     """
@@ -76,6 +79,7 @@ def read_header(blocks: RawBlocks, table: CsvTable) -> Header:
     findings += clashes
     if findings:
         raise FileFailed(findings)
+    positions = {field: position for field, position in positions.items() if field not in unread}
     taken = set(positions.values())
     extra = {
         name: position

@@ -38,13 +38,17 @@ _NAMED_LINES = 5
 
 @dataclass(frozen=True, slots=True)
 class LandingOptions:
-    """Bounds of one landing, in bytes; `lane` is for tests (`strict`: everything through csv.reader)."""
+    """Bounds of one landing, in bytes; `lane` is for tests (`strict`: everything through csv.reader).
+
+    unread: fields that this connection does not read; their columns count as extra ones.
+    """
 
     max_file_bytes: int = 2 << 30
     max_findings: int = 1_000
     block_bytes: int = 4 << 20
     max_record_bytes: int = 8 << 20
     lane: Lane = "auto"
+    unread: frozenset[str] = frozenset()
 
 
 DEFAULT_OPTIONS = LandingOptions()
@@ -80,7 +84,7 @@ class Landing:
         self._options = options
         self.table = table
         with closing(open_stream()) as stream:
-            self.header: Header = read_header(self._raw_blocks(stream), table)
+            self.header: Header = read_header(self._raw_blocks(stream), table, options.unread)
         self.link_keyed_by: Literal["id", "pair"] | None = None
         self._parser = RowParser(table, self.header)
         self._tally = Tally(table.money_fields)

@@ -112,6 +112,11 @@ class FolderDrop:
         folder = os.open(self._folder, _OPEN_FOLDER)
         try:
             return os.open(entry.exact, _OPEN_FILE, dir_fd=folder)
+        except PermissionError as error:
+            raise Permanent(
+                f"{entry.name} is not read: this user may not. Give the right to it (chmod, or the folder's group).",
+                self._connection,
+            ) from error
         finally:
             os.close(folder)
 

@@ -1,5 +1,6 @@
 -- Foundation: the ledger (raw), the seven CSV tables (sftp_csv) and the AR model as far as SFTP fills it (receivables).
--- Written for PostgreSQL 15 and newer. Amounts numeric(20,6), moments timestamptz, plain dates date.
+-- Written for PostgreSQL 15 and newer. Amounts as stated numeric(20,6), computed ones numeric(38,6), moments
+-- timestamptz, plain dates date.
 
 CREATE SCHEMA raw;
 CREATE SCHEMA sftp_csv;
@@ -14,7 +15,6 @@ CREATE TABLE raw.sightings (
     modified_at timestamptz NOT NULL,
     first_seen_at timestamptz NOT NULL,
     changed_at timestamptz NOT NULL,
-    seen_at timestamptz NOT NULL,
     PRIMARY KEY (connection, name)
 );
 COMMENT ON TABLE raw.sightings IS 'What the last looks at a drop folder saw; a file is complete when two looks agree.';
@@ -277,9 +277,9 @@ CREATE TABLE receivables.payments (
     connection text NOT NULL, source_id text NOT NULL, kind text NOT NULL,
     ref text, customer_connection text NOT NULL, customer_source_id text NOT NULL,
     posting_status text NOT NULL, collection_status text NOT NULL, status_stated text,
-    amount numeric(20,6) NOT NULL, balance numeric(20,6), balance_source text NOT NULL, currency_iso text NOT NULL,
+    amount numeric(20,6) NOT NULL, balance numeric(38,6), balance_source text NOT NULL, currency_iso text NOT NULL,
     date_issued date NOT NULL, date_due date, date_paid date, method text,
-    settlement text, balance_open numeric(20,6),
+    settlement text, balance_open numeric(38,6),
     first_seen_at timestamptz NOT NULL, observed_at timestamptz NOT NULL, extra jsonb, origin text NOT NULL,
     loaded_at timestamptz NOT NULL DEFAULT now(),
     PRIMARY KEY (source_id, connection)
@@ -312,7 +312,7 @@ COMMENT ON VIEW receivables.allocations_with_ends IS 'Allocations with the curre
 
 CREATE TABLE receivables.balance_moves (
     connection text NOT NULL, kind text NOT NULL, source_id text NOT NULL,
-    moved_at timestamptz NOT NULL, settled_delta numeric(20,6) NOT NULL, loaded_at timestamptz NOT NULL DEFAULT now(),
+    moved_at timestamptz NOT NULL, settled_delta numeric(38,6) NOT NULL, loaded_at timestamptz NOT NULL DEFAULT now(),
     PRIMARY KEY (source_id, kind, connection, moved_at)
 );
 COMMENT ON TABLE receivables.balance_moves IS

@@ -23,8 +23,8 @@ CREATE TABLE reconciliation.balances (
     break_id text NOT NULL,
     connection text NOT NULL, kind text NOT NULL, source_id text NOT NULL,
     customer_source_id text NOT NULL, currency_iso text NOT NULL,
-    amount numeric(20,6) NOT NULL, allocated numeric(26,6) NOT NULL, balance numeric(20,6) NOT NULL,
-    difference numeric(26,6) NOT NULL,
+    amount numeric(20,6) NOT NULL, allocated numeric(38,6) NOT NULL, balance numeric(38,6) NOT NULL,
+    difference numeric(38,6) NOT NULL,
     is_opening boolean NOT NULL, cause text, since timestamptz NOT NULL, evidence jsonb NOT NULL,
     PRIMARY KEY (source_id, kind, connection)
 );
@@ -47,7 +47,7 @@ CREATE TABLE reconciliation.findings (
     break_id text PRIMARY KEY,
     connection text NOT NULL, kind text NOT NULL,
     left_kind text NOT NULL, left_source_id text NOT NULL, right_kind text NOT NULL, right_source_id text NOT NULL,
-    customer_source_id text, currency_iso text, amount numeric(26,6), cause text,
+    customer_source_id text, currency_iso text, amount numeric(38,6), cause text,
     since timestamptz NOT NULL, evidence jsonb NOT NULL
 );
 COMMENT ON TABLE reconciliation.findings IS 'What the documents say against each other, computed from state: over_allocated, currency_mismatch, customer_mismatch, closed_with_balance, hierarchy_cycle.';
@@ -68,7 +68,7 @@ COMMENT ON COLUMN reconciliation.control_totals.difference IS 'Computed - stated
 CREATE TABLE reconciliation.control_total_breaks (
     break_id text NOT NULL,
     connection text NOT NULL, customer_source_id text NOT NULL, currency_iso text NOT NULL,
-    computed numeric(26,6) NOT NULL, stated numeric(26,6) NOT NULL, difference numeric(26,6) NOT NULL,
+    computed numeric(38,6) NOT NULL, stated numeric(38,6) NOT NULL, difference numeric(38,6) NOT NULL,
     since timestamptz NOT NULL,
     PRIMARY KEY (customer_source_id, currency_iso, connection)
 );
@@ -111,7 +111,7 @@ COMMENT ON COLUMN reconciliation.roll_forward.dated_ahead IS 'Part of the closin
 
 CREATE TABLE reconciliation.unexplained (
     day date NOT NULL, connection text NOT NULL, kind text NOT NULL, source_id text NOT NULL, basis text NOT NULL,
-    currency_iso text NOT NULL, amount numeric(26,6) NOT NULL,
+    currency_iso text NOT NULL, amount numeric(38,6) NOT NULL,
     PRIMARY KEY (day, source_id, kind, basis, connection)
 );
 COMMENT ON TABLE reconciliation.unexplained IS 'The parts of the roll-forward that no allocation explains, document by document; they sum to its unexplained column.';
@@ -120,7 +120,7 @@ COMMENT ON COLUMN reconciliation.unexplained.basis IS 'Why on this day: date_pai
 CREATE TABLE reconciliation.unapplied_cash (
     connection text NOT NULL, kind text NOT NULL, source_id text NOT NULL, ref text,
     customer_source_id text NOT NULL, currency_iso text NOT NULL, date_issued date NOT NULL,
-    amount numeric(20,6) NOT NULL, balance numeric(20,6) NOT NULL, age_days integer NOT NULL, bucket text NOT NULL,
+    amount numeric(20,6) NOT NULL, balance numeric(38,6) NOT NULL, age_days integer NOT NULL, bucket text NOT NULL,
     PRIMARY KEY (source_id, kind, connection)
 );
 COMMENT ON TABLE reconciliation.unapplied_cash IS 'Payments and credit notes with something left to apply, by age since their date.';
@@ -129,10 +129,10 @@ CREATE TABLE reconciliation.differences (
     break_id text PRIMARY KEY,
     connection text NOT NULL, kind text NOT NULL,
     left_kind text NOT NULL, left_source_id text NOT NULL, right_kind text NOT NULL, right_source_id text NOT NULL,
-    customer_source_id text, currency_iso text, amount numeric(26,6), cause text,
+    customer_source_id text, currency_iso text, amount numeric(38,6), cause text,
     since timestamptz NOT NULL, evidence jsonb NOT NULL,
     status text NOT NULL CHECK (status IN ('open', 'accepted', 'resolved', 'reopened')),
-    accepted_by text, why text, until date, accepted_amount numeric(26,6), accepted_at timestamptz,
+    accepted_by text, why text, until date, accepted_amount numeric(38,6), accepted_at timestamptz,
     resolved_on date
 );
 CREATE INDEX differences_by_status ON reconciliation.differences (status, connection, kind);
@@ -148,7 +148,7 @@ CREATE TABLE reconciliation.difference_decisions (
     why text NOT NULL,
     decided_by text NOT NULL,
     until date,
-    amount numeric(26,6),
+    amount numeric(38,6),
     decided_at timestamptz NOT NULL DEFAULT now()
 );
 CREATE INDEX difference_decisions_by_break ON reconciliation.difference_decisions (break_id, id);
