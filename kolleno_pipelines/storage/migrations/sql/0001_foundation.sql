@@ -176,6 +176,8 @@ BEGIN
         EXECUTE format('CREATE INDEX %I ON sftp_csv.%I USING brin (file_id) WITH (autosummarize = on)', t || '_by_file', t);
         EXECUTE format('CREATE INDEX %I ON sftp_csv.%I USING brin (source_id text_bloom_ops) WITH (autosummarize = on)',
                        t || '_by_source_id', t);
+        -- An index of an empty table sums its first range up at once: every row there would rewrite the Bloom filter.
+        PERFORM brin_desummarize_range(format('sftp_csv.%I', t || '_by_source_id')::regclass, 0);
         EXECUTE format('COMMENT ON TABLE sftp_csv.%I IS %L', t,
                        'Accepted rows of ' || t || '_*.csv, typed, one per file and physical line: the inputs of the fold.');
     END LOOP;
