@@ -63,14 +63,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _run(wanted: argparse.Namespace) -> Launched:
     from kolleno_pipelines.automation.own_runs import SITE_TAG, site_of
     from kolleno_pipelines.definitions import build_definitions
-    from kolleno_pipelines.pipeline.days import DaysError, require_days
+    from kolleno_pipelines.pipeline.days import DaysError, days_within
     from kolleno_pipelines.pipeline.preparation import load_libraries
     from kolleno_pipelines.pipeline.server import start
     from kolleno_pipelines.settings import load_settings
 
     settings = load_settings()
     try:
-        require_days(wanted.first, wanted.last, settings.first_day, datetime.now(UTC).date())
+        first, last = days_within(wanted.first, wanted.last, settings.first_day, datetime.now(UTC).date())
     except DaysError as error:
         raise CannotStartError(str(error)) from None
     home = os.environ.get("DAGSTER_HOME")
@@ -84,8 +84,8 @@ def _run(wanted: argparse.Namespace) -> Launched:
             instance,
             definitions,
             wanted.job,
-            wanted.first,
-            wanted.last,
+            first,
+            last,
             reload=wanted.reload,
             run_days=wanted.run_days,
             tags={SITE_TAG: site_of(settings)},

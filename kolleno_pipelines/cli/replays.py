@@ -33,13 +33,13 @@ def reprocess(
         raise typer.BadParameter(f"{only!r} is not known; it is `failed`", param_hint="--only")
     from kolleno_pipelines.pipeline import reprocess as reprocessing
     from kolleno_pipelines.pipeline.clock import utc_now
-    from kolleno_pipelines.pipeline.days import DaysError, require_days
+    from kolleno_pipelines.pipeline.days import DaysError, days_within
     from kolleno_pipelines.pipeline.deployment import open_deployment
     from kolleno_pipelines.pipeline.person import operator_name
 
     deployment = open_deployment()
     try:
-        require_days(first, last, deployment.settings.first_day, utc_now().date())
+        first, last = days_within(first, last, deployment.settings.first_day, utc_now().date())
     except DaysError as error:
         raise CannotRun(str(error)) from None
     with working("Re-processing", total=sum(1 for _ in reprocessing.chunks(first, last))) as work:

@@ -7,11 +7,16 @@ class DaysError(ValueError):
     """The range cannot be worked on; the text is one sentence."""
 
 
-def require_days(first: date, last: date, first_day: date, today: date) -> None:
-    """Raise DaysError unless [first, last] is a range within `first_day` and today."""
+def days_within(first: date, last: date, first_day: date, today: date) -> tuple[date, date]:
+    """Return what of [first, last] lies within `first_day` and today. Raises DaysError when nothing does.
+
+    A range may reach beyond: "everything until the end of the year" is asked for in November too.
+    """
     if last < first:
         raise DaysError(f"--to {last} lies before --from {first}.")
-    if first < first_day or last > today:
+    if last < first_day or first > today:
         raise DaysError(
-            f"{first} to {last} is not within {first_day} (KOLLENO_FIRST_DAY) and today, {today}: choose other days."
+            f"No day from {first} to {last} lies within {first_day} (KOLLENO_FIRST_DAY) and today, {today}:"
+            " choose other days."
         )
+    return max(first, first_day), min(last, today)

@@ -13,7 +13,7 @@ from typing import Any
 
 from kolleno_pipelines.connections import SftpConnection
 from kolleno_pipelines.pipeline.clock import Clock, utc_now
-from kolleno_pipelines.pipeline.days import require_days
+from kolleno_pipelines.pipeline.days import days_within
 from kolleno_pipelines.pipeline.deployment import Deployment
 from kolleno_pipelines.pipeline.fold import Changes, fold
 from kolleno_pipelines.pipeline.load import Loaded, load
@@ -98,9 +98,9 @@ def reprocess(
     """Re-process [first, last] from the archive in chunks of 31 days, then reconcile the present and each of its days.
 
     An old range never overwrites newer data: each record is folded from all its inputs. A second time changes nothing.
-    Raises DaysError for days before the first one or after today.
+    Of the range only what lies within the first day and today counts; raises DaysError when nothing does.
     """
-    require_days(first, last, deployment.settings.first_day, clock().date())
+    first, last = days_within(first, last, deployment.settings.first_day, clock().date())
     result = Reprocessed(first, last, dry_run)
     if dry_run:
         with deployment.transaction() as conn:

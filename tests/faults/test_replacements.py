@@ -15,6 +15,7 @@ import pytest
 
 from kolleno_pipelines.pipeline import load as loading
 from kolleno_pipelines.pipeline.batches import decide
+from kolleno_pipelines.pipeline.clock import utc_now
 from kolleno_pipelines.pipeline.days import DaysError
 from kolleno_pipelines.pipeline.deployment import Deployment
 from kolleno_pipelines.pipeline.ingest import ingest
@@ -595,11 +596,14 @@ def test_both_kinds_of_links_have_one_key(world: World) -> None:
 
 
 def test_days_that_cannot_be_reprocessed_are_refused_with_a_sentence(world: World) -> None:
-    for first, last in ((DAY.date(), date(9999, 12, 31)), (date(2019, 12, 31), DAY.date()), (LAST, FIRST)):
+    far, old = date(9999, 12, 31), date(2019, 12, 31)
+    for first, last in ((far, far), (date(1900, 1, 1), old), (LAST, FIRST)):
         with pytest.raises(DaysError, match=r"choose other days|lies before"):
             world.reprocess(first, last)
-    _, said = world.run("reprocess", "--from", "2026-03-01", "--to", "9999-12-31", code=2)
+    _, said = world.run("reprocess", "--from", "9999-01-01", "--to", "9999-12-31", code=2)
     assert "choose other days" in said
+    done = world.reprocess(old, far)
+    assert (done.first, done.last) == (world.settings.first_day, utc_now().date()), "what there is of a longer range"
 
 
 def test_the_public_function_reconciles_too(world: World) -> None:

@@ -72,13 +72,13 @@ def test_a_failed_run_is_exit_code_1_with_its_reason(
 
 def test_what_cannot_start_is_exit_code_2_and_one_sentence(configured: Settings, company: Company) -> None:
     day = company.plan.first_day.isoformat()
-    today = datetime.now(UTC).date()
+    far = (datetime.now(UTC).date() + timedelta(days=2)).isoformat()
     before = (configured.first_day - timedelta(days=1)).isoformat()
     for arguments, without, words in (
         (("--from", day, "--to", day), "DAGSTER_HOME", "eval $(kolleno env)"),
         (("--from", day, "--to", before), "", "lies before --from"),
-        (("--from", before, "--to", day), "", "KOLLENO_FIRST_DAY"),
-        (("--from", day, "--to", (today + timedelta(days=2)).isoformat()), "", "today"),
+        (("--from", before, "--to", before), "", "KOLLENO_FIRST_DAY"),
+        (("--from", far, "--to", far), "", "today"),
     ):
         ended = _launch(configured, "--job", "sftp", *arguments, without=without)
         assert (ended.returncode, ended.stdout) == (2, "")
