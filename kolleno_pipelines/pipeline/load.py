@@ -131,6 +131,8 @@ def _load_batch(work: _Loading, batch: Batch, files: Mapping[str, LedgerFile], p
             if file.status == "taken" and file.id != failed.file.id:
                 _judge(work, file)
         return
+    if work.again:
+        csv_rows.sum_up(work.deployment.database_url, TABLES.values())
     work.again.difference_update(f.id for f in wanted)
     with work.deployment.transaction() as conn:
         work.result.loaded += [ledger.file_by_id(conn, f.id) for f in wanted]

@@ -66,7 +66,10 @@ def load_file(
         if older.is_pruned:
             restore_rows(conn, deployment.archive, connection, older)
         csv_rows.clear_file(conn, connection.name, table, older.id)
-    csv_rows.clear_file(conn, connection.name, table, file.id)
+    if file.is_loaded:
+        csv_rows.clear_file(conn, connection.name, table, file.id)
+    else:
+        csv_rows.clear_verdict(conn, file.id)
     with tempfile.TemporaryFile("w+", encoding="utf-8") as spool_file:
         spool = _Spool(spool_file)
         try:

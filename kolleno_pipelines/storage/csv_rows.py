@@ -4,6 +4,7 @@ import io
 import json
 from collections.abc import Collection, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from datetime import datetime
 from typing import Any
 
@@ -13,7 +14,7 @@ import pyarrow.csv
 from psycopg.types.json import Jsonb
 
 from kolleno_pipelines.schemas.sftp_tables import CsvTable
-from kolleno_pipelines.storage import ledger
+from kolleno_pipelines.storage import database, ledger
 from kolleno_pipelines.storage.failpoints import reach
 
 KeptRow = tuple[int, list[str], list[dict[str, Any]]]
@@ -98,9 +99,27 @@ def clear_file(conn: psycopg.Connection[Any], connection: str, table: CsvTable, 
         ).encode(),
         {"file": file_id, "connection": connection, "table": table.name.value},
     )
+    clear_verdict(conn, file_id)
+
+
+def clear_verdict(conn: psycopg.Connection[Any], file_id: int) -> None:
+    """Remove what an earlier reading of a file kept beside its rows."""
     conn.execute("DELETE FROM sftp_csv.rejected_rows WHERE file_id = %s", [file_id])
     conn.execute("DELETE FROM sftp_csv.parked_rows WHERE file_id = %s", [file_id])
     ledger.clear_findings(conn, file_id)
+
+
+def sum_up(url: str, tables: Iterable[CsvTable]) -> None:
+    """Bring the block ranges by file up to date, so that the rows of a file are found without reading all newer ones.
+
+    Autovacuum does it in its own time, which a long reload cannot wait for. While it works, or where the tables are
+    another role's, nothing is done.
+    """
+    passing = (psycopg.errors.LockNotAvailable, psycopg.errors.InsufficientPrivilege)
+    with suppress(*passing), database.connect(url) as conn:
+        conn.execute("SET LOCAL lock_timeout = '50ms'")
+        for table in tables:
+            conn.execute(f"SELECT brin_summarize_new_values('sftp_csv.{table.name}_by_file')".encode())
 
 
 def queue_all(conn: psycopg.Connection[Any], connection: str, table: CsvTable) -> None:
