@@ -257,6 +257,8 @@ def lock_files(conn: psycopg.Connection[Any], file_ids: Collection[int]) -> dict
 
 def replace_older(conn: psycopg.Connection[Any], file: LedgerFile) -> list[LedgerFile]:
     """Mark older contents of the same name (or moment) as replaced; returns those whose rows must be withdrawn."""
+    if file.receipt <= 1:
+        return []
     condition = "connection = %(c)s AND receipt < %(receipt)s AND status <> 'replaced' AND (name = %(name)s"
     condition += " OR (type, name_time, fix) = (%(type)s, %(time)s, %(fix)s))"
     params = {"c": file.connection, "receipt": file.receipt, "name": file.name}
