@@ -5,7 +5,6 @@ A range may be re-processed any number of times; what a dry run would read is de
 
 from __future__ import annotations
 
-import getpass
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import date, timedelta
@@ -18,6 +17,7 @@ from kolleno_pipelines.pipeline.deployment import Deployment
 from kolleno_pipelines.pipeline.fold import Changes, fold
 from kolleno_pipelines.pipeline.load import Loaded, load
 from kolleno_pipelines.pipeline.load_plan import Scope, plan
+from kolleno_pipelines.pipeline.person import operator_name
 from kolleno_pipelines.pipeline.reconcile import ResultSummary
 from kolleno_pipelines.pipeline.refresh import refresh
 from kolleno_pipelines.pipeline.summaries import file_summary, result_summary
@@ -108,7 +108,7 @@ def reprocess(
         return result
     with deployment.session() as session:
         request = reprocessings.begin(
-            session, connection.name, first, last, requested_by or getpass.getuser(), only_failed, run_id
+            session, connection.name, first, last, requested_by or operator_name(), only_failed, run_id
         )
         for start, end in chunks(first, last):
             progress(f"{start} to {end}")
