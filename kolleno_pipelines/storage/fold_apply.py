@@ -61,7 +61,7 @@ def update_changed(execute: Execute, spec: FoldSpec) -> int:
     # A replaced content may say the same on another line: that is another origin.
     versioned = [*content, *(name for name in written if name in {"first_seen_at", "observed_at", "origin"})]
     execute(
-        f"UPDATE {spec.table} r SET {sets}, loaded_at = now() FROM fold_state n WHERE {_join(spec)}"
+        f"UPDATE {spec.table} r SET {sets}, loaded_at = clock_timestamp() FROM fold_state n WHERE {_join(spec)}"
         f" AND ({_tuple('r', versioned)}) IS DISTINCT FROM ({_tuple('n', versioned)})"
     )
     return int(row[0]) if row else 0
@@ -142,7 +142,7 @@ def add_moves(execute: Execute, spec: FoldSpec) -> None:
         f" FROM fold_state n JOIN {spec.table} r ON {_join(spec)} WHERE {moves.condition} AND {new} <> {old}"
         f" ON CONFLICT (source_id, {moves.kind_column}, connection, moved_at) DO UPDATE"
         f" SET {moves.delta_column} = {moves.table}.{moves.delta_column} + excluded.{moves.delta_column},"
-        " loaded_at = now()",
+        " loaded_at = clock_timestamp()",
         kind=moves.kind,
     )
 
@@ -227,7 +227,7 @@ def _audit_derived(execute: Execute, entity: str, field: str, changed: str) -> i
         # A record that was inserted just now has no former value.
         " WHERE n.old IS NOT NULL OR EXISTS (SELECT FROM receivables.audit a WHERE a.source_id = n.source_id"
         " AND a.entity = %(entity)s AND a.connection = %(connection)s AND a.field = %(field)s"
-        " AND a.changed_at = now())",
+        " AND a.xmin = pg_current_xact_id()::xid)",
         entity=entity,
         field=field,
     ).rowcount

@@ -11,13 +11,14 @@ from datetime import timedelta
 import psycopg
 import pytest
 
+from kolleno_pipelines.pipeline.refresh import refresh
 from kolleno_pipelines.sandbox import drops
 from kolleno_pipelines.sandbox.company import Company
 from kolleno_pipelines.schemas.sftp_tables import CUSTOMERS, INVOICES
 from kolleno_pipelines.storage import csv_rows, ledger, turns
 from kolleno_pipelines.storage.fold import fold
 from kolleno_pipelines.storage.results import result_transaction
-from tests.faults.worlds import DAY, Digest, World, csv_of, customer, finish, invoice, wait_until
+from tests.faults.worlds import DAY, Digest, World, csv_of, customer, finish, invoice, link, payment, wait_until
 
 #: Where the first run is held until the second one has come as far as it can.
 HELD = ("raw.files", "sftp_csv.customers", "receivables.customers", "reconciliation.balances")
@@ -90,6 +91,24 @@ def test_results_wait_for_a_fold_that_is_about_to_end(world: World) -> None:
             pass
     with result_transaction(impatient, ("balances",)) as reading:
         assert reading.execute("SELECT count(*) FROM receivables.customers").fetchone() == (1,)
+
+
+def test_stored_days_notice_a_fold_that_waited_while_they_were_computed(world: World) -> None:
+    """The fold begins before the results and writes after them: what it writes is younger than they are."""
+    world.put_batch(customers=[customer("C1")], invoices=[invoice("I1")])
+    world.ingest()
+    stored = "SELECT COALESCE(sum(amount), 0) FROM reconciliation.ageing WHERE day = %s"
+    assert world.value(stored, DAY.date()) == 100
+    paid = {"payments": [payment("P1", balance="0.00")], "payments_invoices": [link("P1", "I1", "100.00")]}
+    world.put_batch(DAY + timedelta(days=3), invoices=[invoice("I1", balance="0.00")], **paid)
+    with psycopg.connect(world.deployment.database_url) as loading:
+        turns.hold_off_folds(loading, world.name)
+        waiting = world.start("ingest")
+        wait_until(lambda: world.value(_WAITING), "the fold")
+        refresh(world.deployment, days=[DAY.date()])
+        loading.rollback()
+    finish(waiting, None)
+    assert world.value(stored, DAY.date()) == 0, "the payment of that day reached what was stored"
 
 
 @pytest.mark.nightly

@@ -224,6 +224,8 @@ CREATE AGGREGATE sftp_csv.jsonb_merge (jsonb) (SFUNC = jsonb_concat, STYPE = jso
 COMMENT ON AGGREGATE sftp_csv.jsonb_merge (jsonb) IS 'Cells stated so far, newest wins, key by key.';
 
 -- receivables: the AR model (docs/model.md) ----------------------------------------------------------------------
+-- loaded_at and changed_at are the moment of the write: a fold begins before it has its turn, and results that are
+-- computed in between must be older than what it writes.
 
 CREATE TABLE receivables.customers (
     connection text NOT NULL, source_id text NOT NULL,
@@ -231,14 +233,14 @@ CREATE TABLE receivables.customers (
     address_line_1 text, address_line_2 text, postal_code text, city text, state text, country_iso text,
     credit_limit_amount numeric(20,6), parent_source_id text, group_source_id text,
     balance_stated numeric(20,6), balance_currency_iso text,
-    observed_at timestamptz NOT NULL, extra jsonb, origin text NOT NULL, loaded_at timestamptz NOT NULL DEFAULT now(),
+    observed_at timestamptz NOT NULL, extra jsonb, origin text NOT NULL, loaded_at timestamptz NOT NULL DEFAULT clock_timestamp(),
     PRIMARY KEY (source_id, connection)
 );
 
 CREATE TABLE receivables.contacts (
     connection text NOT NULL, source_id text NOT NULL,
     first_name text, last_name text, email text, phone text, mobile text,
-    observed_at timestamptz NOT NULL, extra jsonb, origin text NOT NULL, loaded_at timestamptz NOT NULL DEFAULT now(),
+    observed_at timestamptz NOT NULL, extra jsonb, origin text NOT NULL, loaded_at timestamptz NOT NULL DEFAULT clock_timestamp(),
     PRIMARY KEY (source_id, connection)
 );
 
@@ -246,7 +248,7 @@ CREATE TABLE receivables.contact_links (
     connection text NOT NULL, source_id text NOT NULL, contact_source_id text NOT NULL,
     customer_connection text NOT NULL, customer_source_id text NOT NULL,
     position text, is_primary boolean, is_active boolean,
-    observed_at timestamptz NOT NULL, origin text NOT NULL, loaded_at timestamptz NOT NULL DEFAULT now(),
+    observed_at timestamptz NOT NULL, origin text NOT NULL, loaded_at timestamptz NOT NULL DEFAULT clock_timestamp(),
     PRIMARY KEY (source_id, connection)
 );
 
@@ -259,7 +261,7 @@ CREATE TABLE receivables.invoices (
     po_number text, description text, amount_net numeric(20,6), amount_tax numeric(20,6),
     settlement text, balance_open numeric(20,6),
     first_seen_at timestamptz NOT NULL, observed_at timestamptz NOT NULL, extra jsonb, origin text NOT NULL,
-    loaded_at timestamptz NOT NULL DEFAULT now(),
+    loaded_at timestamptz NOT NULL DEFAULT clock_timestamp(),
     PRIMARY KEY (source_id, connection)
 );
 
@@ -271,7 +273,7 @@ CREATE TABLE receivables.credit_notes (
     date_issued date NOT NULL, date_due date, date_paid date, description text,
     settlement text, balance_open numeric(20,6),
     first_seen_at timestamptz NOT NULL, observed_at timestamptz NOT NULL, extra jsonb, origin text NOT NULL,
-    loaded_at timestamptz NOT NULL DEFAULT now(),
+    loaded_at timestamptz NOT NULL DEFAULT clock_timestamp(),
     PRIMARY KEY (source_id, connection)
 );
 
@@ -283,7 +285,7 @@ CREATE TABLE receivables.payments (
     date_issued date NOT NULL, date_due date, date_paid date, method text,
     settlement text, balance_open numeric(38,6),
     first_seen_at timestamptz NOT NULL, observed_at timestamptz NOT NULL, extra jsonb, origin text NOT NULL,
-    loaded_at timestamptz NOT NULL DEFAULT now(),
+    loaded_at timestamptz NOT NULL DEFAULT clock_timestamp(),
     PRIMARY KEY (source_id, connection)
 );
 
@@ -293,7 +295,7 @@ CREATE TABLE receivables.allocations (
     from_kind text NOT NULL, from_source_id text NOT NULL, to_kind text NOT NULL, to_source_id text NOT NULL,
     amount numeric(20,6) NOT NULL, date_applied date, removed_at timestamptz,
     first_seen_at timestamptz NOT NULL, observed_at timestamptz NOT NULL, extra jsonb, origin text NOT NULL,
-    loaded_at timestamptz NOT NULL DEFAULT now(),
+    loaded_at timestamptz NOT NULL DEFAULT clock_timestamp(),
     PRIMARY KEY (source_id, from_kind, connection)
 );
 CREATE INDEX allocations_by_target ON receivables.allocations (to_source_id, to_kind, connection);
@@ -314,7 +316,7 @@ COMMENT ON VIEW receivables.allocations_with_ends IS 'Allocations with the curre
 
 CREATE TABLE receivables.balance_moves (
     connection text NOT NULL, kind text NOT NULL, source_id text NOT NULL,
-    moved_at timestamptz NOT NULL, settled_delta numeric(38,6) NOT NULL, loaded_at timestamptz NOT NULL DEFAULT now(),
+    moved_at timestamptz NOT NULL, settled_delta numeric(38,6) NOT NULL, loaded_at timestamptz NOT NULL DEFAULT clock_timestamp(),
     PRIMARY KEY (source_id, kind, connection, moved_at)
 );
 COMMENT ON TABLE receivables.balance_moves IS
@@ -322,7 +324,7 @@ COMMENT ON TABLE receivables.balance_moves IS
 
 CREATE TABLE receivables.allocation_moves (
     connection text NOT NULL, from_kind text NOT NULL, source_id text NOT NULL,
-    moved_at timestamptz NOT NULL, amount_delta numeric(20,6) NOT NULL, loaded_at timestamptz NOT NULL DEFAULT now(),
+    moved_at timestamptz NOT NULL, amount_delta numeric(20,6) NOT NULL, loaded_at timestamptz NOT NULL DEFAULT clock_timestamp(),
     PRIMARY KEY (source_id, from_kind, connection, moved_at)
 );
 COMMENT ON TABLE receivables.allocation_moves IS
@@ -332,7 +334,7 @@ CREATE TABLE receivables.audit (
     id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     connection text NOT NULL, entity text NOT NULL, source_id text NOT NULL,
     field text NOT NULL, old_value text, new_value text,
-    version_at timestamptz, origin text NOT NULL, run_id text, changed_at timestamptz NOT NULL DEFAULT now()
+    version_at timestamptz, origin text NOT NULL, run_id text, changed_at timestamptz NOT NULL DEFAULT clock_timestamp()
 );
 CREATE INDEX audit_by_record ON receivables.audit (source_id, entity, connection);
 CREATE INDEX audit_by_time ON receivables.audit USING brin (changed_at) WITH (autosummarize = on);
