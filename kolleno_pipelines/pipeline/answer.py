@@ -17,7 +17,7 @@ from kolleno_pipelines.pipeline.deployment import Deployment
 from kolleno_pipelines.schemas.codes import Code, level_of
 from kolleno_pipelines.schemas.escapes import escape
 from kolleno_pipelines.schemas.findings import shown
-from kolleno_pipelines.storage import answers, csv_rows, ledger, traces
+from kolleno_pipelines.storage import answers, csv_rows, ledger, traces, turns
 from kolleno_pipelines.storage.ledger import FindingRow, LedgerFile
 
 _COLUMNS = ("line", "column", "code", "message")
@@ -37,15 +37,23 @@ def answer(deployment: Deployment, connection: SftpConnection) -> list[str]:
         return []
     with open_drop(connection, deployment.resolve) as drop:
         for file in files:
-            if connection.feedback_folder:
-                with deployment.transaction() as conn:
-                    result = _result(conn, file)
-                drop.put_atomically(connection.feedback_folder, f"{file.name}.result.csv", result)
-            with deployment.transaction() as conn:
-                answers.note_answered(conn, file)
+            _tell(deployment, connection, drop, file)
         if connection.archive_folder:
             _move_processed(deployment, connection, drop, connection.archive_folder)
     return [file.name for file in files]
+
+
+def _tell(deployment: Deployment, connection: SftpConnection, drop: Drop, file: LedgerFile) -> None:
+    """Put the result of a file. It counts as told unless a fold has made it another one by the time it lies there."""
+    result = None
+    if connection.feedback_folder:
+        with deployment.transaction() as conn:
+            result = _result(conn, file)
+        drop.put_atomically(connection.feedback_folder, f"{file.name}.result.csv", result)
+    with deployment.transaction() as conn:
+        turns.hold_off_folds(conn, connection.name)
+        if result is None or _result(conn, file) == result:
+            answers.note_answered(conn, file)
 
 
 def _move_processed(deployment: Deployment, connection: SftpConnection, drop: Drop, folder: str) -> None:

@@ -7,7 +7,8 @@ from kolleno_pipelines.pipeline.deployment import Deployment
 from kolleno_pipelines.pipeline.retention import prune, restore
 from kolleno_pipelines.storage import fold as fold_store
 from kolleno_pipelines.storage.failpoints import reach
-from kolleno_pipelines.storage.fold import Changes, FoldReport, PrunedRowsError
+from kolleno_pipelines.storage.fold import PrunedRowsError
+from kolleno_pipelines.storage.fold_report import Changes, FoldReport
 
 __all__ = ["Changes", "FoldReport", "fold"]
 

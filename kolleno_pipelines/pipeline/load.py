@@ -19,6 +19,8 @@ from kolleno_pipelines.storage.failpoints import reach
 from kolleno_pipelines.storage.ledger import LedgerFile
 
 Progress = Callable[[str], None]
+#: Rows of a batch beyond which autovacuum finds reason enough to come by itself, and soon.
+_LEFT_TO_AUTOVACUUM = 50_000
 
 
 @dataclass
@@ -131,11 +133,12 @@ def _load_batch(work: _Loading, batch: Batch, files: Mapping[str, LedgerFile], p
             if file.status == "taken" and file.id != failed.file.id:
                 _judge(work, file)
         return
-    if work.again:
-        csv_rows.sum_up(work.deployment.database_url, TABLES.values())
     work.again.difference_update(f.id for f in wanted)
     with work.deployment.transaction() as conn:
-        work.result.loaded += [ledger.file_by_id(conn, f.id) for f in wanted]
+        loaded = [ledger.file_by_id(conn, f.id) for f in wanted]
+    if sum(f.rows_accepted or 0 for f in loaded) <= _LEFT_TO_AUTOVACUUM:
+        csv_rows.sum_up(work.deployment.database_url, TABLES.values())
+    work.result.loaded += loaded
     work.result.batches.append(batch.batch_id)
 
 

@@ -110,16 +110,17 @@ def clear_verdict(conn: psycopg.Connection[Any], file_id: int) -> None:
 
 
 def sum_up(url: str, tables: Iterable[CsvTable]) -> None:
-    """Bring the block ranges by file up to date, so that the rows of a file are found without reading all newer ones.
+    """Bring the block ranges by file and by id up to date, so that a row is found without reading all newer ones.
 
-    Autovacuum does it in its own time, which a long reload cannot wait for. While it works, or where the tables are
-    another role's, nothing is done.
+    Autovacuum does it in its own time, which a long load cannot wait for. While it works, or where the tables are
+    another role's, or the server cannot be reached, nothing is done: only speed is lost.
     """
-    passing = (psycopg.errors.LockNotAvailable, psycopg.errors.InsufficientPrivilege)
+    passing = (psycopg.OperationalError, psycopg.errors.InsufficientPrivilege)
     with suppress(*passing), database.connect(url) as conn:
         conn.execute("SET LOCAL lock_timeout = '50ms'")
         for table in tables:
-            conn.execute(f"SELECT brin_summarize_new_values('sftp_csv.{table.name}_by_file')".encode())
+            for index in (f"{table.name}_by_file", f"{table.name}_by_source_id"):
+                conn.execute("SELECT brin_summarize_new_values(%s::regclass)", [f"sftp_csv.{index}"])
 
 
 def queue_all(conn: psycopg.Connection[Any], connection: str, table: CsvTable) -> None:

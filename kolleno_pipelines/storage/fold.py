@@ -5,7 +5,7 @@ path; ids touched by late, replaced or withdrawn inputs, and parked rows whose p
 """
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -13,51 +13,14 @@ import psycopg
 from psycopg.rows import dict_row
 
 from kolleno_pipelines.schemas.sftp_tables import TABLES, CsvTable, TableName
-from kolleno_pipelines.storage import fold_apply, fold_sql, fold_waiting, ledger, turns
+from kolleno_pipelines.storage import fold_apply, fold_derived, fold_notes, fold_sql, fold_waiting, ledger, turns
 from kolleno_pipelines.storage.failpoints import reach
+from kolleno_pipelines.storage.fold_report import Changes, FoldReport
 from kolleno_pipelines.storage.fold_specs import FOLD_SPECS, FoldSpec
 
 _FEW_IDS = 50
 _MANY_ROWS = 50_000
 _MANY_FILES = 40
-
-
-@dataclass
-class Changes:
-    """What a fold did to one entity, in records; `fields` counts changed fields (audit entries)."""
-
-    new: int = 0
-    changed: int = 0
-    gone: int = 0
-    fields: int = 0
-
-    def add(self, other: "Changes") -> None:
-        """Add another count to this one."""
-        self.new += other.new
-        self.changed += other.changed
-        self.gone += other.gone
-        self.fields += other.fields
-
-
-@dataclass
-class FoldReport:
-    """What one fold changed, by entity, and how many rows wait for a parent afterwards."""
-
-    entities: dict[str, Changes] = field(default_factory=dict)
-    files: int = 0
-    parked: int = 0
-
-    def add(self, later: "FoldReport") -> None:
-        """Add what a later fold did."""
-        for entity, changes in later.entities.items():
-            self.entities.setdefault(entity, Changes()).add(changes)
-        self.files += later.files
-        self.parked = later.parked
-
-    @property
-    def is_empty(self) -> bool:
-        """Whether nothing changed."""
-        return not any(c.new or c.changed or c.gone for c in self.entities.values())
 
 
 class PrunedRowsError(Exception):
@@ -153,14 +116,15 @@ class _Fold:
             " AND p.table_name = %(table)s AND p.source_id = l.source_id",
             table=table.name.value,
         )
-        if self._park(table, "s.source_id IN (SELECT source_id FROM late_ids)"):
+        own = "s.file_id IN (SELECT id FROM raw.files WHERE connection = %(connection)s AND is_loaded)"
+        if self._park(table, f"s.source_id IN (SELECT source_id FROM late_ids) AND {own}"):
             fold_waiting.overtake_among(self.execute, table, wanted)
         for spec in specs:
             self.execute("DROP TABLE IF EXISTS fold_state")
             self.execute(f"CREATE TEMP TABLE fold_state ON COMMIT DROP AS {fold_sql.select_folded(spec)}")
             self.execute("ANALYZE fold_state")
             self._apply_late(spec)
-        fold_apply.note_superseded(self.execute, first_time)
+        fold_notes.note_superseded(self.execute, first_time)
         self._plan_for_many(False)
 
     def _apply_late(self, spec: FoldSpec) -> None:
@@ -269,17 +233,17 @@ def fold(conn: psycopg.Connection[Any], connection: str, *, run_id: str | None =
     """
     work = _Fold(conn, connection, run_id)
     turns.take_fold_turn(conn, connection)
-    fold_apply.note_waiting(work.execute)
+    fold_notes.note_waiting(work.execute)
     files = _loaded_files(conn, connection)
     pending = [f.id for f in files if not f.is_folded]
     reach("before_merge")
     for name, table in TABLES.items():
         work.fold_table(table, [f for f in files if f.type == name])
     if _touches(work.report, TableName.CUSTOMERS.value):
-        work.report.entities["customers"].fields += fold_apply.refresh_groups(work.execute)
-    work.report.entities["payments"].fields += fold_apply.derive_balances(work.execute)
-    fold_apply.note_newer_parked(work.execute, [f.id for f in files if f.first_time])
-    fold_apply.ask_for_answers(work.execute)
+        work.report.entities["customers"].fields += fold_derived.refresh_groups(work.execute)
+    work.report.entities["payments"].fields += fold_derived.derive_balances(work.execute)
+    fold_notes.note_newer_parked(work.execute, [f.id for f in files if f.first_time])
+    fold_notes.ask_for_answers(work.execute)
     reach("after_merge")
     work.execute("DELETE FROM sftp_csv.ids_to_fold WHERE connection = %(connection)s")
     work.execute(
@@ -293,7 +257,9 @@ def fold(conn: psycopg.Connection[Any], connection: str, *, run_id: str | None =
         f" AND {ledger.WITHDRAWN}"
     )
     work.report.files = len(pending)
-    work.report.parked = work.count("SELECT count(*) FROM sftp_csv.waiting_rows WHERE connection = %(connection)s")
+    work.report.parked = work.count(
+        "SELECT count(DISTINCT (file_id, line)) FROM sftp_csv.waiting_rows WHERE connection = %(connection)s"
+    )
     return work.report
 
 

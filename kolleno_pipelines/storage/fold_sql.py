@@ -100,6 +100,11 @@ def parent_conditions(table: CsvTable) -> list[tuple[str, str, str, str]]:
     ]
 
 
+def group_without_parent(parent: str, source_id: str) -> str:
+    """Return SQL for the group of a new customer: itself without a parent, else none until the groups are derived."""
+    return f"CASE WHEN {parent} IS NULL THEN {source_id} END"
+
+
 def insert_new(spec: FoldSpec, present: Collection[str], *, skip_ids: bool, orphans: bool) -> str:
     """Return the INSERT of one file's rows whose key is not stored yet; `orphans`: only those whose parents are."""
     columns = fast_columns(spec, present, stored=False)
@@ -107,11 +112,12 @@ def insert_new(spec: FoldSpec, present: Collection[str], *, skip_ids: bool, orph
     conditions = [condition for *_, condition in parent_conditions(spec.source)] if orphans else []
     parents = "".join(f"\n  AND {condition}" for condition in conditions)
     group = ", group_source_id" if spec.entity == "customers" else ""
+    own_group = f", {group_without_parent(columns['parent_source_id'], 's.source_id')}" if group else ""
     removed = ", removed_at" if spec.link_kind else ""
     first_seen = ", first_seen_at" if spec.keeps_first_seen else ""
     return f"""
 INSERT INTO {spec.table} (connection, source_id, {names}{group}{removed}{first_seen}, observed_at, origin)
-SELECT %(connection)s, s.source_id, {", ".join(columns.values())}{", s.source_id" if group else ""}
+SELECT %(connection)s, s.source_id, {", ".join(columns.values())}{own_group}
        {", CASE WHEN s.amount = 0 THEN %(version_at)s::timestamptz END" if removed else ""}
        {", %(version_at)s::timestamptz" if first_seen else ""},
        %(version_at)s::timestamptz, %(origin)s::text || s.line

@@ -167,7 +167,7 @@ _WAITING = """
             JOIN sftp_csv.rejected_rows r ON r.file_id = k.id
               AND r.cells[array_position(k.header, 'id')] = up.parent_id
             ORDER BY up.depth DESC, k.name_time DESC, r.line LIMIT 1) AS cause
-    FROM sftp_csv.parked_rows p JOIN raw.files f ON f.id = p.file_id
+    FROM sftp_csv.waiting_rows p JOIN raw.files f ON f.id = p.file_id
 """
 
 

@@ -14,6 +14,7 @@ import pytest
 from kolleno_pipelines.connectors.sftp import local_folder
 from kolleno_pipelines.pipeline.arrivals import see_arrivals
 from kolleno_pipelines.pipeline.file_views import file_view
+from kolleno_pipelines.pipeline.fold import fold
 from kolleno_pipelines.pipeline.load import load
 from kolleno_pipelines.pipeline.rejects import write_rejects
 from kolleno_pipelines.pipeline.take import take
@@ -51,6 +52,42 @@ def test_the_sender_is_told_of_waiting_rows_and_of_a_changed_verdict(world: Worl
     world.ingest()
     assert [row["code"] for row in _told(world, names[INVOICES])] == ["bad_decimal"]
     assert world.ingest().ingested.answered == []
+
+
+def test_the_sender_is_not_asked_for_what_a_newer_row_made_good(world: World) -> None:
+    world.configure(feedback_folder="results")
+    names = world.put_batch(customers=[customer("C1")], invoices=[invoice("I1", "C9"), invoice("I2", "C9")])
+    assert world.ingest().ingested.folded.parked == 2
+    assert [row["line"] for row in _told(world, names[INVOICES])] == ["2", "3"]
+    world.put_batch(NEXT, invoices=[invoice("I1", "C1")])
+    assert world.ingest().ingested.folded.parked == 1
+    assert [row["line"] for row in _told(world, names[INVOICES])] == ["3"]
+    late = world.put_batch(DAY + timedelta(hours=1), invoices=[invoice("I1", "C1"), invoice("I2", "C1")])
+    world.ingest()
+    assert [row["code"] for row in _told(world, late[INVOICES])] == ["superseded"]
+
+
+def test_an_answer_that_a_fold_outdates_while_it_is_sent_is_given_again(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world.configure(feedback_folder="results")
+    names = world.put_batch(invoices=[invoice("I1", "C9")])
+    put = local_folder.FolderDrop.put_atomically
+
+    def put_while_a_fold_ends(drop: local_folder.FolderDrop, folder: str, name: str, data: bytes) -> str:
+        if name.startswith(names[INVOICES]):
+            monkeypatch.undo()
+            world.put_batch(NEXT, customers=[customer("C9")])
+            take(world.deployment, world.sftp)
+            load(world.deployment, world.sftp)
+            fold(world.deployment, world.sftp)
+        return put(drop, folder, name, data)
+
+    monkeypatch.setattr(local_folder.FolderDrop, "put_atomically", put_while_a_fold_ends)
+    world.ingest()
+    assert [row["code"] for row in _told(world, names[INVOICES])] == ["unknown_customer"]
+    world.ingest()
+    assert _told(world, names[INVOICES]) == []
 
 
 def test_a_header_that_reads_like_a_formula_is_no_formula_in_the_answer(world: World) -> None:
@@ -186,7 +223,7 @@ def test_derived_columns_leave_an_audit_trail(world: World) -> None:
     world.ingest()
     audit = "SELECT source_id, field, old_value, new_value FROM receivables.audit WHERE field IN %s ORDER BY id"
     audit = audit.replace("IN %s", "= ANY(%s)")
-    assert world.query(audit, ["balance"]) == [], "a new record has no history"
+    assert world.query(audit, ["balance", "group_source_id"]) == [], "a new record has no history"
     world.put_batch(
         NEXT, customers=[customer("C1", parent_id="C0"), customer("C0")], invoices=[invoice("I1", status="void")]
     )
