@@ -12,7 +12,7 @@ from kolleno_pipelines.rules.ageing import Ageing, AgeingByCustomer
 from kolleno_pipelines.rules.breaks import plain
 from kolleno_pipelines.rules.effective_days import movements
 from kolleno_pipelines.rules.roll_forward import RollForward, days_between
-from kolleno_pipelines.schemas.results import (
+from kolleno_pipelines.schemas.ledger_parts import (
     ALLOCATION_MOVES,
     ALLOCATIONS,
     DOCUMENTS,

@@ -128,12 +128,9 @@ def launch(
     launched = Launched(job, first.isoformat(), last.isoformat(), True, 0.0, 0.0)
     begun = time.monotonic()
     for start, end in ranges(days, run_days or len(days)):
-        run_begun = time.monotonic()
+        run_begun, run_tags = time.monotonic(), (tags or {}) | range_tags(start, end)
         result = definition.execute_in_process(
-            instance=instance,
-            run_config=config,
-            tags=(tags or {}) | range_tags(start, end),
-            raise_on_error=False,
+            instance=instance, run_config=config, tags=run_tags, raise_on_error=False
         )
         seconds = round(time.monotonic() - run_begun, 3)
         launched.runs.append(_summary(instance, result, start, end, seconds))

@@ -18,7 +18,8 @@ from kolleno_pipelines.rules.control_totals import control_totals, since_moved
 from kolleno_pipelines.rules.differences import Known, next_status
 from kolleno_pipelines.rules.findings import hierarchy_cycles
 from kolleno_pipelines.rules.unapplied_cash import unapplied_cash
-from kolleno_pipelines.schemas.results import BalanceSummaryRow, Break, BreakStatus, Cause, ControlTotal, DocumentKind
+from kolleno_pipelines.schemas.ledger_parts import DocumentKind
+from kolleno_pipelines.schemas.results import BalanceSummaryRow, Break, BreakStatus, Cause, ControlTotal
 from kolleno_pipelines.storage import differences, documents, failpoints, result_rows
 from kolleno_pipelines.storage.results import Changes, Stage, note_computed, result_transaction
 

@@ -15,7 +15,8 @@ import numpy as np
 from kolleno_pipelines.rules.columns import NO_DAY, Days, Places, codes, days
 from kolleno_pipelines.rules.effective_days import Movements, day_number
 from kolleno_pipelines.rules.scaled import Amounts, decimal, sums
-from kolleno_pipelines.schemas.results import NOT_DUE, UNAPPLIED, AgeingRow, DocumentKind
+from kolleno_pipelines.schemas.ledger_parts import DocumentKind
+from kolleno_pipelines.schemas.results import NOT_DUE, UNAPPLIED, AgeingRow
 
 _FAR = int(np.iinfo(np.int32).max)
 

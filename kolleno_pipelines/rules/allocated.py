@@ -25,7 +25,8 @@ from kolleno_pipelines.rules.columns import (
     texts,
 )
 from kolleno_pipelines.rules.scaled import Amounts, scaled, sums
-from kolleno_pipelines.schemas.results import LINE_OF_OTHER_SIDE, DocumentKind, LedgerPart, Line
+from kolleno_pipelines.schemas.ledger_parts import DocumentKind, LedgerPart
+from kolleno_pipelines.schemas.results import LINE_OF_OTHER_SIDE, Line
 from kolleno_pipelines.schemas.statuses import PostingStatus
 
 Small = npt.NDArray[np.int8]
@@ -91,10 +92,8 @@ def link(part: LedgerPart) -> Linked:
         history["amount_delta"],
     )
     has_document, posted, differs = _other_sides(allocations, documents, places)
-    same_money = ~(differs & (part.kind is not DocumentKind.INVOICE))
-    counts = (posted | ~has_document) & same_money
+    counts, ended = _counting(part.kind, allocations, has_document=has_document, posted=posted, differs=differs)
     own = np.where(counts, stated, np.zeros_like(stated))
-    ended = is_there(allocations["other_ended_at"]) & ~counts & same_money
     issued = days(documents["date_issued"])
     return Linked(
         part=part,
@@ -117,6 +116,15 @@ def link(part: LedgerPart) -> Linked:
         history_document=history_places,
         history_delta=np.where(_ever_counted(part.kind, history, documents, history_places), moved, moved * 0),
     )
+
+
+def _counting(
+    kind: DocumentKind, allocations: pa.Table, *, has_document: Flags, posted: Flags, differs: Flags
+) -> tuple[Flags, Flags]:
+    """Return whether each allocation counts for the document here, and whether it did until its other end ceased to."""
+    same_money = ~(differs & (kind is not DocumentKind.INVOICE))
+    counts = (posted | ~has_document) & same_money
+    return counts, is_there(allocations["other_ended_at"]) & ~counts & same_money
 
 
 def _other_sides(allocations: pa.Table, documents: pa.Table, places: Places) -> tuple[Flags, Flags, Flags]:

@@ -18,7 +18,8 @@ from kolleno_pipelines.rules.findings import document_findings
 from kolleno_pipelines.rules.residuals import parts_by_input
 from kolleno_pipelines.rules.scaled import DECIMALS, decimal, decimals, sums
 from kolleno_pipelines.schemas.codes import Code
-from kolleno_pipelines.schemas.results import BALANCES, BalanceSummaryRow, Break, Cause, LedgerPart
+from kolleno_pipelines.schemas.ledger_parts import LedgerPart
+from kolleno_pipelines.schemas.results import BALANCES, BalanceSummaryRow, Break, Cause
 
 KIND = Code.BALANCE_ALLOCATION_MISMATCH.value
 

@@ -11,13 +11,8 @@ from datetime import datetime
 from decimal import Decimal
 
 from kolleno_pipelines.rules.breaks import break_id
-from kolleno_pipelines.schemas.results import (
-    ControlTotal,
-    ControlTotalBreak,
-    CustomerTotal,
-    NotComparable,
-    StatedTotal,
-)
+from kolleno_pipelines.schemas.ledger_parts import CustomerTotal, StatedTotal
+from kolleno_pipelines.schemas.results import ControlTotal, ControlTotalBreak, NotComparable
 
 KIND = "control_total"
 _ZERO = Decimal(0)

@@ -14,7 +14,8 @@ from kolleno_pipelines.rules.allocated import LINES, Linked, Small, link
 from kolleno_pipelines.rules.columns import Days, Flags, Places
 from kolleno_pipelines.rules.residuals import BASES, date_parts, parts_by_input, settle
 from kolleno_pipelines.rules.scaled import Amounts
-from kolleno_pipelines.schemas.results import Basis, DocumentKind, LedgerPart, Line
+from kolleno_pipelines.schemas.ledger_parts import DocumentKind, LedgerPart
+from kolleno_pipelines.schemas.results import Basis, Line
 
 NO_BASIS = -1
 _EPOCH = date(1970, 1, 1)

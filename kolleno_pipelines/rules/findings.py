@@ -25,7 +25,8 @@ from kolleno_pipelines.rules.columns import (
 )
 from kolleno_pipelines.rules.scaled import Amounts, decimal
 from kolleno_pipelines.schemas.codes import Code
-from kolleno_pipelines.schemas.results import Break, Cause, DocumentKind
+from kolleno_pipelines.schemas.ledger_parts import DocumentKind
+from kolleno_pipelines.schemas.results import Break, Cause
 from kolleno_pipelines.schemas.statuses import SFTP_STATUSES, normalise_status
 
 

@@ -23,7 +23,8 @@ from kolleno_pipelines.rules.columns import (
     optional_microseconds,
 )
 from kolleno_pipelines.rules.scaled import Amounts, sums
-from kolleno_pipelines.schemas.results import Basis, DocumentKind
+from kolleno_pipelines.schemas.ledger_parts import DocumentKind
+from kolleno_pipelines.schemas.results import Basis
 
 BASES: tuple[Basis, ...] = tuple(Basis)
 FIRST_SIGHT = np.iinfo(np.int64).min

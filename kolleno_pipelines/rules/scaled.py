@@ -13,7 +13,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from kolleno_pipelines.rules.columns import Column, Places
-from kolleno_pipelines.schemas.results import TOTAL
+from kolleno_pipelines.schemas.ledger_parts import TOTAL
 
 #: Whole millionths: dtype int64, or object holding Python integers.
 Amounts = npt.NDArray[Any]

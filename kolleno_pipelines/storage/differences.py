@@ -212,22 +212,29 @@ def decide(
     ).fetchone()
     if row is None or row[0] not in among:
         return row[0] if row else None
-    before: str = row[0]
     conn.execute(
         "INSERT INTO reconciliation.difference_decisions (break_id, decision, why, decided_by, until, amount)"
         " VALUES (%s, %s, %s, %s, %s, %s)",
         (break_id, decision, why, by, until, row[1]),
     )
     if decision == "accept":
-        conn.execute(
-            "UPDATE reconciliation.differences SET status = 'accepted', accepted_by = %s, why = %s, until = %s,"
-            " accepted_amount = amount, accepted_at = now() WHERE break_id = %s",
-            (by, why, until, break_id),
-        )
+        _accept(conn, break_id, why, by, until)
     else:
-        conn.execute(
-            "UPDATE reconciliation.differences SET status = 'reopened', accepted_by = NULL, why = %s, until = NULL,"
-            " accepted_amount = NULL, accepted_at = NULL WHERE break_id = %s",
-            (why, break_id),
-        )
-    return before
+        _reopen(conn, break_id, why)
+    return str(row[0])
+
+
+def _accept(conn: psycopg.Connection[Any], break_id: str, why: str, by: str, until: date | None) -> None:
+    conn.execute(
+        "UPDATE reconciliation.differences SET status = 'accepted', accepted_by = %s, why = %s, until = %s,"
+        " accepted_amount = amount, accepted_at = now() WHERE break_id = %s",
+        (by, why, until, break_id),
+    )
+
+
+def _reopen(conn: psycopg.Connection[Any], break_id: str, why: str) -> None:
+    conn.execute(
+        "UPDATE reconciliation.differences SET status = 'reopened', accepted_by = NULL, why = %s, until = NULL,"
+        " accepted_amount = NULL, accepted_at = NULL WHERE break_id = %s",
+        (why, break_id),
+    )

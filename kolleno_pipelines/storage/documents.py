@@ -12,19 +12,19 @@ import psycopg
 import pyarrow as pa
 import pyarrow.csv
 
-from kolleno_pipelines.schemas.results import (
+from kolleno_pipelines.schemas.ledger_parts import (
     ALLOCATION_MOVES,
     ALLOCATIONS,
     DOCUMENTS,
     MOVES,
     PARKED_LINKS,
-    UNAPPLIED_ITEMS,
     CustomerTotal,
     DocumentKind,
     Horizon,
     LedgerPart,
     StatedTotal,
 )
+from kolleno_pipelines.schemas.results import UNAPPLIED_ITEMS
 
 CHUNK = 250_000
 BATCH_WINDOW = Horizon().batch_window

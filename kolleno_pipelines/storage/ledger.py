@@ -181,40 +181,43 @@ def clear_findings(conn: psycopg.Connection[Any], file_id: int) -> None:
     conn.execute("DELETE FROM raw.findings WHERE file_id = %s AND code <> ALL(%s)", [file_id, ARRIVAL_CODES])
 
 
-def record_valid(conn: psycopg.Connection[Any], file_id: int, verdict: Verdict, *, loaded: bool) -> None:
-    """Note that a file is readable; `loaded` when its rows are in `sftp_csv` by now and wait for the fold.
+#: What was counted about the arrival stays; the sender is told again when the verdict is another one.
+_RECORD_VALID = """
+UPDATE raw.files SET
+    rows_read = %(read)s, rows_accepted = %(accepted)s, rows_rejected = %(rejected)s,
+    warnings = %(warnings)s + (SELECT COALESCE(sum(n::bigint), 0)
+        FROM jsonb_each_text(code_counts) a (code, n) WHERE code = ANY(%(arrival_warnings)s)),
+    code_counts = %(counts)s || (SELECT COALESCE(jsonb_object_agg(code, n), '{}')
+        FROM jsonb_each(code_counts) a (code, n) WHERE code = ANY(%(arrival_codes)s)),
+    money_totals = %(totals)s, fields = %(fields)s, extra_columns = %(extra)s, header = %(header)s,
+    link_keyed_by = %(keyed_by)s, message = NULL, validated_at = now(), status = %(status)s,
+    answered_at = CASE
+        WHEN message IS NULL AND (rows_read, rows_rejected, code_counts - %(arrival_codes)s::text[])
+             IS NOT DISTINCT FROM (%(read)s::bigint, %(rejected)s::bigint, %(counts)s::jsonb)
+        THEN answered_at END
+WHERE id = %(file)s"""
 
-    Its sender is told again when the verdict is another one.
-    """
+
+def record_valid(conn: psycopg.Connection[Any], file_id: int, verdict: Verdict, *, loaded: bool) -> None:
+    """Note that a file is readable; `loaded` when its rows are in `sftp_csv` by now and wait for the fold."""
     conn.execute(
-        "UPDATE raw.files SET rows_read = %s, rows_accepted = %s, rows_rejected = %s,"
-        " warnings = %s + (SELECT COALESCE(sum(n::bigint), 0) FROM jsonb_each_text(code_counts) a (code, n)"
-        " WHERE code = ANY(%s)), code_counts = %s || (SELECT COALESCE(jsonb_object_agg(code, n), '{}')"
-        " FROM jsonb_each(code_counts) a (code, n) WHERE code = ANY(%s)),"
-        " money_totals = %s, fields = %s, extra_columns = %s, header = %s, link_keyed_by = %s, message = NULL,"
-        " validated_at = now(), status = %s, answered_at = CASE WHEN message IS NULL AND (rows_read, rows_rejected,"
-        " code_counts - %s::text[]) IS NOT DISTINCT FROM (%s::bigint, %s::bigint, %s::jsonb) THEN answered_at END"
-        " WHERE id = %s",
-        [
-            verdict.rows_read,
-            verdict.rows_accepted,
-            verdict.rows_rejected,
-            verdict.warnings,
-            ARRIVAL_WARNINGS,
-            Jsonb(dict(verdict.code_counts)),
-            ARRIVAL_CODES,
-            Jsonb({field: dict(totals) for field, totals in verdict.money_totals.items()}),
-            list(verdict.fields),
-            list(verdict.extra_columns),
-            list(verdict.header),
-            verdict.link_keyed_by,
-            "loaded" if loaded else "waiting",
-            ARRIVAL_CODES,
-            verdict.rows_read,
-            verdict.rows_rejected,
-            Jsonb(dict(verdict.code_counts)),
-            file_id,
-        ],
+        _RECORD_VALID,
+        {
+            "read": verdict.rows_read,
+            "accepted": verdict.rows_accepted,
+            "rejected": verdict.rows_rejected,
+            "warnings": verdict.warnings,
+            "counts": Jsonb(dict(verdict.code_counts)),
+            "totals": Jsonb({field: dict(totals) for field, totals in verdict.money_totals.items()}),
+            "fields": list(verdict.fields),
+            "extra": list(verdict.extra_columns),
+            "header": list(verdict.header),
+            "keyed_by": verdict.link_keyed_by,
+            "status": "loaded" if loaded else "waiting",
+            "arrival_warnings": ARRIVAL_WARNINGS,
+            "arrival_codes": ARRIVAL_CODES,
+            "file": file_id,
+        },
     )
     if loaded:
         conn.execute(

@@ -1,58 +1,24 @@
-"""The present results on PostgreSQL: what they hold, what a second run changes, what an operator decides."""
+"""The present results on PostgreSQL: what they hold and what a second run changes."""
 
 from __future__ import annotations
 
-import time
-from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 
-import psycopg
 import pytest
-from receivables_rows import BASELINE, Books, Connection, rows
 
-from kolleno_pipelines.pipeline.acceptance import AcceptanceError, accept, reopen
+from kolleno_pipelines.pipeline.acceptance import accept, reopen
 from kolleno_pipelines.pipeline.reconcile import reconcile_differences, reconcile_present
 from kolleno_pipelines.pipeline.reports import ReportError, asks_for_somebody, report
-from kolleno_pipelines.rules.differences import is_red
-from kolleno_pipelines.schemas.results import BreakStatus, Cause
-from kolleno_pipelines.storage.result_rows import red_rows, red_totals
-from kolleno_pipelines.storage.results import reading, result_transaction
-
-TODAY = date(2026, 3, 31)
-JAN = date(2026, 1, 10)
-LATER = datetime(2026, 2, 5, 6, tzinfo=UTC)
+from kolleno_pipelines.storage.result_rows import red_rows
+from kolleno_pipelines.storage.results import reading
+from tests.receivables_rows import BASELINE, Books, Connection, rows
+from tests.reconciling import JAN, LATER, TODAY, books_that_tie, breaks, run, shown
 
 
 @pytest.fixture
 def books(database: str) -> Books:
-    """A ledger that ties: an invoice of 100 with 60 paid, a payment of 80 with 20 left, a credit note of 5."""
-    books = Books(database)
-    books.customer("C1")
-    books.customer("C2")
-    books.invoice("I1", "100", "40", JAN, date_due=date(2026, 2, 1))
-    books.payment("P1", "80", "20", JAN)
-    books.credit_note("N1", "5", "5", JAN, customer_source_id="C2")
-    books.allocation(("payment", "P1"), "I1", "60")
-    return books
-
-
-def run(url: str, today: date = TODAY, **settings: object) -> dict[str, dict[str, int]]:
-    connection = Connection(**settings)  # type: ignore[arg-type]
-    return {one.result: dict(one.counts) for one in reconcile_present(url, {"sftp": connection}, today)}
-
-
-def breaks(url: str) -> dict[str, tuple[str, str, str | None, Decimal | None]]:
-    """Kind, status, cause and amount by break id."""
-    found = rows(
-        url,
-        "SELECT break_id, kind, status, cause, amount FROM reconciliation.differences ORDER BY kind, left_source_id",
-    )
-    return {row[0]: row[1:] for row in found}
-
-
-def shown(name: str, url: str, **options: object) -> list[dict[str, object]]:
-    return report(name, url, {"sftp": Connection()}, TODAY, **options)  # type: ignore[arg-type]
+    return books_that_tie(database)
 
 
 def test_a_ledger_that_ties(database: str, books: Books) -> None:
@@ -317,108 +283,6 @@ class TestControlTotals:
         assert {row[0] for row in rows(database, "SELECT connection FROM reconciliation.control_totals")} == set(nets)
 
 
-class TestDecisions:
-    @pytest.fixture
-    def break_id(self, database: str, books: Books) -> str:
-        books.invoice("I2", "100", "40", JAN)
-        books.move("invoice", "I2", LATER, "60")
-        run(database)
-        (found,) = breaks(database)
-        return found
-
-    def status(self, database: str) -> str:
-        ((status,),) = rows(database, "SELECT status FROM reconciliation.differences")
-        return str(status)
-
-    def test_an_accepted_break_is_not_red(self, database: str, break_id: str) -> None:
-        accept(database, break_id, why="write-off agreed", by="ana", today=TODAY)
-        assert run(database)["differences"] == {"open": 0, "accepted": 1, "resolved": 0, "reopened": 0, "red": 0}
-        (row,) = shown("differences", database)
-        assert (row["status"], row["accepted_by"], row["why"], row["until"]) == (
-            "accepted",
-            "ana",
-            "write-off agreed",
-            None,
-        )
-        assert row["age_days"] == 54
-
-    def test_it_reopens_when_its_amount_changes(self, database: str, break_id: str, books: Books) -> None:
-        accept(database, break_id, why="agreed", by="ana", today=TODAY)
-        books.balance("I2", "30")
-        assert run(database)["differences"]["red"] == 1
-        assert self.status(database) == "reopened"
-        accept(database, break_id, why="agreed again", by="ana", today=TODAY)
-        run(database)
-        assert self.status(database) == "accepted"
-
-    def test_it_opens_again_when_the_day_has_passed(self, database: str, break_id: str) -> None:
-        accept(database, break_id, why="until month end", by="ana", today=TODAY, until=TODAY)
-        run(database)
-        assert self.status(database) == "accepted"
-        run(database, today=date(2026, 4, 1))
-        assert self.status(database) == "open"
-
-    def test_a_break_that_goes_is_resolved_and_one_that_returns_reopened(
-        self, database: str, break_id: str, books: Books
-    ) -> None:
-        accept(database, break_id, why="agreed", by="ana", today=TODAY)
-        books.balance("I2", "100")
-        books.execute("DELETE FROM receivables.balance_moves")
-        run(database)
-        assert rows(database, "SELECT status, resolved_on FROM reconciliation.differences") == [("resolved", TODAY)]
-        books.balance("I2", "40")
-        for _ in range(2):
-            run(database)
-            assert rows(database, "SELECT status, resolved_on FROM reconciliation.differences") == [("reopened", None)]
-
-    def test_decisions_outlive_the_list(self, database: str, break_id: str, books: Books) -> None:
-        accept(database, break_id, why="agreed", by="ana", today=TODAY)
-        books.execute("DELETE FROM reconciliation.differences")
-        run(database)
-        found = rows(database, "SELECT status, accepted_by, accepted_amount FROM reconciliation.differences")
-        assert found == [("accepted", "ana", Decimal(60))]
-
-    def test_an_acceptance_can_be_taken_back(self, database: str, break_id: str, books: Books) -> None:
-        accept(database, break_id, why="agreed", by="ana", today=TODAY, until=TODAY)
-        reopen(database, break_id, why="it was not", by="bo")
-        query = "SELECT status, accepted_by, why, until, accepted_amount FROM reconciliation.differences"
-        taken_back = [("reopened", None, "it was not", None, None)]
-        assert rows(database, query) == taken_back
-        run(database)
-        assert rows(database, query) == taken_back
-        books.execute("DELETE FROM reconciliation.differences")
-        run(database)
-        assert rows(database, query) == taken_back
-
-    def test_a_decision_and_a_run_wait_for_each_other(self, database: str, break_id: str) -> None:
-        """The run holds its tables and has not written the break yet; the decision must not hold it meanwhile."""
-        with ThreadPoolExecutor(1) as pool, psycopg.connect(database) as watching:
-            with result_transaction(database, ("differences", "difference_decisions")) as run_conn:
-                run_conn.execute("SELECT 1")
-                deciding = pool.submit(accept, database, break_id, why="agreed", by="ana", today=TODAY)
-                waits = "SELECT count(*) FROM pg_locks WHERE NOT granted AND locktype = 'relation'"
-                deadline = time.monotonic() + 20
-                while watching.execute(waits).fetchone() == (0,):
-                    watching.rollback()
-                    assert time.monotonic() < deadline
-                    time.sleep(0.02)
-                run_conn.execute("SET LOCAL lock_timeout = '2s'")
-                run_conn.execute("UPDATE reconciliation.differences SET resolved_on = NULL")
-            deciding.result(timeout=20)
-        assert self.status(database) == "accepted"
-
-    def test_what_cannot_be_decided_says_why(self, database: str, break_id: str) -> None:
-        with pytest.raises(AcceptanceError, match="no break nothing"):
-            accept(database, "nothing", why="x", by="ana", today=TODAY)
-        with pytest.raises(AcceptanceError, match="Say why"):
-            accept(database, break_id, why=" ", by="ana", today=TODAY)
-        with pytest.raises(AcceptanceError, match="has passed"):
-            accept(database, break_id, why="x", by="ana", today=TODAY, until=date(2026, 3, 30))
-        with pytest.raises(AcceptanceError, match="is open: there is nothing to reopen"):
-            reopen(database, break_id, why="x", by="ana")
-        assert rows(database, "SELECT count(*) FROM reconciliation.difference_decisions") == [(0,)]
-
-
 def test_ids_do_not_depend_on_the_amount_or_the_run(database: str, books: Books) -> None:
     books.invoice("I2", "100", "40", JAN)
     run(database)
@@ -438,51 +302,6 @@ def test_reports_refuse_what_they_do_not_have(database: str) -> None:
         shown("roll-forward", database, by="customer")
     with pytest.raises(ReportError, match="lies after today"):
         shown("ageing", database, as_of=date(2026, 4, 1))
-
-
-class TestWhatIsRed:
-    def test_sql_and_python_agree(self, database: str) -> None:
-        for status in BreakStatus:
-            for cause in (None, *Cause):
-                ((red,),) = rows(database, "SELECT reconciliation.is_red(%s, %s)", status.value, cause)
-                assert red is is_red(status, cause)
-
-    def test_balances(self, database: str, books: Books) -> None:
-        books.invoice("I2", "100", "40", JAN)
-        run(database)
-        assert not asks_for_somebody("balances", shown("balances", database), database)
-        books.invoice("I3", "100", "40", JAN, first_seen_at=LATER)
-        books.live_input(BASELINE - timedelta(days=90))
-        run(database)
-        listed = shown("balances", database)
-        assert {row["source_id"]: row["is_opening"] for row in listed} == {"I2": False, "I3": False}
-        assert asks_for_somebody("balances", listed, database)
-        for break_id in breaks(database):
-            accept(database, break_id, why="agreed", by="ana", today=TODAY)
-        assert not asks_for_somebody("balances", listed, database)
-        assert not asks_for_somebody("differences", shown("differences", database), database)
-
-    def test_roll_forward(self, database: str, books: Books) -> None:
-        books.invoice("I2", "100", "40", JAN)
-        books.invoice("I3", "100", "40", JAN)
-        books.move("invoice", "I3", LATER, "60")
-        run(database)
-        red, opening = (shown("roll-forward", database, as_of=day) for day in (LATER.date(), JAN))
-        assert asks_for_somebody("roll-forward", red, database)
-        assert opening[0]["unexplained_documents"]
-        assert not asks_for_somebody("roll-forward", opening, database)
-        assert not asks_for_somebody("ageing", shown("ageing", database), database)
-        (break_id,) = [key for key, row in breaks(database).items() if row[2] != "opening"]
-        accept(database, break_id, why="agreed", by="ana", today=TODAY)
-        assert not asks_for_somebody("roll-forward", red, database)
-
-    def test_parked_rows_without_a_currency_are_not_summed(self, database: str, books: Books) -> None:
-        books.parked_link("P9", "I1", "60")
-        books.parked_link("P8", "I-unknown", "40")
-        reconcile_present(database, {"sftp": Connection()}, TODAY)
-        with reading(database) as conn:
-            sums = {row["currency_iso"]: row["amount"] for row in red_totals(conn, ["sftp"])}
-        assert sums == {"USD": 60, None: None}
 
 
 def test_a_deleted_document_shows_as_closed_and_no_age_is_below_0(database: str, books: Books) -> None:

@@ -8,7 +8,6 @@ from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 
 import pytest
-from receivables_rows import Books, Connection, rows
 
 from kolleno_pipelines.pipeline.reconcile import reconcile_present
 from kolleno_pipelines.pipeline.reconcile_days import (
@@ -18,9 +17,10 @@ from kolleno_pipelines.pipeline.reconcile_days import (
     reconcile_roll_forward,
 )
 from kolleno_pipelines.pipeline.reports import report
-from kolleno_pipelines.schemas.results import DocumentKind
+from kolleno_pipelines.schemas.ledger_parts import DocumentKind
 from kolleno_pipelines.storage import documents, freshness
 from kolleno_pipelines.storage.results import reading
+from tests.receivables_rows import Books, Connection, rows
 
 TODAY = date(2026, 3, 31)
 FEB = [date(2026, 2, day) for day in range(1, 11)]

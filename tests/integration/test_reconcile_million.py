@@ -42,7 +42,7 @@ FROM generate_series(1, {invoices}) g WHERE g % 40 = 1;
 _RUN = """
 import json, resource, sys, time
 from datetime import date, timedelta
-from receivables_rows import Connection
+from tests.receivables_rows import Connection
 from kolleno_pipelines.pipeline import reconcile, reconcile_days
 url, today, connections = sys.argv[1], date(2026, 3, 31), {"sftp": Connection()}
 year = [today - timedelta(days=number) for number in range(365)]

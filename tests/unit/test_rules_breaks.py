@@ -18,15 +18,8 @@ from kolleno_pipelines.rules.control_totals import control_totals, since_moved
 from kolleno_pipelines.rules.differences import Known, is_red, next_status
 from kolleno_pipelines.rules.findings import hierarchy_cycles
 from kolleno_pipelines.rules.proof import prove
-from kolleno_pipelines.schemas.results import (
-    AgeingRow,
-    BreakStatus,
-    Cause,
-    CustomerTotal,
-    NotComparable,
-    RollForwardRow,
-    StatedTotal,
-)
+from kolleno_pipelines.schemas.ledger_parts import CustomerTotal, StatedTotal
+from kolleno_pipelines.schemas.results import AgeingRow, BreakStatus, Cause, NotComparable, RollForwardRow
 
 OPEN, ACCEPTED, RESOLVED, REOPENED = BreakStatus
 DAY = date(2026, 3, 31)

@@ -10,7 +10,7 @@ import pytest
 from ledger_rows import INVOICE, allocation, allocation_move, document, move, parked, parked_link, part
 
 from kolleno_pipelines.rules.balances import check_balances
-from kolleno_pipelines.schemas.results import Horizon, LedgerPart
+from kolleno_pipelines.schemas.ledger_parts import Horizon, LedgerPart
 
 BASELINE = datetime(2026, 1, 1, 6, tzinfo=UTC)
 OLD = date(2025, 12, 1)

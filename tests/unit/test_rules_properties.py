@@ -17,7 +17,7 @@ from kolleno_pipelines.rules.allocated import link
 from kolleno_pipelines.rules.residuals import parts_by_input, settle
 from kolleno_pipelines.rules.roll_forward import days_between
 from kolleno_pipelines.rules.scaled import decimal, decimals, scaled
-from kolleno_pipelines.schemas.results import AMOUNT, DocumentKind, LedgerPart
+from kolleno_pipelines.schemas.ledger_parts import AMOUNT, DocumentKind, LedgerPart
 
 FIRST, LAST = date(2026, 1, 1), date(2026, 2, 10)
 _DAYS = st.integers(0, 30).map(lambda number: FIRST + timedelta(days=number))

@@ -18,7 +18,7 @@ from kolleno_pipelines.rules.roll_forward import RollForward
 from kolleno_pipelines.sandbox import drops
 from kolleno_pipelines.sandbox.answers import Answers
 from kolleno_pipelines.sandbox.company import Company
-from kolleno_pipelines.schemas.results import (
+from kolleno_pipelines.schemas.ledger_parts import (
     ALLOCATION_MOVES,
     ALLOCATIONS,
     DOCUMENTS,
