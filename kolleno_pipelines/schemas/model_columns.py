@@ -75,6 +75,11 @@ date_due date date due
 date_paid date date paid, as stated
 settlement text open, partially_paid, paid or overpaid: derived from amount and balance
 balance_open numeric what counts: the balance when posted, else 0
+exchange_rate numeric home units for one unit of the document's currency
+amount_home numeric total in the home currency, as stated
+balance_home numeric balance in the home currency, as stated
+receivable_account_source_id text account on which it is kept
+deleted_at timestamptz version in which the source deleted it
 """)
 
 ENTITIES: dict[str, Columns] = {
@@ -94,6 +99,10 @@ parent_source_id text parent customer as stated
 group_source_id text ultimate parent, derived
 balance_stated numeric what the source says this customer owes, where it says so
 balance_currency_iso text its currency
+email text e-mail address
+phone text telephone
+terms text terms of payment
+is_active boolean in use at the source; empty where it does not say
 """)
     + _TRACE,
     "contacts": _KEY
@@ -125,7 +134,16 @@ amount_tax numeric tax
     + _FIRST_SEEN
     + _TRACE,
     "credit_notes": _KEY + _DOCUMENT + _columns("description text description") + _FIRST_SEEN + _TRACE,
-    "payments": _KEY + _DOCUMENT + _columns("method text way of payment") + _FIRST_SEEN + _TRACE,
+    "payments": _KEY
+    + _DOCUMENT
+    + _columns("""
+method text way of payment
+psp_reference text charge of the payment provider that it names
+batch_source_id text batch in which it was received with others
+deposit_source_id text deposit that it is part of
+""")
+    + _FIRST_SEEN
+    + _TRACE,
     "allocations": _KEY
     + _columns("""
 owner_kind text kind of the document whose set this allocation belongs to
@@ -136,6 +154,10 @@ to_kind text what it settles
 to_source_id text that document
 amount numeric part applied, in the currency of what it settles
 date_applied date when it was applied, as stated
+ordinal integer place in its document's list
+amount_from numeric the part in the currency it comes from, where that differs
+is_inferred boolean the source states the sum, not this part
+beyond_cap boolean past the fifteenth of its payment
 removed_at timestamptz version in which it ended; empty while it lives
 """)
     + _FIRST_SEEN

@@ -10,29 +10,29 @@ from typing import Any
 import psycopg
 
 from kolleno_pipelines.storage import fold_sql
-from kolleno_pipelines.storage.fold_specs import FoldSpec
+from kolleno_pipelines.storage.fold_specs import EntitySpec
 
 Execute = Callable[..., "psycopg.Cursor[Any]"]
 
 _UNAUDITED = {"kind", "owner_kind", "from_kind", "to_kind", "customer_connection", "contact_source_id"}
 
 
-def _state_columns(spec: FoldSpec) -> list[str]:
+def _state_columns(spec: EntitySpec) -> list[str]:
     extra = ["extra"] if spec.keeps_extra else []
     return [target.name for target in spec.targets] + extra
 
 
-def _written_columns(spec: FoldSpec) -> list[str]:
+def _written_columns(spec: EntitySpec) -> list[str]:
     removed = ["removed_at"] if spec.link_kind else []
     first_seen = ["first_seen_at"] if spec.keeps_first_seen else []
     return [*_state_columns(spec), *removed, *first_seen, "observed_at", "origin"]
 
 
-def _join(spec: FoldSpec) -> str:
+def _join(spec: EntitySpec) -> str:
     return f"r.source_id = n.source_id AND r.connection = %(connection)s AND {spec.scope}"
 
 
-def audit(execute: Execute, spec: FoldSpec) -> int:
+def audit(execute: Execute, spec: EntitySpec) -> int:
     """Write one audit entry per field in which `fold_state` differs from the record stored; returns their number."""
     follows = {target.name for target in spec.targets if target.follows}
     fields = [name for name in _state_columns(spec) if name not in _UNAUDITED | follows]
@@ -47,7 +47,7 @@ def audit(execute: Execute, spec: FoldSpec) -> int:
     ).rowcount
 
 
-def update_changed(execute: Execute, spec: FoldSpec) -> int:
+def update_changed(execute: Execute, spec: EntitySpec) -> int:
     """Bring stored records to the state of `fold_state`; returns how many changed in a field (not only in version)."""
     content = _state_columns(spec)
     written = _written_columns(spec)
@@ -67,7 +67,7 @@ def _tuple(alias: str, names: Sequence[str]) -> str:
     return ", ".join(f"{alias}.{name}" for name in names)
 
 
-def insert_state(execute: Execute, spec: FoldSpec) -> int:
+def insert_state(execute: Execute, spec: EntitySpec) -> int:
     """Insert the records of `fold_state` that are not stored yet; returns their number."""
     names = _written_columns(spec)
     into, values = list(names), [f"n.{name}" for name in names]
@@ -81,7 +81,7 @@ def insert_state(execute: Execute, spec: FoldSpec) -> int:
     ).rowcount
 
 
-def delete_gone(execute: Execute, spec: FoldSpec) -> list[str]:
+def delete_gone(execute: Execute, spec: EntitySpec) -> list[str]:
     """Remove records of `late_ids` that no live row names any more, leaving an audit entry; returns their ids."""
     rows = execute(
         f"DELETE FROM {spec.table} r USING late_ids l WHERE r.source_id = l.source_id"
@@ -116,18 +116,17 @@ class _Moves:
     step: str
 
 
-def _moves_of(spec: FoldSpec) -> _Moves | None:
+def _moves_of(spec: EntitySpec) -> _Moves | None:
     if spec.kind:
         stated = "n.balance_source = 'stated' AND r.balance_source = 'stated'"
         value = "({0}.amount - {0}.balance)"
         return _Moves("balance_moves", "kind", spec.kind, "settled_delta", value, stated, "settled")
     if spec.link_kind:
-        step = "(st ->> 'amount')::numeric"
-        return _Moves("allocation_moves", "from_kind", spec.link_kind, "amount_delta", "{0}.amount", "true", step)
+        return _Moves("allocation_moves", "from_kind", spec.link_kind, "amount_delta", "{0}.amount", "true", "applied")
     return None
 
 
-def add_moves(execute: Execute, spec: FoldSpec) -> None:
+def add_moves(execute: Execute, spec: EntitySpec) -> None:
     """Record by how much `amount - balance`, or an allocation's amount, moves with the states to be written (fast)."""
     moves = _moves_of(spec)
     if moves is None:
@@ -144,7 +143,7 @@ def add_moves(execute: Execute, spec: FoldSpec) -> None:
     )
 
 
-def replace_moves(execute: Execute, spec: FoldSpec) -> None:
+def replace_moves(execute: Execute, spec: EntitySpec) -> None:
     """Make the moves of `late_ids` those of `late_steps`; rows already right are not touched."""
     moves = _moves_of(spec)
     if moves is None:

@@ -30,12 +30,11 @@ class Target:
     follows: bool = False
 
 
-@dataclass(frozen=True)
-class FoldSpec:
-    """One receivables entity and the CSV table whose rows it folds."""
+@dataclass(frozen=True, kw_only=True)
+class EntitySpec:
+    """One receivables entity: what a fold writes into it, whatever it folds."""
 
     entity: str
-    source: CsvTable
     targets: tuple[Target, ...]
     kind: str | None = None  # of documents, as balance_moves names it
     link_kind: str | None = None  # from_kind of allocations
@@ -55,6 +54,13 @@ class FoldSpec:
     def scope(self) -> str:
         """SQL condition on `r` beside the key, for tables that hold several kinds."""
         return f"r.from_kind = '{self.link_kind}'" if self.link_kind else "true"
+
+
+@dataclass(frozen=True, kw_only=True)
+class FoldSpec(EntitySpec):
+    """One receivables entity and the CSV table whose rows it folds."""
+
+    source: CsvTable
 
     @property
     def kept(self) -> dict[str, str]:
@@ -106,9 +112,9 @@ def _document(kind: str, *others: Target) -> tuple[Target, ...]:
 
 
 _CUSTOMERS = FoldSpec(
-    "customers",
-    CUSTOMERS,
-    (
+    entity="customers",
+    source=CUSTOMERS,
+    targets=(
         *_same("name", "ref", "currency_iso", "address_line_1", "address_line_2", "postal_code", "city", "state"),
         *_same("country_iso", "credit_limit_amount"),
         Target("parent_source_id", "{parent_id}", "parent_id"),
@@ -116,17 +122,23 @@ _CUSTOMERS = FoldSpec(
         Target("balance_currency_iso", "CASE WHEN {balance_stated} IS NOT NULL THEN {currency_iso} END"),
     ),
 )
-_CONTACTS = FoldSpec("contacts", CONTACTS, _same("first_name", "last_name", "email", "phone", "mobile"))
+_CONTACTS = FoldSpec(
+    entity="contacts", source=CONTACTS, targets=_same("first_name", "last_name", "email", "phone", "mobile")
+)
 _CONTACT_LINKS = FoldSpec(
-    "contact_links",
-    CONTACTS,
-    (Target("contact_source_id", "s.source_id"), *_CUSTOMER_PAIR, *_same("position", "is_primary", "is_active")),
+    entity="contact_links",
+    source=CONTACTS,
+    targets=(
+        Target("contact_source_id", "s.source_id"),
+        *_CUSTOMER_PAIR,
+        *_same("position", "is_primary", "is_active"),
+    ),
     keeps_extra=False,
 )
 _INVOICES = FoldSpec(
-    "invoices",
-    INVOICES,
-    _document(
+    entity="invoices",
+    source=INVOICES,
+    targets=_document(
         "invoice",
         *_STATED_BALANCE,
         *_same("date_issued", "date_due", "date_paid", "po_number", "description", "amount_net", "amount_tax"),
@@ -134,16 +146,16 @@ _INVOICES = FoldSpec(
     kind="invoice",
 )
 _CREDIT_NOTES = FoldSpec(
-    "credit_notes",
-    CREDIT_NOTES,
-    _document("credit_note", *_STATED_BALANCE, *_same("date_issued", "description")),
+    entity="credit_notes",
+    source=CREDIT_NOTES,
+    targets=_document("credit_note", *_STATED_BALANCE, *_same("date_issued", "description")),
     kind="credit_note",
 )
 # A blank balance is "amount less links" (facts 5.5): stored as derived and computed after the allocations.
 _PAYMENTS = FoldSpec(
-    "payments",
-    PAYMENTS,
-    _document(
+    entity="payments",
+    source=PAYMENTS,
+    targets=_document(
         "payment",
         *_balance(
             "COALESCE({balance}, {derived_balance})", "CASE WHEN {balance} IS NULL THEN 'derived' ELSE 'stated' END"
@@ -158,9 +170,9 @@ _PAYMENTS = FoldSpec(
 def _allocations(source: CsvTable, link_kind: str) -> FoldSpec:
     owner = f"{link_kind}_id"
     return FoldSpec(
-        "allocations",
-        source,
-        (
+        entity="allocations",
+        source=source,
+        targets=(
             Target("owner_kind", f"'{link_kind}'"),
             Target("owner_source_id", f"{{{owner}}}"),
             Target("from_kind", f"'{link_kind}'"),

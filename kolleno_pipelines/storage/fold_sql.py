@@ -245,4 +245,6 @@ WITH versions AS (
            jsonb_strip_nulls(sftp_csv.jsonb_merge(COALESCE(extra, '{{}}')) OVER upto) AS xt
     FROM stated WINDOW upto AS (PARTITION BY source_id ORDER BY version ROWS UNBOUNDED PRECEDING)
 )
-SELECT *, (st ->> 'amount')::numeric - (st ->> 'balance')::numeric AS settled FROM merged"""
+SELECT *, (st ->> 'amount')::numeric AS applied,
+       (st ->> 'amount')::numeric - (st ->> 'balance')::numeric AS settled
+FROM merged"""

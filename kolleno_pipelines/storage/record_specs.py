@@ -1,0 +1,127 @@
+"""How the rows that normalisers give become rows of `receivables`: target columns as data. No SQL is run here.
+
+Expressions are over `s`, the newest row of a record, with `s.is_deleted` and `s.has_ended`; fold_specs.py is the same
+for CSV rows.
+"""
+
+from dataclasses import dataclass
+
+from kolleno_pipelines.schemas.records import RECORD_TABLES, Cell, Ending, RecordTable
+from kolleno_pipelines.storage.fold_specs import EntitySpec, Target
+
+SQL_TYPES: dict[Cell, str] = {
+    Cell.TEXT: "text",
+    Cell.MONEY: "numeric",
+    Cell.RATE: "numeric",
+    Cell.DAY: "date",
+    Cell.MOMENT: "timestamptz",
+    Cell.FLAG: "boolean",
+    Cell.COUNT: "integer",
+    Cell.JSON: "jsonb",
+}
+#: The home currency of the connection, for documents that state none.
+HOME_CURRENCY = (
+    "(SELECT u.home_currency_iso FROM receivables.ledger_units u WHERE u.connection = %(connection)s"
+    " AND u.home_currency_iso IS NOT NULL ORDER BY u.source_id LIMIT 1)"
+)
+#: Money received: applied, or on account as Xero keeps it in documents of their own.
+PAYMENT_KINDS = ("payment", "overpayment", "prepayment")
+#: Where an allocation comes from; each is folded by itself, as balance and allocation moves are kept by it.
+FROM_KINDS = ("payment", "credit_note", "journal", "overpayment", "prepayment", "deposit", "invoice_deposit")
+
+_POSTED = "CASE WHEN s.is_deleted OR s.has_ended THEN 'deleted' ELSE s.posting_status END"
+_DERIVED = {
+    "customer_connection": "%(connection)s",
+    "currency_iso": f"COALESCE(s.currency_iso, {HOME_CURRENCY})",
+    "posting_status": _POSTED,
+    "deleted_at": "CASE WHEN s.is_deleted OR s.has_ended THEN s.ended_at END",
+    "balance_source": "CASE WHEN s.balance IS NULL THEN 'unknown' ELSE 'stated' END",
+    "settlement": (
+        "CASE WHEN s.balance < 0 THEN 'overpaid' WHEN s.balance = 0 THEN 'paid'"
+        " WHEN s.balance < s.amount THEN 'partially_paid' WHEN s.balance IS NOT NULL THEN 'open' END"
+    ),
+    "balance_open": f"CASE WHEN {_POSTED} = 'posted' THEN s.balance ELSE 0 END",
+}
+_FOLLOWS = {"settlement", "balance_open", "deleted_at"}
+
+
+@dataclass(frozen=True, kw_only=True)
+class RecordSpec(EntitySpec):
+    """One receivables entity and the normalised rows it folds: those of `source` that have `only` (column, value)."""
+
+    source: RecordTable
+    only: tuple[str, str] | None = None
+
+    @property
+    def keeps_first_seen(self) -> bool:
+        """Documents and allocations, those too whose balance nobody states."""
+        return self.source.ending in {Ending.DELETED, Ending.REMOVED}
+
+    @property
+    def scope(self) -> str:
+        """SQL condition on `r` beside the key, for tables that hold several kinds."""
+        return f"r.{self.only[0]} = '{self.only[1]}'" if self.only else "true"
+
+
+def _targets(table: RecordTable, *, kind: str | None, added: tuple[str, ...]) -> tuple[Target, ...]:
+    names = [name for name in table.columns if name not in {"extra", "kind"}]
+    if "customer_source_id" in table.columns and table.entity != "customer_aliases":
+        names.append("customer_connection")
+    constant = (Target("kind", f"'{kind}'"),) if kind else ()
+    stated = {name: f"s.{name}" for name in names}
+    if table.entity not in {"customers", "accounts"} and "currency_iso" in table.columns:
+        stated["currency_iso"] = _DERIVED["currency_iso"]
+    chosen = {name: _DERIVED.get(name, expression) for name, expression in stated.items() if name != "currency_iso"}
+    if "currency_iso" in stated:
+        chosen["currency_iso"] = stated["currency_iso"]
+    chosen |= {name: _DERIVED[name] for name in added}
+    if "is_active" in table.columns:
+        chosen["is_active"] = "NOT (s.is_deleted OR s.has_ended) AND COALESCE(s.is_active, true)"
+    return (*constant, *(Target(name, expression, follows=name in _FOLLOWS) for name, expression in chosen.items()))
+
+
+def _spec(entity: str, *, kind: str | None = None, added: tuple[str, ...] = (), stated: bool = False) -> RecordSpec:
+    """`stated`: the source states the balance, so that its moves are kept."""
+    table = RECORD_TABLES[entity]
+    return RecordSpec(
+        entity=entity,
+        targets=_targets(table, kind=kind, added=added),
+        kind=kind if stated else None,
+        keeps_extra="extra" in table.columns,
+        source=table,
+        only=("kind", kind) if kind and "kind" in table.columns else None,
+    )
+
+
+def _allocations(from_kind: str) -> RecordSpec:
+    table = RECORD_TABLES["allocations"]
+    ended = {"amount": "CASE WHEN s.has_ended THEN 0 ELSE s.amount END"}
+    targets = tuple(Target(name, ended.get(name, f"s.{name}")) for name in table.columns)
+    return RecordSpec(
+        entity="allocations",
+        targets=targets,
+        link_kind=from_kind,
+        keeps_extra=False,
+        source=table,
+        only=("from_kind", from_kind),
+    )
+
+
+_BALANCED = ("balance_source", "settlement", "balance_open", "deleted_at")
+
+#: In the order in which they fold: parents first.
+RECORD_SPECS: tuple[RecordSpec, ...] = (
+    _spec("ledger_units"),
+    _spec("accounts"),
+    _spec("customers"),
+    _spec("customer_aliases"),
+    _spec("contacts"),
+    _spec("contact_links"),
+    _spec("phones"),
+    _spec("invoices", kind="invoice", added=_BALANCED, stated=True),
+    _spec("credit_notes", kind="credit_note", added=_BALANCED, stated=True),
+    *(_spec("payments", kind=kind, added=_BALANCED, stated=True) for kind in PAYMENT_KINDS),
+    _spec("journals", kind="journal", added=("deleted_at",)),
+    _spec("refunds_erp", kind="refund", added=("deleted_at",)),
+    *map(_allocations, FROM_KINDS),
+)
