@@ -1,0 +1,87 @@
+"""What every API connector is: data about its extracts, a source of records, a normaliser. No system is named here.
+
+Adding a system is adding a folder with these parts and one line in registry.py; docs/adding-a-connector.md tells how.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import Protocol
+
+import pyarrow as pa
+
+from kolleno_pipelines.schemas.records import Normalised
+
+
+class Pass(StrEnum):
+    """Why an extract is read."""
+
+    CHANGES = "changes"  # what was modified in a window
+    DELETIONS = "deletions"  # what the source says it deleted
+    SWEEP = "sweep"  # everything that is open, for changes that the source does not announce
+    LOOKUP = "lookup"  # single objects by id: parents that are missing
+    IMPORT = "import"  # payloads that were recorded elsewhere
+
+
+@dataclass(frozen=True)
+class Extract:
+    """One kind of object of a system.
+
+    name: the vendor's object in snake case and plural, `credit_memos`; what there is one of stays singular.
+    schema: the fields that are read of a payload, with their types (amounts decimal128, exact); others are ignored.
+    passes: how it can be read beside the changes.
+    """
+
+    name: str
+    vendor_object: str
+    schema: pa.Schema
+    passes: frozenset[Pass] = frozenset({Pass.CHANGES})
+
+
+@dataclass(frozen=True)
+class Window:
+    """What to read: objects modified after `after` (None: all) and up to `until`, or the ones named by `ids`."""
+
+    pass_: Pass
+    after: datetime | None
+    until: datetime
+    ids: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Record:
+    """One payload as received: a JSON object without line ends between its parts, its own id and modified time."""
+
+    payload: bytes
+    source_id: str
+    modified_at: datetime | None
+
+
+class RecordSource(Protocol):
+    """The client of one account of a system."""
+
+    def records(self, extract: Extract, window: Window) -> Iterator[Record]:
+        """Yield what the source has in a window. Raises ConnectorError."""
+
+
+@dataclass(frozen=True)
+class Connector:
+    """One system: its extracts and how their payloads become rows of our entities.
+
+    normalise: pure; takes an extract's name and a block of its payloads, an Arrow table of the extract's schema with
+    `line` (number in the file) and `digest` beside it. Payloads that make no sense are quarantined, the others go on.
+    """
+
+    system: str
+    extracts: tuple[Extract, ...]
+    normalise: Callable[[str, pa.Table], Normalised]
+
+    def extract(self, name: str) -> Extract:
+        """Return an extract by name; KeyError when there is none."""
+        for extract in self.extracts:
+            if extract.name == name:
+                return extract
+        raise KeyError(f"{self.system} has no extract {name}")

@@ -1,0 +1,87 @@
+"""Archived payloads, one JSON object a line, as Arrow tables of an extract's schema, block by block. No decisions.
+
+A block that cannot be read is read again line by line, so that one bad payload is set aside with its reason and the
+rest go on. Amounts are exact: a number with more than six decimals is such a reason.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+from collections.abc import Iterator
+from typing import Any, Protocol
+
+import pyarrow as pa
+import pyarrow.json
+
+from kolleno_pipelines.schemas.records import Quarantined
+
+BLOCK_BYTES = 8 * 1024 * 1024
+_json: Any = pyarrow.json
+
+
+class Readable(Protocol):
+    """The one method that is needed of an open binary file."""
+
+    def read(self, size: int, /) -> bytes:
+        """Return at most `size` bytes, none at the end."""
+
+
+def payload_blocks(
+    stream: Readable, schema: pa.Schema, *, block_bytes: int = BLOCK_BYTES
+) -> Iterator[tuple[pa.Table, list[Quarantined]]]:
+    """Yield tables of the schema with `line` (from 1) and `digest` of each payload, and what could not be read."""
+    line = 1
+    for block in _whole_lines(stream, block_bytes):
+        payloads = block.splitlines()
+        numbers = [number for number, payload in enumerate(payloads, start=line) if payload.strip()]
+        yield _read(numbers, [payload for payload in payloads if payload.strip()], schema)
+        line += len(payloads)
+
+
+def _whole_lines(stream: Readable, size: int) -> Iterator[bytes]:
+    rest = b""
+    while data := stream.read(size):
+        cut = data.rfind(b"\n") + 1
+        if cut:
+            yield rest + data[:cut]
+            rest = data[cut:]
+        else:
+            rest += data
+    if rest:
+        yield rest
+
+
+def _read(numbers: list[int], payloads: list[bytes], schema: pa.Schema) -> tuple[pa.Table, list[Quarantined]]:
+    try:
+        return _table(numbers, payloads, schema), []
+    except pa.ArrowInvalid:
+        pass
+    tables, quarantined = [_table([], [], schema)], []
+    for number, payload in zip(numbers, payloads, strict=True):
+        try:
+            tables.append(_table([number], [payload], schema))
+        except pa.ArrowInvalid as error:
+            quarantined.append(Quarantined(number, None, _reason(error)))
+    return pa.concat_tables(tables), quarantined
+
+
+def _table(numbers: list[int], payloads: list[bytes], schema: pa.Schema) -> pa.Table:
+    if payloads:
+        options = _json.ParseOptions(explicit_schema=schema, unexpected_field_behavior="ignore")
+        size = sum(map(len, payloads)) + len(payloads)
+        reading = _json.ReadOptions(use_threads=False, block_size=size)
+        table = _json.read_json(io.BytesIO(b"\n".join(payloads)), read_options=reading, parse_options=options)
+    else:
+        table = schema.empty_table()
+    if table.num_rows != len(payloads):
+        raise pa.ArrowInvalid("the line holds more or less than one JSON object")
+    digests = [hashlib.sha256(payload).hexdigest() for payload in payloads]
+    selected: pa.Table = table.select(schema.names)
+    selected = selected.append_column("line", pa.array(numbers, pa.int32()))
+    return selected.append_column("digest", pa.array(digests, pa.string()))
+
+
+def _reason(error: pa.ArrowInvalid) -> str:
+    text = " ".join(str(error).split()).removeprefix("JSON parse error: ")
+    return f"the payload cannot be read: {text.removesuffix(' in row 0')[:300]}"
