@@ -17,7 +17,7 @@ ROOT = Path(__file__).parent.parent / PACKAGE
 CONTRACTS = {"schemas", "settings", "connections", "connection_values", "marked_yaml", "connectors.errors"}
 CONNECTOR_PARTS = {
     *("connectors.registry", "connectors.contract", "connectors.http", "connectors.auth"),
-    *("connectors.payload_blocks", "connectors.json_pages"),
+    *("connectors.payload_blocks", "connectors.json_pages", "connectors.columns"),
 }
 
 #: What each layer may import beside itself and the contracts.

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import hashlib
 import io
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any, Protocol
 
 import pyarrow as pa
 import pyarrow.json
 
-from kolleno_pipelines.schemas.records import Quarantined
+from kolleno_pipelines.schemas.records import PAYLOADS, Normalised, Quarantined
 
 BLOCK_BYTES = 8 * 1024 * 1024
 _json: Any = pyarrow.json
@@ -85,3 +85,21 @@ def _table(numbers: list[int], payloads: list[bytes], schema: pa.Schema) -> pa.T
 def _reason(error: pa.ArrowInvalid) -> str:
     text = " ".join(str(error).split()).removeprefix("JSON parse error: ")
     return f"the payload cannot be read: {text.removesuffix(' in row 0')[:300]}"
+
+
+def normalise_block(normalise: Callable[[str, pa.Table], Normalised], extract: str, table: pa.Table) -> Normalised:
+    """Normalise a block; where one of its payloads cannot be, each by itself, so that the others go on."""
+    try:
+        return normalise(extract, table)
+    except pa.ArrowInvalid as error:
+        if table.num_rows == 1:
+            line = int(table["line"][0].as_py())
+            reason = f"a value cannot be read: {' '.join(str(error).split())[:300]}"
+            return Normalised(PAYLOADS.empty_table(), {}, [Quarantined(line, None, reason)])
+    parts = [normalise_block(normalise, extract, table.slice(row, 1)) for row in range(table.num_rows)]
+    entities = {entity for part in parts for entity in part.rows}
+    return Normalised(
+        pa.concat_tables([part.payloads for part in parts]),
+        {entity: pa.concat_tables([part.rows[entity] for part in parts if entity in part.rows]) for entity in entities},
+        [one for part in parts for one in part.quarantined],
+    )

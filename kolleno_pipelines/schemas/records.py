@@ -179,6 +179,7 @@ CUSTOMERS = RecordTable(
         "parent_source_id": _T,
         "balance_stated": _M,
         "balance_currency_iso": _T,
+        "balance_is_home": _F,
         "extra": Cell.JSON,
     },
     Ending.KEPT,
@@ -209,6 +210,7 @@ PAYMENTS = _documents("payments", kind="payment", method=_T, psp_reference=_T, b
 JOURNALS = RecordTable(
     "journals",
     {
+        "entry_source_id": _T,
         "ref": _T,
         "customer_source_id": _T,
         "account_source_id": _T,

@@ -64,7 +64,7 @@ class RecordSpec(EntitySpec):
 
 
 def _targets(table: RecordTable, *, kind: str | None, added: tuple[str, ...]) -> tuple[Target, ...]:
-    names = [name for name in table.columns if name not in {"extra", "kind"}]
+    names = [name for name in table.columns if name not in {"extra", "kind", "balance_is_home"}]
     if "customer_source_id" in table.columns and table.entity != "customer_aliases":
         names.append("customer_connection")
     constant = (Target("kind", f"'{kind}'"),) if kind else ()
@@ -75,6 +75,9 @@ def _targets(table: RecordTable, *, kind: str | None, added: tuple[str, ...]) ->
     if "currency_iso" in stated:
         chosen["currency_iso"] = stated["currency_iso"]
     chosen |= {name: _DERIVED[name] for name in added}
+    if "balance_is_home" in table.columns:
+        home = f"CASE WHEN s.balance_is_home THEN {HOME_CURRENCY} END"
+        chosen["balance_currency_iso"] = f"COALESCE(s.balance_currency_iso, {home})"
     if "is_active" in table.columns:
         chosen["is_active"] = "NOT (s.is_deleted OR s.has_ended) AND COALESCE(s.is_active, true)"
     return (*constant, *(Target(name, expression, follows=name in _FOLLOWS) for name, expression in chosen.items()))
@@ -93,9 +96,20 @@ def _spec(entity: str, *, kind: str | None = None, added: tuple[str, ...] = (), 
     )
 
 
+def _journal_line(end: str) -> str:
+    """A payment may name the entry alone: then its first line on a receivables account is meant."""
+    named = f"s.{end}_source_id"
+    line = (
+        "SELECT min(j.source_id) FROM receivables.journals j WHERE j.connection = %(connection)s"
+        f" AND {named} IN (j.source_id, j.entry_source_id)"
+    )
+    return f"CASE WHEN s.{end}_kind = 'journal' THEN COALESCE(({line}), {named}) ELSE {named} END"
+
+
 def _allocations(from_kind: str) -> RecordSpec:
     table = RECORD_TABLES["allocations"]
     ended = {"amount": "CASE WHEN s.has_ended THEN 0 ELSE s.amount END"}
+    ended |= {f"{end}_source_id": _journal_line(end) for end in ("from", "to")}
     targets = tuple(Target(name, ended.get(name, f"s.{name}")) for name in table.columns)
     return RecordSpec(
         entity="allocations",

@@ -46,10 +46,10 @@ def parent_exists(parent: Parent, row: str = "r") -> str:
     if parent == HOME:
         return f"({row}.currency_iso IS NOT NULL OR {HOME_CURRENCY} IS NOT NULL)"
     own = "" if parent.entity != "payments" or not parent.when else f" AND p.kind = '{parent.when[1]}'"
-    exists = (
-        f"EXISTS (SELECT FROM receivables.{parent.entity} p WHERE p.source_id = {row}.{parent.column}"
-        f" AND p.connection = %(connection)s{own})"
-    )
+    named = f"p.source_id = {row}.{parent.column}"
+    if parent.entity == "journals":
+        named = f"{row}.{parent.column} IN (p.source_id, p.entry_source_id)"
+    exists = f"EXISTS (SELECT FROM receivables.{parent.entity} p WHERE {named} AND p.connection = %(connection)s{own})"
     return f"({row}.{parent.when[0]} <> '{parent.when[1]}' OR {exists})" if parent.when else exists
 
 
@@ -180,6 +180,9 @@ def touch_home_currency() -> str:
         " WHERE p.connection = %(connection)s AND r.currency_iso IS NULL"
         for table in RECORD_TABLES.values()
         if HOME in table.parents
+    ) + (
+        " UNION SELECT p.kind, p.source_id FROM normalised.customers r"
+        " JOIN normalised.payloads p USING (extract_id, line) WHERE p.connection = %(connection)s AND r.balance_is_home"
     )
 
 

@@ -81,7 +81,8 @@ CREATE TABLE normalised.customers (
     extract_id integer NOT NULL, line integer NOT NULL, source_id text NOT NULL,
     ref text, name text NOT NULL, currency_iso text, email text, phone text, address_line_1 text,
     address_line_2 text, postal_code text, city text, state text, country_iso text, terms text, is_active boolean,
-    parent_source_id text, balance_stated numeric(20,6), balance_currency_iso text, extra jsonb
+    parent_source_id text, balance_stated numeric(20,6), balance_currency_iso text, balance_is_home boolean,
+    extra jsonb
 );
 CREATE TABLE normalised.customer_aliases (
     extract_id integer NOT NULL, line integer NOT NULL, source_id text NOT NULL,
@@ -125,9 +126,9 @@ CREATE TABLE normalised.payments (
 );
 CREATE TABLE normalised.journals (
     extract_id integer NOT NULL, line integer NOT NULL, source_id text NOT NULL,
-    ref text, customer_source_id text NOT NULL, account_source_id text NOT NULL, posting_status text NOT NULL,
-    amount numeric(20,6) NOT NULL, currency_iso text, exchange_rate numeric(24,12), date_issued date NOT NULL,
-    description text
+    entry_source_id text, ref text, customer_source_id text NOT NULL, account_source_id text NOT NULL,
+    posting_status text NOT NULL, amount numeric(20,6) NOT NULL, currency_iso text, exchange_rate numeric(24,12),
+    date_issued date NOT NULL, description text
 );
 CREATE TABLE normalised.refunds_erp (
     extract_id integer NOT NULL, line integer NOT NULL, source_id text NOT NULL,
@@ -196,10 +197,10 @@ CREATE TABLE receivables.phones (
 );
 CREATE TABLE receivables.journals (
     connection text NOT NULL, source_id text NOT NULL, kind text NOT NULL,
-    ref text, customer_connection text NOT NULL, customer_source_id text NOT NULL, account_source_id text NOT NULL,
-    posting_status text NOT NULL, amount numeric(20,6) NOT NULL, currency_iso text NOT NULL,
-    exchange_rate numeric(24,12), date_issued date NOT NULL, description text, balance numeric(38,6),
-    balance_open numeric(38,6), deleted_at timestamptz, first_seen_at timestamptz NOT NULL,
+    entry_source_id text, ref text, customer_connection text NOT NULL, customer_source_id text NOT NULL,
+    account_source_id text NOT NULL, posting_status text NOT NULL, amount numeric(20,6) NOT NULL,
+    currency_iso text NOT NULL, exchange_rate numeric(24,12), date_issued date NOT NULL, description text,
+    balance numeric(38,6), balance_open numeric(38,6), deleted_at timestamptz, first_seen_at timestamptz NOT NULL,
     observed_at timestamptz NOT NULL, origin text NOT NULL, loaded_at timestamptz NOT NULL DEFAULT clock_timestamp(),
     PRIMARY KEY (source_id, connection)
 );
@@ -211,6 +212,7 @@ CREATE TABLE receivables.refunds_erp (
     observed_at timestamptz NOT NULL, origin text NOT NULL, loaded_at timestamptz NOT NULL DEFAULT clock_timestamp(),
     PRIMARY KEY (source_id, connection)
 );
+CREATE INDEX journals_by_entry ON receivables.journals (entry_source_id, connection);
 COMMENT ON TABLE receivables.ledger_units IS 'The company (or its subsidiaries) as the source names it, with its home currency.';
 COMMENT ON TABLE receivables.accounts IS 'Accounts of the ledger; those on which receivables are kept are marked.';
 COMMENT ON TABLE receivables.customer_aliases IS 'Former ids of customers that were merged into another; resolved when read.';

@@ -1,0 +1,20 @@
+"""The API systems that are known, a line each. How one is added: docs/adding-a-connector.md."""
+
+from collections.abc import Callable
+
+from kolleno_pipelines.connectors.contract import Connector
+
+
+def _quickbooks() -> Connector:
+    from kolleno_pipelines.connectors.quickbooks.connector import QUICKBOOKS
+
+    return QUICKBOOKS
+
+
+#: System -> its connector, which is loaded when it is asked for: normalisers need seconds of imports.
+CONNECTORS: dict[str, Callable[[], Connector]] = {"quickbooks": _quickbooks}
+
+
+def connector_of(system: str) -> Connector:
+    """Return the connector of a system; KeyError for one that is read otherwise (sftp) or not known."""
+    return CONNECTORS[system]()

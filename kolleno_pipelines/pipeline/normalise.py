@@ -1,0 +1,60 @@
+"""Normalising: archived payloads become rows of our entities, and the fold makes records of them. Offline."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import date
+
+from kolleno_pipelines.connectors.contract import Connector
+from kolleno_pipelines.connectors.payload_blocks import normalise_block, payload_blocks
+from kolleno_pipelines.pipeline.deployment import Deployment
+from kolleno_pipelines.storage import extracts, record_rows
+from kolleno_pipelines.storage.extracts import ExtractRow
+from kolleno_pipelines.storage.failpoints import reach
+from kolleno_pipelines.storage.fold_report import FoldReport
+from kolleno_pipelines.storage.record_fold import fold_records
+
+
+def normalise_pending(deployment: Deployment, connection: str, connector: Connector) -> int:
+    """Normalise what has landed of a connection and is not normalised yet; returns the number of parts."""
+    with deployment.transaction() as conn:
+        pending = extracts.extracts_to_normalise(conn, connection)
+    return _normalise(deployment, connector, pending)
+
+
+def normalise_again(deployment: Deployment, connection: str, connector: Connector, first: date, last: date) -> int:
+    """Normalise what was received for the days [first, last] once more; returns the number of parts."""
+    with deployment.transaction() as conn:
+        received = extracts.extracts_of_days(conn, connection, first, last)
+    return _normalise(deployment, connector, received)
+
+
+def _normalise(deployment: Deployment, connector: Connector, parts: Iterable[ExtractRow]) -> int:
+    number = 0
+    for part in parts:
+        with deployment.transaction() as conn:
+            now = extracts.lock_extract(conn, part.id)
+            if now.status != part.status:
+                continue  # another run came first
+            record_rows.clear_rows(conn, part)
+            quarantined = 0
+            extract = connector.extract(part.extract)
+            with deployment.archive.open(part.sha256) as stream:
+                for table, unreadable in payload_blocks(stream, extract.schema):
+                    said = normalise_block(connector.normalise, extract.name, table)
+                    said.quarantined += unreadable
+                    quarantined += len(said.quarantined)
+                    record_rows.put_rows(conn, part, said)
+            extracts.note_normalised(conn, part.id, quarantined)
+            reach("before_commit")
+        number += 1
+    return number
+
+
+def fold(deployment: Deployment, connection: str, *, run_id: str | None = None) -> FoldReport:
+    """Bring `receivables` of an API connection in line with its normalised payloads, in one transaction."""
+    with deployment.transaction() as conn:
+        report = fold_records(conn, connection, run_id=run_id)
+        reach("before_fold_commit")
+    reach("after_fold_commit")
+    return report
