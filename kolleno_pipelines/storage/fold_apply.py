@@ -41,7 +41,9 @@ def audit(execute: Execute, spec: EntitySpec) -> int:
         "INSERT INTO receivables.audit"
         " (connection, entity, source_id, field, old_value, new_value, version_at, origin, run_id)"
         " SELECT %(connection)s, %(entity)s, n.source_id, c.field, c.old, c.new, n.observed_at, n.origin, %(run_id)s"
+        # Most records say what they said: their fields are not laid out one by one.
         f" FROM fold_state n JOIN {spec.table} r ON {_join(spec)}"
+        f" AND ({_tuple('r', fields)}) IS DISTINCT FROM ({_tuple('n', fields)})"
         f" CROSS JOIN LATERAL (VALUES {values}) c (field, old, new) WHERE c.old IS DISTINCT FROM c.new",
         entity=spec.entity,
     ).rowcount

@@ -30,7 +30,8 @@ class _RecordFold:
         """Add the owners of a SELECT (kind, source_id) with all their versions; returns how many are new."""
         self.round += 1
         found = self.execute(
-            f"INSERT INTO touched SELECT kind, source_id, %(round)s FROM ({owners}) o ON CONFLICT DO NOTHING",
+            f"INSERT INTO touched SELECT DISTINCT kind, source_id, %(round)s::integer FROM ({owners}) o"
+            " WHERE NOT EXISTS (SELECT FROM touched t WHERE t.kind = o.kind AND t.source_id = o.source_id)",
             round=self.round,
         ).rowcount
         if found:

@@ -8,8 +8,7 @@ from kolleno_pipelines.storage.record_specs import HOME_CURRENCY, RecordSpec
 
 CREATE_TABLES = (
     "DROP TABLE IF EXISTS touched, versions, owners",
-    "CREATE TEMP TABLE touched (kind text, source_id text, round integer, PRIMARY KEY (kind, source_id))"
-    " ON COMMIT DROP",
+    "CREATE TEMP TABLE touched (kind text, source_id text, round integer) ON COMMIT DROP",
     "CREATE TEMP TABLE versions (extract_id integer, line integer, o_kind text, o_id text, version integer,"
     " version_at timestamptz, is_deleted boolean) ON COMMIT DROP",
     "CREATE TEMP TABLE owners (o_kind text, o_id text, content_version integer, is_deleted boolean,"
