@@ -64,7 +64,10 @@ class RecordSource(Protocol):
     """The client of one account of a system."""
 
     def records(self, extract: Extract, window: Window) -> Iterator[Record]:
-        """Yield what the source has in a window. Raises ConnectorError."""
+        """Yield what the source has in a window, by rising modified time, so that a stopped reading can go on.
+
+        Raises ConnectorError; Retryable with `retry_after` when the source asks for a longer wait (a day limit).
+        """
 
 
 @dataclass(frozen=True)

@@ -30,6 +30,16 @@ COMMENT ON TABLE raw.extracts IS 'What was received from an API in one go: a par
 COMMENT ON COLUMN raw.extracts.observed_at IS 'When it was asked for: never later than the state that it tells of.';
 COMMENT ON COLUMN raw.extracts.window_to IS 'Upper bound of the modified times asked for, fixed when the reading began.';
 
+CREATE TABLE raw.watermarks (
+    connection text NOT NULL,
+    extract text NOT NULL,
+    pass text NOT NULL,
+    reached timestamptz NOT NULL,
+    moved_at timestamptz NOT NULL DEFAULT clock_timestamp(),
+    PRIMARY KEY (connection, extract, pass)
+);
+COMMENT ON TABLE raw.watermarks IS 'How far each extract was read: the newest modified time received, or when a sweep began; never past the start of its request.';
+
 CREATE TABLE raw.quarantined_payloads (
     extract_id integer NOT NULL REFERENCES raw.extracts (id) ON DELETE CASCADE,
     line integer NOT NULL,
