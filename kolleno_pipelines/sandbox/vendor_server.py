@@ -136,6 +136,7 @@ class VendorServer:
         self.port = listener.getsockname()[1]
         config = uvicorn.Config(
             self._answer,
+            interface="asgi3",
             http="h11",
             ws="none",
             loop="asyncio",
@@ -180,6 +181,7 @@ class VendorServer:
             await self.app(scope, receive, send)
         elif planned.kind is VendorFault.TIMEOUT:
             await self._wait_for_hang_up(receive)
+            await _cut(send)
         elif planned.kind is VendorFault.CUT:
             await _cut(send)
         elif planned.kind is VendorFault.LOST:
