@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
-from decimal import Decimal, InvalidOperation
+from decimal import InvalidOperation
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -32,8 +32,14 @@ PROPERTIES: dict[str, dict[str, str]] = {
     "Account": {**_EVERYWHERE, "Name": "text", "Active": "flag", "AccountType": "text", "AccountSubType": "text"},
     "Customer": {
         **_EVERYWHERE,
-        **{"DisplayName": "text", "FullyQualifiedName": "text", "CompanyName": "text", "GivenName": "text"},
-        **{"FamilyName": "text", "Active": "flag", "Job": "flag", "Balance": "number"},
+        "DisplayName": "text",
+        "FullyQualifiedName": "text",
+        "CompanyName": "text",
+        "GivenName": "text",
+        "FamilyName": "text",
+        "Active": "flag",
+        "Job": "flag",
+        "Balance": "number",
     },
     "Invoice": {**_SALE, "DueDate": "date"},
     "CreditMemo": _SALE,
@@ -88,7 +94,7 @@ def answer(query: Query, objects: Sequence[Json], zone: ZoneInfo) -> Json:
         kind = properties(query.kind)[name]
         with_value = [each for each in found if _get(each, name) is not None]
         without = [each for each in found if _get(each, name) is None]
-        with_value.sort(key=lambda each: _value(kind, _get(each, name), zone), reverse=descending)  # noqa: B023
+        with_value.sort(key=lambda each: _value(kind, _get(each, name), zone), reverse=descending)
         found = with_value + without if descending else without + with_value
     page = found[query.start - 1 : query.start - 1 + query.most]
     return {query.kind: page, "startPosition": query.start, "maxResults": len(page)} if page else {}
