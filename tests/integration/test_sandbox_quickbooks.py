@@ -195,7 +195,6 @@ def test_deletions_are_told_for_30_days(client: Client, cases: dict[str, Case]) 
     assert [len(each) > 0 for each in parts] == [True, True, False, True]
     told = next(each for each in parts[0]["Invoice"] if each["Id"] == invoice)
     assert told == {
-        "domain": "QBO",
         "status": "Deleted",
         "Id": invoice,
         "MetaData": {"LastUpdatedTime": "2026-03-06T10:00:00-08:00"},
