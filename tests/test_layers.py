@@ -15,7 +15,10 @@ ROOT = Path(__file__).parent.parent / PACKAGE
 
 #: Plain data and its reading: every layer may use them.
 CONTRACTS = {"schemas", "settings", "connections", "connection_values", "marked_yaml", "connectors.errors"}
-CONNECTOR_PARTS = {"connectors.registry", "connectors.contract", "connectors.http", "connectors.auth"}
+CONNECTOR_PARTS = {
+    *("connectors.registry", "connectors.contract", "connectors.http", "connectors.auth", "connectors.answers"),
+    *("connectors.exchange", "connectors.rate_limits", "connectors.paging"),
+}
 
 #: What each layer may import beside itself and the contracts.
 ALLOWED: dict[str, set[str]] = {
