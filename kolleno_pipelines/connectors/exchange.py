@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     import requests
 
 _CHUNK = 1 << 16
+_LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
 _LOGGERS = ("urllib3.connectionpool", "urllib3.connection", "urllib3.util.retry", "requests_oauthlib")
 _QUERY = re.compile(r"\?[^\s\"'>]*")
 
@@ -113,7 +114,7 @@ class Wire:
                 body = self._read(response, sending, deadline)
             finally:
                 response.close()
-        except (requests.RequestException, HTTPError, UnicodeError) as error:
+        except (requests.RequestException, HTTPError, ValueError) as error:
             fault = error
         if fault is not None:
             # Raised here, without a context: requests' own texts hold URLs with their queries, and sometimes headers.
@@ -216,6 +217,13 @@ def silence_queries() -> None:
     """Keep what stands behind the `?` of a URL out of urllib3's log, whatever its level."""
     for name in _LOGGERS:
         logging.getLogger(name).addFilter(_WITHOUT_QUERIES)
+
+
+def require_private(url: str, connection: str) -> None:
+    """Raise NeedsHuman for an address that is not https:// (or of this machine): secrets go to no other."""
+    parts = urlsplit(url)
+    if parts.scheme != "https" and not (parts.scheme == "http" and parts.hostname in _LOOPBACK):
+        raise NeedsHuman(f"{place_of(url)} is no https:// address: secrets go to no other.", connection)
 
 
 def place_of(url: str) -> str:

@@ -17,14 +17,13 @@ from urllib.parse import urlsplit
 
 from kolleno_pipelines.connectors.answers import Answer
 from kolleno_pipelines.connectors.errors import Changed, ConnectorError, NeedsHuman, Permanent, Retryable
-from kolleno_pipelines.connectors.exchange import NoAnswer, Sending, Timeouts, Wire, place_of
+from kolleno_pipelines.connectors.exchange import NoAnswer, Sending, Timeouts, Wire, place_of, require_private
 from kolleno_pipelines.connectors.rate_limits import UNLIMITED, LimitHeaders, RateLimits, retry_after
 
 __all__ = ["Answer", "Authorise", "Classify", "HttpClient", "IdempotencyKey", "Retries", "Timeouts", "Timing"]
 
 _log = logging.getLogger(__name__)
 _READS = frozenset({"GET", "HEAD", "OPTIONS"})
-_LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
 _NOT_MODIFIED = 304
 
 Classify = Callable[[Answer], ConnectorError | None]
@@ -111,9 +110,7 @@ class HttpClient:
         pool: int = 10,
         most_bytes: int = 256 << 20,
     ) -> None:
-        parts = urlsplit(base_url)
-        if parts.scheme != "https" and not (parts.scheme == "http" and parts.hostname in _LOOPBACK):
-            raise NeedsHuman(f"{place_of(base_url)} is no https:// address: tokens go nowhere else.", connection)
+        require_private(base_url, connection)
         self.connection = connection
         self.base_url = base_url.rstrip("/")
         self._classify = classify
