@@ -34,7 +34,8 @@ class OAuthApp:
     """What a vendor's OAuth needs to know of us and we of it; a connector makes it from its connection.
 
     client_secret: gives the secret when it is needed, so that it lies nowhere.
-    redirect_ports: the ports of `http://localhost:PORT/callback` that are registered with the vendor.
+    redirect_ports: the ports of `http://localhost:PORT/callback` registered with the vendor (0: any free one).
+    redirect_uri: what is registered instead where the vendor takes no address of this machine; a person pastes it back.
     kept_from_redirect: parameters of the redirect beside the code that say which account it is (`realmId`).
     grace: how long a used refresh token still works (None: not at all, or not said): with it, a lost answer is asked
     for again.
@@ -47,6 +48,7 @@ class OAuthApp:
     client_secret: Callable[[], str] = field(repr=False)
     scopes: tuple[str, ...]
     redirect_ports: tuple[int, ...] = (8765,)
+    redirect_uri: str | None = None
     kept_from_redirect: tuple[str, ...] = ()
     grace: timedelta | None = None
     refresh_lifetime: timedelta | None = None

@@ -193,7 +193,7 @@ def test_a_body_that_is_no_json_is_shown_escaped_cut_and_without_secrets(vendor:
         for words in (
             r"not JSON: <html>\\x1b\[31m \(hidden\) refresh_token=\(hidden\) y+…$",
             "NaN",
-            "",
+            "xff",
             "nothing",
         ):
             answer = client.get("x", {"token": TOKEN})
