@@ -18,7 +18,7 @@ from urllib.parse import urlsplit
 from kolleno_pipelines.connectors.answers import Answer
 from kolleno_pipelines.connectors.errors import Changed, ConnectorError, NeedsHuman, Permanent, Retryable
 from kolleno_pipelines.connectors.exchange import NoAnswer, Sending, Timeouts, Wire, place_of, require_private
-from kolleno_pipelines.connectors.rate_limits import UNLIMITED, LimitHeaders, RateLimits, retry_after
+from kolleno_pipelines.connectors.rate_limits import UNLIMITED, LimitHeaders, LimitNotice, RateLimits, retry_after
 
 __all__ = ["Answer", "Authorise", "Classify", "HttpClient", "IdempotencyKey", "Retries", "Timeouts", "Timing"]
 
@@ -89,8 +89,9 @@ class _Course:
 class HttpClient:
     """One vendor account. Threads may share it; `close` it, or use it in a `with` block.
 
-    classify sees every answer, 200 ones too, and returns what is wrong with it, or None: then the status decides (2xx
-    and 304 are fine, 429 and 5xx Retryable, 401 and 403 NeedsHuman, the others Permanent).
+    classify sees every answer, 200 ones too (but not a 401 for which another token is tried), and returns what is wrong
+    with it, or None: then the status decides (2xx and 304 are fine, 429 and 5xx Retryable, 401 and 403 NeedsHuman, the
+    others Permanent). A Retryable with `retry_after` pauses everybody who shares the account.
     """
 
     def __init__(
@@ -199,6 +200,7 @@ class HttpClient:
                     course.rejected, course.attempt = sending.authorisation, course.attempt - 1
                     continue
                 fault = self._judged(answer)
+                self._note(answer, fault)
                 if fault is None:
                     return answer
                 error = fault
@@ -210,11 +212,18 @@ class HttpClient:
 
     def _exchange(self, sending: Sending, course: _Course) -> Answer:
         with self._limits.acquire():
-            answer = self._wire.exchange(sending, course.deadline)
+            if self._timing.clock() > course.deadline:
+                said = f"No turn at {sending.place} came within {self._wire.timeouts.whole:g} s; try again later."
+                raise Retryable(said, self.connection)
+            return self._wire.exchange(sending, course.deadline)
+
+    def _note(self, answer: Answer, fault: ConnectorError | None) -> None:
+        """Pause everybody who shares the account, where the headers or the connector's reading of the answer say so."""
         notice = self._limit_headers.read(answer, self._timing.now())
+        if notice is None and isinstance(fault, Retryable) and fault.retry_after is not None:
+            notice = LimitNotice(fault.retry_after, f"the vendor answered {answer.status} and asked for a pause")
         if notice is not None:
             self._limits.note(notice)
-        return answer
 
     def _judged(self, answer: Answer) -> ConnectorError | None:
         """What is wrong with an answer, with the wait that the vendor asks for."""

@@ -69,10 +69,11 @@ class LimitHeaders:
     def read(self, answer: Answer, now: datetime) -> LimitNotice | None:
         """Return what the answer says about the account's limits; the longest pause where several are said."""
         found: list[LimitNotice] = []
-        if answer.status in self.throttled:
-            said = retry_after(answer, now)
-            seconds = self.pause if said is None else said
-            found.append(LimitNotice(seconds, f"the vendor answered {answer.status} and asked for a pause"))
+        said = retry_after(answer, now) if answer.status >= 400 else None
+        if said is None and answer.status in self.throttled:
+            said = self.pause
+        if said is not None:
+            found.append(LimitNotice(said, f"the vendor answered {answer.status} and asked for a pause"))
         for header, period in self.remaining.items():
             if answer.headers.get(header, "").strip() in {"0", "0.0"}:
                 found.append(LimitNotice(period / PARTS_OF_WINDOW, f"the vendor's {header} is 0"))

@@ -153,7 +153,7 @@ class StoredTokens:
                 [f"the vendor takes the refresh token no more ({refused})", self._connection],
             )
             return None
-        reach("tokens.answered")
+        reach("tokens_answered")
         conn.execute(
             "UPDATE raw.oauth_tokens SET sealed = %(sealed)s, scopes = %(scopes)s, expires_at = %(expires_at)s,"
             " refresh_expires_at = %(refresh_expires_at)s, refreshed_at = now() WHERE connection = %(connection)s",

@@ -122,7 +122,7 @@ def test_a_wait_is_said_in_seconds_or_as_a_date_of_the_vendors_clock(vendor: Sma
     with HttpClient("acme", vendor.url, timing=waits.timing, limits=noted) as client:
         client.get("x")
     assert waits.slept == [7.0, 40.0, 0.0]
-    assert [notice.pause for notice in noted.notices] == [7.0]
+    assert [notice.pause for notice in noted.notices] == [7.0, 40.0]
     assert noted.turns == 4
 
 
@@ -178,12 +178,13 @@ def test_errors_inside_good_answers_are_found(vendor: SmallVendor) -> None:
         reply(200, {}),
         reply(200, {"code": "610"}),
     ]
-    waits = Waits(draw=0.0)
-    with HttpClient("acme", vendor.url, classify=_fault_in, timing=waits.timing) as client:
+    waits, noted = Waits(draw=0.0), Noted()
+    with HttpClient("acme", vendor.url, classify=_fault_in, timing=waits.timing, limits=noted) as client:
         assert client.get("x").json() == {}
         with pytest.raises(Permanent, match="answered 200: 610"):
             client.get("x")
     assert waits.slept == [9.0, 0.0]
+    assert [notice.pause for notice in noted.notices] == [9.0]
 
 
 def test_a_body_that_is_no_json_is_shown_escaped_cut_and_without_secrets(vendor: SmallVendor) -> None:
@@ -396,6 +397,19 @@ def test_turns_that_are_refused_are_not_tried_again(vendor: SmallVendor) -> None
     with HttpClient("acme", vendor.url, limits=closed, timing=waits.timing) as client, pytest.raises(Retryable):
         client.get("x")
     assert (closed.turns, waits.slept, vendor.asked) == (1, [], [])
+
+
+def test_a_turn_that_comes_too_late_is_not_used(vendor: SmallVendor) -> None:
+    class Slow(Noted):
+        @contextmanager
+        def acquire(self) -> Iterator[None]:
+            time.sleep(0.15)
+            yield
+
+    client = HttpClient("acme", vendor.url, limits=Slow(), timeouts=Timeouts(whole=0.1))
+    with client, pytest.raises(Retryable, match=r"No turn at .*/x came within 0\.1 s"):
+        client.get("x")
+    assert not vendor.asked
 
 
 def test_turns_are_held_while_the_answer_is_on_its_way(vendor: SmallVendor) -> None:

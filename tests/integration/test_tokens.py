@@ -163,9 +163,9 @@ def test_a_kill_between_answer_and_save_keeps_the_connection(
 ) -> None:
     vendor.grace = 1800.0
     mark = tmp_path / "mark"
-    killed = _ask(database, vendor.url, KOLLENO_FAILPOINT="tokens.answered", KOLLENO_FAILPOINT_MARK=str(mark))
+    killed = _ask(database, vendor.url, KOLLENO_FAILPOINT="tokens_answered", KOLLENO_FAILPOINT_MARK=str(mark))
     killed.communicate("go\n", timeout=60)
-    assert (killed.returncode, mark.read_text()) == (-signal.SIGKILL, "tokens.answered")
+    assert (killed.returncode, mark.read_text()) == (-signal.SIGKILL, "tokens_answered")
     lost = vendor.refresh
     assert store.read().refresh_token != lost
     assert Authoriser(NAME, app_of(vendor.url), store)(None) == f"Bearer {vendor.access}"
