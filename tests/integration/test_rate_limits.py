@@ -29,7 +29,9 @@ _ASKER = """
 import sys, time
 from kolleno_pipelines.storage.rate_limits import SharedLimits
 from tests.integration.test_rate_limits import LIMITS
-url, name, factor, until = sys.argv[1], sys.argv[2], float(sys.argv[3]), float(sys.argv[4])
+url, name, factor = sys.argv[1], sys.argv[2], float(sys.argv[3])
+print("ready", flush=True)
+until = float(sys.stdin.readline())
 with SharedLimits(url, "acme", LIMITS[name], clock_factor=factor) as limits:
     while time.time() < until:
         with limits.acquire():
@@ -54,17 +56,27 @@ def most_within(moments: Sequence[float], period: float) -> int:
 
 def _ask(database: str, name: str, factor: float, seconds: float, processes: int = 2) -> list[float]:
     """Moments (seconds of the vendor's clock) of the requests that several processes made at once."""
-    until = time.time() + 2.0 + seconds
     askers = [
         subprocess.Popen(
-            [sys.executable, "-c", _ASKER, database, name, str(factor), str(until)],
+            [sys.executable, "-c", _ASKER, database, name, str(factor)],
+            stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
             cwd=ROOT,
         )
         for _ in range(processes)
     ]
-    return sorted(float(line) * factor for asker in askers for line in asker.communicate(timeout=60)[0].split())
+    for asker in askers:
+        assert asker.stdout is not None
+        assert asker.stdout.readline() == "ready\n"
+    until = time.time() + seconds
+    for asker in askers:
+        assert asker.stdin is not None
+        asker.stdin.write(f"{until}\n")
+        asker.stdin.flush()
+    told = [asker.communicate(timeout=60)[0].split() for asker in askers]
+    assert all(told)  # each had its turns
+    return sorted(float(line) * factor for lines in told for line in lines)
 
 
 @pytest.mark.parametrize(

@@ -18,12 +18,16 @@ import psycopg
 import pytest
 import requests
 from cryptography.fernet import Fernet
+from pydantic import SecretStr
 
+from kolleno_pipelines.connections import Connection, ConnectionsError
 from kolleno_pipelines.connectors.auth import Authoriser, OAuthApp, Tokens
 from kolleno_pipelines.connectors.errors import NeedsHuman, Retryable
 from kolleno_pipelines.connectors.exchange import Timeouts
+from kolleno_pipelines.pipeline.connection_states import connection_states
 from kolleno_pipelines.pipeline.redirects import local_redirects
-from kolleno_pipelines.pipeline.sign_in import Person, sign_in
+from kolleno_pipelines.pipeline.sign_in import APPS, Person, sign_in, sign_in_connection
+from kolleno_pipelines.settings import Settings, SettingsError
 from kolleno_pipelines.storage.tokens import StoredTokens, rotate_keys, token_states
 from tests.canaries import CANARIES, CANARY
 from tests.small_vendor import CLIENT_ID, CLIENT_SECRET, SmallVendor, small_vendor
@@ -322,6 +326,32 @@ class Visitor:
     def gone(self) -> None:
         for thread in self._threads:
             thread.join(10)
+
+
+def test_a_connection_of_the_file_is_signed_in(
+    database: str, settings: Settings, vendor: SmallVendor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings.connections.write_text("connections:\n  drop: {system: sftp, location: 'file:///nowhere'}\n")
+    visitor = Visitor()
+
+    def app(connection: Connection, resolve: Callable[[str], str]) -> OAuthApp:
+        assert connection.name == "drop"
+        return replace(app_of(vendor.url), client_secret=lambda: resolve("${THE_APP_SECRET}"))
+
+    monkeypatch.setitem(APPS, "sftp", app)
+    with pytest.raises(ConnectionsError, match="THE_APP_SECRET"):
+        sign_in_connection("drop", visitor.person(), settings=settings)
+    monkeypatch.setenv("THE_APP_SECRET", CLIENT_SECRET)
+    with pytest.raises(SettingsError, match="KOLLENO_SECRET_KEY is not set"):
+        sign_in_connection("drop", visitor.person(), settings=settings)
+    assert visitor.told == []  # nobody is sent to the vendor in vain
+    assert [state.state for state in connection_states(settings)] == ["needs_reauth"]
+    keyed = settings.model_copy(update={"secret_key": SecretStr(KEY)})
+    sign_in_connection("drop", visitor.person(), timeout=20, settings=keyed)
+    visitor.gone()
+    (state,) = connection_states(settings)
+    assert (state.state, state.account) == ("connected", {"realmId": "4620816365"})
+    assert state.sign_in_ends_at is not None
 
 
 @pytest.mark.parametrize("pkce", [True, False])
