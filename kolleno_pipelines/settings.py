@@ -5,6 +5,7 @@ What one source needs (hosts, keys, tolerances) does not belong here: `connectio
 
 from __future__ import annotations
 
+import base64
 import os
 from collections.abc import Mapping
 from datetime import date
@@ -15,6 +16,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 PREFIX = "KOLLENO_"
 FIRST_DAY = date(2020, 1, 1)
+_MAKE_KEY = "make one with `openssl rand -base64 32 | tr +/ -_` and keep it apart from the database"
 
 
 class SettingsError(ValueError):
@@ -45,6 +47,7 @@ class Settings(BaseSettings):
     connections: Path = Path("connections.yaml")
     archive: str = ""
     webhook_url: SecretStr | None = None
+    secret_key: SecretStr | None = None
     first_day: date = Field(default=FIRST_DAY)
 
     @field_validator("home", "connections")
@@ -77,10 +80,34 @@ class Settings(BaseSettings):
             return place
         return str(expanded(Path(place)).absolute())
 
+    def secret_keys(self) -> tuple[str, ...]:
+        """The keys of KOLLENO_SECRET_KEY, the newest first, for what is kept encrypted.
+
+        Raises SettingsError, saying how to make one, when there is none or one is not a Fernet key.
+        """
+        written = self.secret_key.get_secret_value() if self.secret_key else ""
+        keys = tuple(key for part in written.split(",") if (key := part.strip()))
+        if not keys:
+            raise SettingsError(f"KOLLENO_SECRET_KEY is not set, and sign-ins are kept encrypted with it: {_MAKE_KEY}.")
+        for number, key in enumerate(keys, 1):
+            if not _is_fernet_key(key):
+                which = f"key {number} of {len(keys)} in it" if len(keys) > 1 else "it"
+                raise SettingsError(
+                    f"KOLLENO_SECRET_KEY cannot be used: {which} is not 32 bytes in URL-safe base64; {_MAKE_KEY}."
+                )
+        return keys
+
     @property
     def archive_root(self) -> str:
         """Folder or URL of the archive; `<home>/archive` unless KOLLENO_ARCHIVE is set."""
         return self.archive or str(self.home / "archive")
+
+
+def _is_fernet_key(key: str) -> bool:
+    try:
+        return len(base64.b64decode(key, altchars=b"-_", validate=True)) == 32
+    except ValueError:
+        return False
 
 
 def env_file() -> Path:

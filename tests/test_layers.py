@@ -16,7 +16,8 @@ ROOT = Path(__file__).parent.parent / PACKAGE
 #: Plain data and its reading: every layer may use them.
 CONTRACTS = {"schemas", "settings", "connections", "connection_values", "marked_yaml", "connectors.errors"}
 CONNECTOR_PARTS = {
-    *("connectors.registry", "connectors.contract", "connectors.http", "connectors.auth"),
+    *("connectors.registry", "connectors.contract", "connectors.http", "connectors.auth", "connectors.answers"),
+    *("connectors.exchange", "connectors.rate_limits", "connectors.paging"),
     *("connectors.payload_blocks", "connectors.json_pages", "connectors.columns"),
 }
 

@@ -14,7 +14,17 @@ from typing import Annotated
 
 import typer
 
-from kolleno_pipelines.cli import batches, databases, deliveries, differences, files, links, replays, reports, servers
+from kolleno_pipelines.cli import (
+    batches,
+    connections,
+    databases,
+    deliveries,
+    differences,
+    files,
+    replays,
+    reports,
+    servers,
+)
 from kolleno_pipelines.cli.terminal import say
 
 app = typer.Typer(
@@ -33,7 +43,7 @@ batches.add_to(app)
 replays.add_to(app)
 reports.add_to(app)
 differences.add_to(app)
-links.add_to(app)
+connections.add_to(app)
 
 
 def _version(wanted: bool) -> None:

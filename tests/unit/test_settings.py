@@ -7,6 +7,7 @@ from datetime import date
 from pathlib import Path
 
 import pytest
+from cryptography.fernet import Fernet
 
 from kolleno_pipelines.settings import Settings, SettingsError, environment, load_settings
 from tests.canaries import CANARY
@@ -84,6 +85,35 @@ def test_secrets_are_not_shown() -> None:
     assert SECRET not in repr(settings)
     assert SECRET not in str(settings)
     assert SECRET not in settings.model_dump_json()
+
+
+def test_keys_for_what_is_kept_encrypted(monkeypatch: pytest.MonkeyPatch) -> None:
+    keys = [Fernet.generate_key().decode() for _ in range(2)]
+    monkeypatch.setenv("KOLLENO_SECRET_KEY", f" {keys[0]} ,{keys[1]},")
+    settings = load_settings()
+    assert settings.secret_keys() == tuple(keys)
+    assert not any(key in f"{settings!r} {settings} {settings.model_dump_json()}" for key in keys)
+
+
+@pytest.mark.parametrize(
+    ("written", "words"),
+    [
+        (None, "KOLLENO_SECRET_KEY is not set"),
+        (",", "KOLLENO_SECRET_KEY is not set"),
+        (SECRET, "it is not 32 bytes in URL-safe base64"),
+        (f"{'A' * 43}=,{SECRET}", "key 2 of 2 in it is not 32 bytes"),
+    ],
+)
+def test_a_key_that_is_missing_or_none_is_told_when_it_is_needed(
+    monkeypatch: pytest.MonkeyPatch, written: str | None, words: str
+) -> None:
+    if written is not None:
+        monkeypatch.setenv("KOLLENO_SECRET_KEY", written)
+    settings = load_settings()  # nobody else needs it
+    with pytest.raises(SettingsError, match="openssl rand -base64 32") as refusal:
+        settings.secret_keys()
+    assert words in str(refusal.value)
+    assert SECRET not in str(refusal.value)
 
 
 def test_example_file_names_every_setting_and_every_variable_of_the_code() -> None:

@@ -1,0 +1,97 @@
+"""`kolleno connections`: how each configured system stands, whether it is reachable, signing in. No payload is read."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from kolleno_pipelines.cli.terminal import CannotRun, end, print_json, print_rows, printable, say
+
+group = typer.Typer(help="The systems of connections.yaml.", rich_markup_mode=None)
+
+Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+
+
+def add_to(app: typer.Typer) -> None:
+    """Add the group to the command."""
+    app.add_typer(group, name="connections")
+
+
+@group.callback(invoke_without_command=True)
+def show(context: typer.Context, as_json: Json = False) -> None:
+    """Show each connection's state: connected, or what a person must do. Ends with 1 when somebody must act."""
+    if context.invoked_subcommand is not None:
+        return
+    from kolleno_pipelines.pipeline.connection_states import ASKING, connection_states
+
+    states = connection_states()
+    if as_json:
+        print_json({"connections": [vars(state) for state in states]})
+    else:
+        columns = ("name", "system", "role", "state", "since", "last_success")
+        print_rows(columns, [[getattr(state, column) for column in columns] for state in states])
+        for state in states:
+            if state.reason:
+                say(f"{state.name}: {state.reason}.")
+    end(findings=any(state.state in ASKING for state in states))
+
+
+@group.command()
+def check(as_json: Json = False) -> None:
+    """Open each connection, look, and say what was found; needs no database."""
+    from kolleno_pipelines.pipeline.connecting import describe_connections
+
+    outcomes = describe_connections()
+    if as_json:
+        print_json({"connections": [vars(outcome) for outcome in outcomes]})
+    for outcome in outcomes:
+        for fact in outcome.facts:
+            if not as_json:
+                print(printable(f"{outcome.name}: {fact}"))
+        if outcome.error:
+            say(outcome.error)
+    failed = [outcome.name for outcome in outcomes if outcome.error]
+    if failed and len(outcomes) > 1:
+        raise CannotRun(f"{', '.join(failed)} cannot be used; the reasons stand above.")
+    if failed:
+        raise typer.Exit(2)
+
+
+@group.command()
+def login(
+    name: Annotated[str, typer.Argument(metavar="NAME", help="The connection's name in connections.yaml.")],
+    browser: Annotated[bool, typer.Option("--browser/--no-browser", help="Open the page, or only show it.")] = True,
+    paste: Annotated[
+        bool, typer.Option("--paste", help="The browser runs elsewhere: paste the address on which it ended.")
+    ] = False,
+    timeout: Annotated[float, typer.Option("--timeout", min=1, help="Seconds to wait for the person.")] = 300.0,
+) -> None:
+    """Sign in at the vendor: its page opens in a browser, and comes back to this machine."""
+    from kolleno_pipelines.pipeline.sign_in import Person, sign_in_connection
+
+    person = Person(say, _open_browser if browser and not paste else None, _ask if paste else None)
+    signed_in = sign_in_connection(name, person, timeout=timeout)
+    account = ", ".join(f"{key} {value}" for key, value in signed_in.account.items())
+    say(f"{name} is connected{f' ({account})' if account else ''}.")
+    if signed_in.refresh_expires_at is not None:
+        say(f"Unused, the sign-in ends on {signed_in.refresh_expires_at:%Y-%m-%d}.")
+
+
+@group.command("rotate-key")
+def rotate_key() -> None:
+    """Encrypt the kept sign-ins with the first key of KOLLENO_SECRET_KEY; the older keys may go afterwards."""
+    from kolleno_pipelines.pipeline.sign_in import encrypt_anew
+
+    say(f"The sign-ins of {encrypt_anew()} connections are encrypted with the first key of KOLLENO_SECRET_KEY.")
+
+
+def _open_browser(url: str) -> bool:
+    import webbrowser
+
+    return webbrowser.open(url)
+
+
+def _ask(question: str) -> str:
+    answer: str = typer.prompt(question, err=True)
+    return answer
