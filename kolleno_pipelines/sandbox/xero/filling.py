@@ -1,0 +1,190 @@
+"""The synthetic company as a Xero organisation: its batches, one after the other, in the vendor's terms. No HTTP.
+
+How the company's money is entered, by what is true at the end of the batch that tells it:
+
+- wholly applied to one invoice: a Payment; to several: a BatchPayment with a Payment for each;
+- applied to nothing: a Prepayment; applied in part: an Overpayment of the payer with allocations. The vendor allocates
+  a credit to the same contact's invoices alone, so what pays another contact's (a parent for a child) is a Payment;
+- what changes later: credits are allocated and taken off; where that does not do (a Payment comes off its invoice), the
+  payments are deleted, the credit is voided and the money is entered anew.
+
+A credit note used for another contact is paid out (ARCREDITPAYMENT) and in (ACCRECPAYMENT) over the clearing account.
+A dispute has no counterpart. A correction of an amount goes through even where Xero would first want payments removed.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+from kolleno_pipelines.sandbox.books import Books, Document, DocumentKey, Touched
+from kolleno_pipelines.sandbox.company import Company
+from kolleno_pipelines.sandbox.events import (
+    CREDIT_NOTE,
+    INVOICE,
+    BalanceMoved,
+    Batch,
+    DocumentIssued,
+    DocumentVoided,
+    Event,
+)
+from kolleno_pipelines.sandbox.xero.book import Book
+from kolleno_pipelines.sandbox.xero.chart import BANK, RATES, account_of, set_up
+from kolleno_pipelines.sandbox.xero.contacts import company_contact, contact, contact_group
+from kolleno_pipelines.sandbox.xero.ledger import Ledger
+from kolleno_pipelines.sandbox.xero.money import MoneyDesk
+from kolleno_pipelines.sandbox.xero.objects import (
+    Kind,
+    Record,
+    cents,
+    credit_note,
+    invoice,
+    object_id,
+)
+
+
+def filled_from(company: Company, until: datetime | None = None) -> Book:
+    """Return the book of a company that was built with `expressible=True`; `until` leaves out later batches."""
+    ledger = Ledger(Book())
+    filling = _Filling(company, ledger)
+    for batch in company.batches:
+        if until is None or batch.name_time <= until:
+            filling.tell(batch, company.events_of(batch))
+    return ledger.book
+
+
+class _Filling:
+    """One company on its way into a book, batch after batch."""
+
+    def __init__(self, company: Company, ledger: Ledger) -> None:
+        self.ledger = ledger
+        self.books = Books(company.version_days)
+        self.money = MoneyDesk(ledger, self.books)
+        self.bills = 0
+
+    def tell(self, batch: Batch, events: tuple[Event, ...]) -> None:
+        """Enter what a batch tells, at the time in its name."""
+        at, touched = batch.name_time, Touched()
+        if batch.number == 0:
+            set_up(self.ledger, at)
+        payers: dict[DocumentKey, None] = {}
+        for event in events:
+            _check(event)
+            self.books.apply(event, touched)
+            if isinstance(event, DocumentVoided):
+                pairs = self.books.documents[DocumentKey(event.kind, event.source_id)].pairs
+                payers.update({DocumentKey(pair.from_kind, pair.from_id): None for pair in pairs})
+        payers.update({DocumentKey(pair.from_kind, pair.from_id): None for pair in touched.pairs})
+        payers.update({key: None for key in touched.documents if key.kind != INVOICE})
+        self._contacts(touched, at)
+        for key in touched.documents:
+            self._document(self.books.documents[key], at)
+        entered = [self.books.documents[key] for key in payers]
+        for payer in entered:
+            self.money.take_off(payer, at)
+        for key in touched.documents:
+            self._void(self.books.documents[key], at)
+        for payer in entered:
+            self.money.apply(payer, at)
+        self._bill(at)
+
+    def _contacts(self, touched: Touched, at: datetime) -> None:
+        owners = {self.books.contacts[each]["customer_id"]: None for each in touched.contacts}
+        changed = {**touched.customers, **owners}
+        for customer in changed:
+            cells = self.books.customers[customer]
+            people = [each for each in self.books.contacts.values() if each["customer_id"] == customer]
+            record = company_contact(cells, people)
+            if cells["segment"]:
+                group = contact_group(cells["segment"])
+                record["ContactGroups"] = [{each: group[each] for each in ("ContactGroupID", "Name", "Status")}]
+            self.ledger.book.put(Kind.CONTACTS, record, at)
+        if changed:
+            for segment in ("large", "small"):
+                members = [each for each in self.books.customers.values() if each["segment"] == segment]
+                named = [{"ContactID": object_id(Kind.CONTACTS, each["id"]), "Name": each["name"]} for each in members]
+                self.ledger.book.put(Kind.CONTACT_GROUPS, contact_group(segment, named), at)
+
+    def _document(self, document: Document, at: datetime) -> None:
+        kind = {INVOICE: Kind.INVOICES, CREDIT_NOTE: Kind.CREDIT_NOTES}.get(document.key.kind)
+        if kind is None:
+            return
+        made = self._invoice(document) if kind is Kind.INVOICES else self._credit_note(document)
+        before = self.ledger.book.get(kind, made[kind.id_field], at)
+        if before is None:
+            self.ledger.enter(kind, made, at)
+            return
+        watched = (
+            "InvoiceNumber",
+            "CreditNoteNumber",
+            "Date",
+            "DueDate",
+            "Total",
+            "Reference",
+            "LineItems",
+            "SubTotal",
+        )
+        changes = {name: made[name] for name in watched if made.get(name) != before.get(name)}
+        if "Total" in changes:
+            changes["TotalTax"] = made["TotalTax"]
+        if changes:
+            self.ledger.edit(kind, made[kind.id_field], changes, at)
+
+    def _invoice(self, document: Document) -> Record:
+        owner = self.books.customers[document.customer]
+        record = invoice(
+            document.key.source_id,
+            {"ContactID": object_id(Kind.CONTACTS, document.customer), "Name": owner["name"]},
+            document.amount,
+            document.date_issued,
+            number=document.ref,
+            due=document.date_due,
+            currency=document.currency,
+            rate=RATES[document.currency],
+            reference=document.cells.get("po_number", ""),
+        )
+        record["LineItems"][0]["Description"] = document.cells.get("description") or "Goods as ordered"
+        return record
+
+    def _credit_note(self, document: Document) -> Record:
+        owner = self.books.customers[document.customer]
+        return credit_note(
+            document.key.source_id,
+            {"ContactID": object_id(Kind.CONTACTS, document.customer), "Name": owner["name"]},
+            document.amount,
+            document.date_issued,
+            number=document.ref,
+            currency=document.currency,
+            rate=RATES[document.currency],
+        )
+
+    def _void(self, document: Document, at: datetime) -> None:
+        kind = {INVOICE: Kind.INVOICES, CREDIT_NOTE: Kind.CREDIT_NOTES}.get(document.key.kind)
+        if kind is None or not document.voided:
+            return
+        identity = object_id(kind, document.key.source_id)
+        if self.ledger.state(kind, identity, at)["Status"] != "VOIDED":
+            self.ledger.remove(kind, identity, at)
+
+    def _bill(self, at: datetime) -> None:
+        """A bill of a supplier, every second one paid: nothing of it is the receivables' business."""
+        supplier = contact("SUP-1", "Paper & Ink Supplies")
+        if self.bills == 0:
+            self.ledger.book.put(Kind.CONTACTS, supplier, at)
+        self.bills += 1
+        key, day = f"BILL-{self.bills:04d}", at.date()
+        bill = invoice(key, supplier, 100 + self.bills, day, due=day + timedelta(days=30), document_type="ACCPAY")
+        self.ledger.enter(Kind.INVOICES, bill, at)
+        if self.bills % 2 == 0:
+            bank = account_of(self.ledger, BANK, at)
+            self.ledger.pay(Kind.INVOICES, bill["InvoiceID"], bill["Total"], day, bank, at, key=key)
+
+
+def _check(event: Event) -> None:
+    """Refuse what no accounting system can state."""
+    unexplained = isinstance(event, BalanceMoved)
+    if isinstance(event, DocumentIssued):
+        cents(event.amount)
+        unexplained = bool(event.settled_before) or event.balance_is_blank
+    if unexplained:
+        message = f"An accounting system cannot state {event}. Build the company with expressible=True."
+        raise ValueError(message)
