@@ -43,7 +43,10 @@ _COLUMN_CHOICES: dict[TableName, tuple[tuple[str, ...], ...]] = {
 class Plan:
     """What to build. `days` counts the baseline's day; a late batch comes every sixth day when `late_batches`.
 
-    With `dated_ahead` each day also issues an invoice that is dated some days later.
+    With `dated_ahead` each day also issues an invoice that is dated some days later. With `expressible` only things
+    happen that QuickBooks, Xero and the files can all state: no unexplained parts of balances, no blank balances, no
+    disputes, no document in another currency than its customer's or without a due date, no allocation to another
+    customer's invoice, no currency of three decimals.
     """
 
     seed: int = 1
@@ -56,6 +59,7 @@ class Plan:
     late_batches: bool = True
     mishaps: bool = True
     dated_ahead: bool = False
+    expressible: bool = False
 
     def __post_init__(self) -> None:
         if min(self.customers, self.days) < 1 or min(self.invoices_per_day, self.history_days, self.old_documents) < 0:
@@ -91,6 +95,7 @@ class Company:
         late_batches: bool = True,
         mishaps: bool = True,
         dated_ahead: bool = False,
+        expressible: bool = False,
     ) -> Company:
         """Simulate the company; the same arguments give the same events everywhere."""
         plan = Plan(
@@ -104,6 +109,7 @@ class Company:
             late_batches,
             mishaps,
             dated_ahead,
+            expressible,
         )
         return _Simulation(plan).run()
 
@@ -139,7 +145,7 @@ class _Simulation:
         self.plan = plan
         self.rng = random.Random(plan.seed)
         self.days: dict[int, date] = {}
-        self.desk = Desk(self.rng, Books(self.days))
+        self.desk = Desk(self.rng, Books(self.days), expressible=plan.expressible)
         self.batches: list[Batch] = []
         self.starts: list[int] = []
 
@@ -173,8 +179,9 @@ class _Simulation:
                 add_contact(desk, batch, customer)
         for days_before in range(plan.history_days, -1, -1):
             trade(desk, batch, plan.first_day - timedelta(days=days_before), plan.invoices_per_day)
-        # Told last, so that some of them are still partly open when the increments begin.
-        open_history(desk, batch, plan.first_day, plan.old_documents)
+        if not plan.expressible:
+            # Told last, so that some of them are still partly open when the increments begin.
+            open_history(desk, batch, plan.first_day, plan.old_documents)
         self.batches.append(batch.close())
 
     def _morning(self, today: date) -> None:
@@ -197,5 +204,6 @@ class _Simulation:
         credit(desk, batch, today)
         if plan.mishaps:
             correct_words(desk, batch, today)
-            write_off(desk, batch, today)
+            if not plan.expressible:
+                write_off(desk, batch, today)
         self.batches.append(batch.close())

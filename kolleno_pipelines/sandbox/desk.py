@@ -104,6 +104,7 @@ class Desk:
         default_factory=lambda: {"invoice": [], "credit_note": [], "payment": []}
     )
     contacts: int = 0
+    expressible: bool = False  # only what every ERP and the files can state (Plan)
 
     def record(self, event: Event) -> None:
         """Write an event and bring the books and the open items up to date."""
@@ -150,7 +151,7 @@ class Desk:
         """Return a random document amount; one in a hundred is zero, one in four is round."""
         rng, chance = self.rng, self.rng.random()
         largest = _LARGEST_UNITS.get(currency, 500_000)
-        if chance < 0.01:
+        if chance < 0.01 and not self.expressible:
             return money(0, currency)
         if chance < 0.25:
             return money(rng.randint(1, 50) * 100 * 10 ** exponent(currency), currency)

@@ -73,7 +73,7 @@ def _void(desk: Desk, batch: OpenBatch, kind: DocumentKind) -> None:
     batch.require(_TABLES[kind], "status")
     _disturb(desk, batch, [pair for pair in document.pairs if desk.books.is_live(pair)])
     # Some sources go on stating a balance for a voided document; it must not count.
-    shown = document.amount if desk.rng.random() < 0.5 else ZERO
+    shown = document.amount if not desk.expressible and desk.rng.random() < 0.5 else ZERO
     sends_ends = desk.rng.random() < 0.5
     desk.record(DocumentVoided(batch.number, kind, document.key.source_id, shown, sends_ends))
 
@@ -251,6 +251,18 @@ MISHAPS: tuple[Mishap, ...] = (
     move_again,
 )
 
+# Those that QuickBooks, Xero and the files can all state.
+EXPRESSIBLE_MISHAPS: tuple[Mishap, ...] = (
+    end_allocation,
+    void_invoice,
+    grow,
+    correct_words,
+    void_payment,
+    correct_amount,
+    change_customer,
+    void_credit_note,
+)
+
 
 def open_history(desk: Desk, batch: OpenBatch, first_day: date, count: int) -> None:
     """Tell `count` old documents whose history is missing: first seen with a balance that nothing explains."""
@@ -288,7 +300,8 @@ def open_history(desk: Desk, batch: OpenBatch, first_day: date, count: int) -> N
 def happen(desk: Desk, batch: OpenBatch, today: date, invoices: int) -> None:
     """Let the day's mishaps happen: one by turn, and a few more by chance in a large company."""
     rng: random.Random = desk.rng
-    MISHAPS[batch.number % len(MISHAPS)](desk, batch, today)
-    for mishap in MISHAPS:
+    mishaps = EXPRESSIBLE_MISHAPS if desk.expressible else MISHAPS
+    mishaps[batch.number % len(mishaps)](desk, batch, today)
+    for mishap in mishaps:
         for _ in range(invoices // 100 + (rng.randrange(100) < invoices % 100) if invoices else 0):
             mishap(desk, batch, today)

@@ -36,7 +36,7 @@ def open_customer(desk: Desk, batch: OpenBatch) -> str:
         parent = desk.customers[number - 2]
     if parent:
         currency = desk.currency_of[parent]
-    elif number % 36 in (7, 19):
+    elif number % 36 == 7 or (number % 36 == 19 and not desk.expressible):
         currency = {7: "JPY", 19: "KWD"}[number % 36]
     else:
         currency = desk.rng.choice(_CURRENCIES)
@@ -44,8 +44,11 @@ def open_customer(desk: Desk, batch: OpenBatch) -> str:
         batch.require(TableName.CUSTOMERS, "parent_id")
     desk.customers.append(source_id)
     desk.currency_of[source_id] = currency
-    desk.group_of[source_id] = desk.group_of[parent] if parent else source_id
+    # Xero has no groups: there nobody pays for another customer.
+    desk.group_of[source_id] = desk.group_of[parent] if parent and not desk.expressible else source_id
     cells = customer_cells(desk.rng, number, source_id, currency, parent)
+    if desk.expressible:
+        cells = {name: cell.replace("\n", " ") for name, cell in cells.items()} | {"currency_iso": currency}
     desk.record(CustomerStated(batch.number, source_id, cells))
     return source_id
 
@@ -61,7 +64,7 @@ def issue_invoice(desk: Desk, batch: OpenBatch, today: date, customer: str | Non
     """Issue an invoice; one in ten is dated some days back, one in twenty has no due date."""
     rng = desk.rng
     customer = customer or rng.choice(desk.customers)
-    currency = desk.currency_of[customer] if rng.random() < 0.95 else rng.choice(("USD", "EUR"))
+    currency = desk.currency_of[customer] if desk.expressible or rng.random() < 0.95 else rng.choice(("USD", "EUR"))
     source_id = desk.next_id(INVOICE)
     issued = today - timedelta(days=rng.randint(1, 4) if rng.random() < 0.1 else 0)
     due = issued + timedelta(days=rng.choice(_TERMS))
@@ -76,7 +79,7 @@ def issue_invoice(desk: Desk, batch: OpenBatch, today: date, customer: str | Non
         amount=amount,
         currency=currency,
         date_issued=issued,
-        date_due=due if rng.random() < 0.95 else None,
+        date_due=due if desk.expressible or rng.random() < 0.95 else None,
         cells={
             "po_number": f"PO {rng.randint(1, 999)}" if rng.random() < 0.3 else "",
             "description": description(rng),
@@ -113,7 +116,7 @@ def receive(desk: Desk, batch: OpenBatch, customer: str, currency: str, amount: 
         amount=amount,
         currency=currency,
         date_issued=day,
-        balance_is_blank=desk.rng.random() < 0.125,
+        balance_is_blank=not desk.expressible and desk.rng.random() < 0.125,
         cells={"method": desk.rng.choice(_METHODS)},
     )
     desk.record(event)
