@@ -3,12 +3,10 @@
 How the company's money is entered, by what is true at the end of the batch that tells it:
 
 - wholly applied to one invoice: a Payment; to several: a BatchPayment with a Payment for each;
-- applied to nothing: a Prepayment; applied in part: an Overpayment of the payer with allocations. The vendor allocates
-  a credit to the same contact's invoices alone, so what pays another contact's (a parent for a child) is a Payment;
-- what changes later: credits are allocated and taken off; where that does not do (a Payment comes off its invoice), the
-  payments are deleted, the credit is voided and the money is entered anew.
+- applied to nothing: a Prepayment of the whole; applied in part: an Overpayment of the whole, with allocations;
+- what changes later: credits are allocated and taken off; a Payment that comes off its invoice is deleted, with its
+  whole batch, and the money is entered anew as an Overpayment. So one receipt of the company is always one object.
 
-A credit note used for another contact is paid out (ARCREDITPAYMENT) and in (ACCRECPAYMENT) over the clearing account.
 A dispute has no counterpart. A correction of an amount goes through even where Xero would first want payments removed.
 """
 

@@ -15,7 +15,7 @@ from decimal import Decimal
 from typing import Any, Literal
 from uuid import UUID
 
-from kolleno_pipelines.sandbox.xero.objects import Kind
+from kolleno_pipelines.sandbox.xero.objects import Kind, Record
 
 FieldType = Literal["text", "guid", "amount", "date", "flag"]
 Test = Callable[[Mapping[str, Any]], bool]
@@ -158,7 +158,7 @@ def parse_order(kind: Kind, text: str) -> list[tuple[str, bool]]:
     return wanted
 
 
-def in_order(records: list[Mapping[str, Any]], order: list[tuple[str, bool]]) -> list[Mapping[str, Any]]:
+def in_order(records: list[Record], order: list[tuple[str, bool]]) -> list[Record]:
     """Return records in an order; what lacks a field comes first, equal ones stay as they were."""
     for field, descends in reversed(order):
         records = sorted(records, key=lambda record: _order_key(value_at(record, field)), reverse=descends)

@@ -1,4 +1,4 @@
-"""The company's payments and the credits it applies, entered the way the vendor wants them. No documents, no HTTP."""
+"""The company's payments and what they and credit notes pay, entered as the vendor wants it. No documents."""
 
 from __future__ import annotations
 
@@ -8,23 +8,22 @@ from decimal import Decimal
 
 from kolleno_pipelines.sandbox.books import Books, Document, DocumentKey, PairKey
 from kolleno_pipelines.sandbox.events import CREDIT_NOTE, INVOICE, PAYMENT, ZERO
-from kolleno_pipelines.sandbox.xero.chart import BANK, CLEARING, RATES, account_of
+from kolleno_pipelines.sandbox.xero.chart import BANK, RATES, account_of
 from kolleno_pipelines.sandbox.xero.ledger import Ledger
-from kolleno_pipelines.sandbox.xero.objects import Kind, Record, cents, money_on_account, object_id
+from kolleno_pipelines.sandbox.xero.objects import Kind, cents, money_on_account, object_id
 
 Amounts = dict[str, Decimal]  # by the company's id of the invoice
 
 
 @dataclass
 class _Entered:
-    """How one payment or credit note stands in the book: a credit, and payments for what the credit cannot pay."""
+    """How a payment or credit note stands in the book: as a credit with allocations, or as payments of invoices."""
 
     kind: Kind | None = None
     credit_id: str = ""
-    own: Amounts = field(default_factory=dict)
-    others: Amounts = field(default_factory=dict)
-    payments: list[str] = field(default_factory=list)
-    batch: str = ""
+    payment_id: str = ""
+    batch_id: str = ""
+    applied: Amounts = field(default_factory=dict)
     times: int = 0
     gone: bool = False
 
@@ -38,25 +37,22 @@ class MoneyDesk:
         self._entered: dict[DocumentKey, _Entered] = {}
 
     def take_off(self, payer: Document, at: datetime) -> None:
-        """Remove what is no longer applied; a payer that must be entered anew is removed altogether."""
+        """Remove what is no longer applied; payments of invoices, and what was voided, are removed altogether."""
         entered = self._entered.get(payer.key)
         if entered is None or entered.gone:
             return
-        own, others = self._wanted(payer)
-        if payer.key.kind == CREDIT_NOTE:
-            self._less(entered, own, at)
-            if any(entered.others.get(each) != others.get(each) for each in entered.others):
-                self._drop_payments(entered, at)
-            if payer.voided:
-                entered.gone = True
-        elif payer.voided or self._must_be_anew(entered, own, others):
-            self._less(entered, {}, at)
-            self._drop_payments(entered, at)
-            if entered.kind is not None:
+        wanted = self._wanted(payer)
+        if entered.kind is not None:
+            self._end_allocations(entered, wanted, at)
+            if payer.voided and entered.kind is not Kind.CREDIT_NOTES:
                 self.ledger.remove(entered.kind, entered.credit_id, at)
-            self._entered[payer.key] = _Entered(times=entered.times + 1, gone=payer.voided)
-        else:
-            self._less(entered, own, at)
+        elif payer.voided or entered.applied != wanted:
+            if entered.batch_id:
+                self.ledger.delete_batch(entered.batch_id, at)
+            else:
+                self.ledger.delete_payment(entered.payment_id, at)
+            self._entered[payer.key] = _Entered(times=entered.times + 1)
+        self._entered[payer.key].gone = payer.voided
 
     def apply(self, payer: Document, at: datetime) -> None:
         """Enter a payer that is not there, and apply what is not applied yet."""
@@ -64,112 +60,75 @@ class MoneyDesk:
         if entered.gone or payer.voided or not payer.amount:
             entered.gone = True
             return
-        own, others = self._wanted(payer)
+        wanted = self._wanted(payer)
         if payer.key.kind == CREDIT_NOTE:
             entered.kind, entered.credit_id = Kind.CREDIT_NOTES, object_id(Kind.CREDIT_NOTES, payer.key.source_id)
-            self._over_clearing(payer, entered, others, at)
-        elif entered.kind is None and not entered.payments and not entered.batch:
-            own = self._receive(payer, entered, own, others, at)
-        self._more(payer, entered, own, at)
+        elif entered.kind is None and not entered.applied:
+            self._receive(payer, entered, wanted, at)
+        if entered.kind is not None:
+            self._allocate(payer, entered.kind, entered, wanted, at)
 
-    def _wanted(self, payer: Document) -> tuple[Amounts, Amounts]:
-        """What is applied to invoices of the payer itself, and to those of others."""
-        own: Amounts = {}
-        others: Amounts = {}
+    def _wanted(self, payer: Document) -> Amounts:
+        wanted: Amounts = {}
         for pair in payer.pairs:
             if self.books.is_live(pair):
-                target = self.books.documents[DocumentKey(INVOICE, pair.to_id)]
-                side = own if target.customer == payer.customer else others
-                side[pair.to_id] = cents(self.books.allocations[pair].amount)
-        return own, others
+                if self.books.documents[DocumentKey(INVOICE, pair.to_id)].customer != payer.customer:
+                    message = f"Xero allocates a credit to the same contact's invoices alone, not by {pair}."
+                    raise ValueError(message)
+                wanted[pair.to_id] = cents(self.books.allocations[pair].amount)
+        return wanted
 
-    def _must_be_anew(self, entered: _Entered, own: Amounts, others: Amounts) -> bool:
-        if entered.kind is not None:
-            return entered.others != others
-        return entered.others != {**own, **others}
+    def _end_allocations(self, entered: _Entered, wanted: Amounts, at: datetime) -> None:
+        """End the allocations of an invoice that is to get less; `apply` enters what remains of it."""
+        kind = entered.kind
+        for invoice, amount in list(entered.applied.items()):
+            if kind is None or amount <= wanted.get(invoice, ZERO):
+                continue
+            target = object_id(Kind.INVOICES, invoice)
+            for each in self.ledger.state(kind, entered.credit_id, at)["Allocations"]:
+                if each["Invoice"]["InvoiceID"] == target:
+                    self.ledger.take_off(kind, entered.credit_id, each["AllocationID"], at)
+            del entered.applied[invoice]
 
-    def _less(self, entered: _Entered, own: Amounts, at: datetime) -> None:
-        if entered.kind is None:
-            return
-        for invoice, amount in list(entered.own.items()):
-            if amount > own.get(invoice, ZERO):
-                target = object_id(Kind.INVOICES, invoice)
-                for each in self.ledger.state(entered.kind, entered.credit_id, at)["Allocations"]:
-                    if each["Invoice"]["InvoiceID"] == target:
-                        self.ledger.take_off(entered.kind, entered.credit_id, each["AllocationID"], at)
-                del entered.own[invoice]
-
-    def _more(self, payer: Document, entered: _Entered, own: Amounts, at: datetime) -> None:
-        for invoice, amount in own.items():
-            further = amount - entered.own.get(invoice, ZERO)
-            if further and entered.kind is not None:
+    def _allocate(self, payer: Document, kind: Kind, entered: _Entered, wanted: Amounts, at: datetime) -> None:
+        for invoice, amount in wanted.items():
+            further = amount - entered.applied.get(invoice, ZERO)
+            if further:
                 pair = PairKey(CREDIT_NOTE if payer.key.kind == CREDIT_NOTE else PAYMENT, payer.key.source_id, invoice)
                 day = self.books.allocations[pair].date_applied or payer.date_issued
-                target = object_id(Kind.INVOICES, invoice)
-                self.ledger.allocate(entered.kind, entered.credit_id, target, further, day, at)
-                entered.own[invoice] = amount
+                self.ledger.allocate(kind, entered.credit_id, object_id(Kind.INVOICES, invoice), further, day, at)
+                entered.applied[invoice] = amount
 
-    def _receive(self, payer: Document, entered: _Entered, own: Amounts, others: Amounts, at: datetime) -> Amounts:
-        """Enter money that came in; returns what is left to allocate from the credit."""
-        applied = sum({**own, **others}.values(), ZERO)
-        left = cents(payer.amount) - applied
-        entered.others = others if left else {**own, **others}
+    def _receive(self, payer: Document, entered: _Entered, wanted: Amounts, at: datetime) -> None:
+        """Enter money that came in: as payments where invoices take it whole, else as a credit of the whole."""
         key = payer.key.source_id + (f"/{entered.times}" if entered.times else "")
-        if entered.others:
-            self._pay(payer, entered, key, at)
-        if not left:
-            return {}
-        kind = Kind.OVERPAYMENTS if applied or entered.times else Kind.PREPAYMENTS
-        word = "RECEIVE-OVERPAYMENT" if kind is Kind.OVERPAYMENTS else "RECEIVE-PREPAYMENT"
-        amount = left + sum(own.values(), ZERO)
-        contact = self._contact(payer)
+        if sum(wanted.values(), ZERO) == payer.amount:
+            self._pay(payer, entered, wanted, key, at)
+            return
+        kind = Kind.OVERPAYMENTS if wanted or entered.times else Kind.PREPAYMENTS
+        name = self.books.customers[payer.customer]["name"]
         credit = money_on_account(
-            kind, key, contact, amount, payer.date_issued, document_type=word, reference=payer.ref, **self._rate(payer)
+            kind,
+            key,
+            {"ContactID": object_id(Kind.CONTACTS, payer.customer), "Name": name},
+            payer.amount,
+            payer.date_issued,
+            document_type="RECEIVE-OVERPAYMENT" if kind is Kind.OVERPAYMENTS else "RECEIVE-PREPAYMENT",
+            currency=payer.currency,
+            rate=RATES[payer.currency],
+            reference=payer.ref,
         )
         self.ledger.enter(kind, credit, at)
         entered.kind, entered.credit_id = kind, credit[kind.id_field]
-        return own
 
-    def _pay(self, payer: Document, entered: _Entered, key: str, at: datetime) -> None:
+    def _pay(self, payer: Document, entered: _Entered, wanted: Amounts, key: str, at: datetime) -> None:
         account = account_of(self.ledger, BANK, at)
-        shares = {object_id(Kind.INVOICES, each): amount for each, amount in entered.others.items()}
-        reference, day = payer.ref, payer.date_issued
+        shares = {object_id(Kind.INVOICES, each): amount for each, amount in wanted.items()}
+        day, reference = payer.date_issued, payer.ref
         if len(shares) > 1:
             batch = self.ledger.pay_batch(shares, day, account, at, reference=reference, key=key)
-            entered.batch = batch["BatchPaymentID"]
-            return
-        for target, amount in shares.items():
+            entered.batch_id = batch["BatchPaymentID"]
+        for target, amount in shares.items() if len(shares) == 1 else ():
             payment = self.ledger.pay(Kind.INVOICES, target, amount, day, account, at, reference=reference, key=key)
-            entered.payments.append(payment["PaymentID"])
-
-    def _over_clearing(self, payer: Document, entered: _Entered, others: Amounts, at: datetime) -> None:
-        """Pay a credit note out and others' invoices with it, over the clearing account."""
-        account = account_of(self.ledger, CLEARING, at)
-        for invoice, amount in others.items():
-            further = amount - entered.others.get(invoice, ZERO)
-            if not further:
-                continue
-            pair = PairKey(CREDIT_NOTE, payer.key.source_id, invoice)
-            day = self.books.allocations[pair].date_applied or payer.date_issued
-            for kind, target in (
-                (Kind.CREDIT_NOTES, entered.credit_id),
-                (Kind.INVOICES, object_id(Kind.INVOICES, invoice)),
-            ):
-                key = f"{payer.key.source_id}>{invoice}:{kind}:{at.isoformat()}"
-                payment = self.ledger.pay(kind, target, further, day, account, at, reference=payer.ref, key=key)
-                entered.payments.append(payment["PaymentID"])
-            entered.others[invoice] = amount
-
-    def _drop_payments(self, entered: _Entered, at: datetime) -> None:
-        if entered.batch:
-            self.ledger.delete_batch(entered.batch, at)
-        for each in entered.payments:
-            self.ledger.delete_payment(each, at)
-        entered.batch, entered.payments, entered.others = "", [], {}
-
-    def _contact(self, payer: Document) -> Record:
-        name = self.books.customers[payer.customer]["name"]
-        return {"ContactID": object_id(Kind.CONTACTS, payer.customer), "Name": name}
-
-    def _rate(self, payer: Document) -> Record:
-        return {"currency": payer.currency, "rate": RATES[payer.currency]}
+            entered.payment_id = payment["PaymentID"]
+        entered.applied = dict(wanted)
