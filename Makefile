@@ -53,7 +53,7 @@ check: $(STAMP)
 
 # The vendors' published schemas are not part of this repository: CONTRACTS/xero/xero_accounting.yaml is Xero's OpenAPI file.
 contracts: $(STAMP)
-	@KOLLENO_CONTRACTS='$(CONTRACTS)' $(BIN)/python -m pytest -rs tests/contract
+	@CONTRACTS='$(CONTRACTS)' $(BIN)/python -m pytest -rs tests/contract
 
 bench: $(STAMP)
 	@$(BIN)/python -m benchmarks $(BENCH) $(BENCH_ARGS)

@@ -12,7 +12,7 @@ from tests.contract.xero_schema import XeroSchema
 
 @pytest.fixture(scope="session")
 def contracts() -> Path:
-    folder = os.environ.get("KOLLENO_CONTRACTS", "")
+    folder = os.environ.get("CONTRACTS", "")
     if not folder:
         pytest.skip("The vendors' schemas are not here: make contracts CONTRACTS=<folder> names theirs.")
     return Path(folder)

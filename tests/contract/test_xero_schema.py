@@ -43,7 +43,7 @@ class _Asked:
         answer = self.session.request(method, f"{self.xero.api_url}{path}", params=query, json=body, timeout=10)
         assert answer.status_code == 200, answer.text
         parsed: dict[str, Any] = answer.json()
-        assert self.schema.faults(self.schema.schema_of(method, address), parsed) == []
+        assert "\n".join(self.schema.faults(self.schema.schema_of(method, address), parsed)[:5]) == ""
         return parsed
 
     def refused(self, method: str, path: str, body: object = None, **query: str) -> dict[str, Any]:
@@ -60,7 +60,7 @@ def _served(book: Book, now: datetime) -> SandboxXero:
 
 @pytest.fixture(scope="module")
 def company_client(xero_schema: XeroSchema) -> Iterator[_Asked]:
-    company = Company.build(4, customers=15, days=15, history_days=40, expressible=True)
+    company = Company.build(4, customers=12, days=12, history_days=20, expressible=True)
     with _served(filled_from(company), company.batches[-1].name_time) as xero:
         client = _Asked(xero, xero_schema)
         yield client

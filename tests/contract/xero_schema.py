@@ -38,6 +38,9 @@ class XeroSchema:
         """What an address answers with 200, or what is sent to it."""
         operation = self.document["paths"][address][method.lower()]
         part = operation["requestBody"] if sent else operation["responses"]["200"]
+        if "$ref" in part:
+            _, _, group, name = part["$ref"].split("/")
+            part = self.document["components"][group][name]
         return self._absolute(part["content"]["application/json"]["schema"])
 
     def named(self, name: str) -> dict[str, Any]:

@@ -241,7 +241,9 @@ class XeroApi:
         return kept[1]
 
     def _answered_with(self, kind: Kind, records: list[Record]) -> Response:
-        return self._envelope(kind.list_name, [json_text(full(kind, each)) for each in records])
+        """What was written; an item that was refused is sent back as it came, with its errors."""
+        shown = [full(kind, each) if "UpdatedDateUTC" in each else each for each in records]
+        return self._envelope(kind.list_name, map(json_text, shown))
 
     def _head(self) -> Record:
         stamp = f"/Date({milliseconds(self.clock.now.astimezone(UTC))})/"

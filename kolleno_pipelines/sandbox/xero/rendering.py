@@ -55,6 +55,8 @@ def _day_string(value: date) -> str:
 def full(kind: Kind, record: Mapping[str, Any]) -> Record:
     """Return an object as it is sent by id and on pages."""
     shown = dict(record)
+    if kind in {Kind.ORGANISATION, Kind.CONTACT_GROUPS}:  # the vendor tells no moment of these
+        del shown["UpdatedDateUTC"]
     if kind in {*DOCUMENT_KINDS, Kind.BATCH_PAYMENTS}:
         for name, string in _STRINGS.items():
             if name in shown:

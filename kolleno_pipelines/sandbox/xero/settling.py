@@ -42,7 +42,12 @@ def open_amount(kind: Kind, record: Mapping[str, Any]) -> Decimal:
 
 def settle(kind: Kind, record: Record) -> Record:
     """Return a document with the amounts and the status that follow from what is applied to it."""
-    return _settled_invoice(record) if kind is Kind.INVOICES else _settled_credit(record)
+    if kind is Kind.INVOICES:
+        return _settled_invoice(record)
+    settled = _settled_credit(record)
+    if kind is not Kind.CREDIT_NOTES:  # of money on account the vendor tells no day on which it was used up
+        settled.pop("FullyPaidOnDate", None)
+    return settled
 
 
 def kind_of_payment(payment: Mapping[str, Any]) -> Kind:
