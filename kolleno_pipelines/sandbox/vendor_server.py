@@ -126,7 +126,7 @@ class VendorServer:
 
     def start(self) -> None:
         """Listen, and return when requests are answered. Raises OSError when the port is taken."""
-        listener = socket.socket()
+        listener = socket.socket(proto=socket.IPPROTO_TCP)
         try:
             listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             listener.bind(("127.0.0.1", self.port))
