@@ -10,8 +10,7 @@ from typing import Any
 import requests
 
 from kolleno_pipelines.sandbox.vendor_clock import VendorClock
-from kolleno_pipelines.sandbox.vendor_limits import VendorLimits
-from kolleno_pipelines.sandbox.xero.access import AT_ONCE_LIMIT, LIMITS, WRITE_SCOPES
+from kolleno_pipelines.sandbox.xero.access import WRITE_SCOPES, published_limits
 from kolleno_pipelines.sandbox.xero.cases import LATER, Case, book_of_cases
 from kolleno_pipelines.sandbox.xero.server import SandboxXero
 
@@ -64,7 +63,7 @@ def message_of(answer: requests.Response) -> str:
 def served_cases(**options: Any) -> Iterator[tuple[Client, dict[str, Case]]]:
     """A client of a sandbox that holds every case, with the published limits unless others are given."""
     book, cases = book_of_cases(AT)
-    options = {"limits": VendorLimits(LIMITS, at_once=AT_ONCE_LIMIT)} | options
+    options = {"limits": published_limits()} | options
     with SandboxXero(book, clock=VendorClock(NOW), **options) as xero:
         client = Client(xero, WRITE_SCOPES)
         try:

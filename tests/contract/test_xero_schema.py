@@ -61,7 +61,7 @@ def _served(book: Book, now: datetime) -> SandboxXero:
 @pytest.fixture(scope="module")
 def company_client(xero_schema: XeroSchema) -> Iterator[_Asked]:
     company = Company.build(4, customers=12, days=12, history_days=20, expressible=True)
-    with _served(filled_from(company), company.batches[-1].name_time) as xero:
+    with _served(filled_from(company).book, company.batches[-1].name_time) as xero:
         client = _Asked(xero, xero_schema)
         yield client
         client.session.close()

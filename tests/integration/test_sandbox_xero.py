@@ -9,9 +9,8 @@ from datetime import UTC, datetime, timedelta
 import pytest
 import requests
 
-from kolleno_pipelines.sandbox.vendor_limits import VendorLimits
 from kolleno_pipelines.sandbox.vendor_server import VendorFault
-from kolleno_pipelines.sandbox.xero.access import GRANULAR_SCOPES, LIMITS, READ_SCOPES
+from kolleno_pipelines.sandbox.xero.access import GRANULAR_SCOPES, READ_SCOPES, published_limits
 from kolleno_pipelines.sandbox.xero.cases import Case
 from kolleno_pipelines.sandbox.xero.server import SandboxXero
 from tests.xero_client import Client, served_cases
@@ -155,7 +154,7 @@ def _alone(xero: SandboxXero) -> requests.Response:
 
 
 def test_a_factor_runs_the_published_minute_faster() -> None:
-    limits = VendorLimits(LIMITS, at_once=5, factor=600)
+    limits = published_limits(600)
     with served_cases(limits=limits) as (client, _):
         limits.use_up(client.xero.tenant_id, "minute")
         assert client.ask("Organisation").status_code == 429

@@ -28,7 +28,7 @@ def company() -> Company:
 @pytest.fixture(scope="module")
 def served_company(company: Company) -> Iterator[SandboxXero]:
     clock = VendorClock(company.batches[-1].name_time)
-    with SandboxXero(filled_from(company), clock=clock, limits=VendorLimits(), client_secret=SECRET) as xero:
+    with SandboxXero(filled_from(company).book, clock=clock, limits=VendorLimits(), client_secret=SECRET) as xero:
         yield xero
 
 
@@ -148,9 +148,30 @@ def test_other_refusals_of_lists(of_company: Client) -> None:
 
 
 def test_a_list_that_looks_through_too_much_is_refused() -> None:
-    with served_cases(index_limit=24) as (client, cases):
-        assert len(client.xero.book.records(Kind.INVOICES, NOW)) == 25
-        assert "24" in message_of(client.ask("Invoices", page=1, pageSize=1))
+    with served_cases(index_limit=25) as (client, cases):
+        assert len(client.xero.book.records(Kind.INVOICES, NOW)) == 26
+        assert "25" in message_of(client.ask("Invoices", page=1, pageSize=1))
         wide = 'Contact.ContactID==guid("' + cases["silent_change"].contact_id + '")'
         assert client.ask("Invoices", page=1, where=wide).status_code == 400
         assert len(client.records("Invoices", page=1, where=f'Type=="ACCREC" AND {wide}')) == 1
+
+
+def test_the_vendor_keeps_milliseconds_and_compares_seconds() -> None:
+    with served_cases() as (client, cases):
+        clock = client.xero.clock
+        at = clock.advance(timedelta(milliseconds=590))
+        owed = cases["archived_contact"].ids["invoice"]
+        client.xero.api.ledger.edit(Kind.INVOICES, owed, {"Reference": "moved"}, at)
+        since = (at + timedelta(milliseconds=200)).isoformat()
+        changed = client.records("Invoices", {"If-Modified-Since": since})
+        assert [each["InvoiceID"] for each in changed] == [owed]
+        assert changed[0]["UpdatedDateUTC"].endswith("590+0000)/")
+        assert changed[0]["UpdatedDateUTCString"] == f"{at:%Y-%m-%dT%H:%M:%SZ}"
+
+
+def test_answers_are_compressed_for_who_asks(of_company: Client) -> None:
+    packed = of_company.ask("Invoices", headers={"Accept-Encoding": "gzip"})
+    plain = of_company.ask("Invoices", headers={"Accept-Encoding": "identity"})
+    assert packed.headers["Content-Encoding"] == "gzip"
+    assert "Content-Encoding" not in plain.headers
+    assert packed.json()["Invoices"] == plain.json()["Invoices"]

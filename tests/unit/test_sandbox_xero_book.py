@@ -12,10 +12,10 @@ from kolleno_pipelines.sandbox.answers import Answers
 from kolleno_pipelines.sandbox.company import Company
 from kolleno_pipelines.sandbox.events import CREDIT_NOTE, INVOICE, PAYMENT
 from kolleno_pipelines.sandbox.xero.book import Book
-from kolleno_pipelines.sandbox.xero.cases import LATER, Case, book_of_cases
+from kolleno_pipelines.sandbox.xero.cases import CASES, LATER, Case, book_of_cases
 from kolleno_pipelines.sandbox.xero.chart import BANK, account_of
 from kolleno_pipelines.sandbox.xero.contacts import Balances, phone
-from kolleno_pipelines.sandbox.xero.filling import filled_from
+from kolleno_pipelines.sandbox.xero.filling import Filling, filled_from
 from kolleno_pipelines.sandbox.xero.ledger import Ledger, WriteRefusedError
 from kolleno_pipelines.sandbox.xero.objects import (
     CREDIT_KINDS,
@@ -53,7 +53,7 @@ def company() -> Company:
 
 @pytest.fixture(scope="module")
 def book(company: Company) -> Book:
-    return filled_from(company)
+    return filled_from(company).book
 
 
 @pytest.mark.parametrize("seed", range(1, 9))
@@ -65,7 +65,7 @@ def test_totals_are_those_of_the_company(seed: int) -> None:
         if line.customers
     }
     assert expected
-    assert _totals(filled_from(company), company.batches[-1].name_time) == expected
+    assert _totals(filled_from(company).book, company.batches[-1].name_time) == expected
 
 
 def test_every_document_is_that_of_the_company(company: Company, book: Book) -> None:
@@ -126,10 +126,24 @@ def test_contacts_state_the_net_of_their_documents(company: Company, book: Book)
 def test_until_leaves_later_batches_out(company: Company, book: Book) -> None:
     half = company.batches[len(company.batches) // 2].name_time
     now = company.batches[-1].name_time
-    early = filled_from(company, half)
+    early = filled_from(company, half).book
     for kind in Kind:
         assert early.records(kind, now) == book.records(kind, half)
     assert early.records(Kind.INVOICES, now) != book.records(Kind.INVOICES, now)
+
+
+def test_what_a_payment_of_the_company_became(company: Company) -> None:
+    filling, kinds = Filling(company), set()
+    for batch in company.batches:
+        filling.advance(batch.name_time)
+        for number in range(1, 200):
+            receipt = filling.receipt_of(f"00P-{number:06d}")
+            if receipt is not None:
+                record = filling.book.get(*receipt, batch.name_time)
+                assert record is not None
+                assert record["Status"] in {"AUTHORISED", "PAID"}
+                kinds.add(receipt[0])
+    assert kinds == {Kind.PAYMENTS, Kind.BATCH_PAYMENTS, Kind.OVERPAYMENTS, Kind.PREPAYMENTS}
 
 
 def test_a_company_that_no_system_can_state_is_refused() -> None:
@@ -146,6 +160,45 @@ def test_cases_end_with_their_figures() -> None:
         shown = balances.shown(contact, now)
         stated = shown.get("Balances", {}).get("AccountsReceivable", {}).get("Outstanding", Decimal(0))
         assert stated == case.outstanding, name
+
+
+def _open_of(book: Book, identity: str, now: datetime) -> Decimal | None:
+    """What is open of a receivable document, 0 for payments and the supplier's side, None for what is no document."""
+    for kind in (Kind.INVOICES, *CREDIT_KINDS):
+        record = book.get(kind, identity, now)
+        if record is not None:
+            return open_amount(kind, record) if record["Type"] in RECEIVABLE_TYPES else Decimal(0)
+    moved = (book.get(kind, identity, now) for kind in (Kind.PAYMENTS, Kind.BATCH_PAYMENTS))
+    return Decimal(0) if any(moved) else None
+
+
+def _applied(book: Book, case: Case, now: datetime) -> dict[tuple[str, str], Decimal]:
+    """What the invoices of a case say was applied to them, by whom, in the case's own names."""
+    names = {identity: name for name, identity in case.ids.items()}
+    found: dict[tuple[str, str], Decimal] = {}
+    for role, identity in case.ids.items():
+        invoice = book.get(Kind.INVOICES, identity, now)
+        if invoice is None or invoice["Type"] != "ACCREC":
+            continue
+        for entry in invoice["Payments"]:
+            payment = book.get(Kind.PAYMENTS, entry["PaymentID"], now)
+            assert payment is not None
+            source = names.get(payment.get("BatchPaymentID", entry["PaymentID"]), "?")
+            found[source, role] = entry["Amount"]
+        for kind in CREDIT_KINDS:
+            for entry in invoice[kind.value]:
+                found[names[entry[kind.id_field]], role] = entry["AppliedAmount"]
+    return found
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_documents_of_cases_end_as_told(name: str) -> None:
+    book, cases = book_of_cases(AT)
+    now, case = AT + 2 * LATER, cases[name]
+    documents = {role: _open_of(book, identity, now) for role, identity in case.ids.items()}
+    told = {role: case.open.get(role, Decimal(0)) for role, amount in documents.items() if amount is not None}
+    assert {role: amount for role, amount in documents.items() if amount is not None} == told
+    assert _applied(book, case, now) == dict(case.allocated)
 
 
 def _cases() -> tuple[Ledger, dict[str, Case], datetime]:
@@ -165,7 +218,7 @@ def test_refunds_name_their_credit_and_are_no_receipts() -> None:
         credit = ledger.state(kind, case.ids[role], now)
         assert (refund["PaymentType"], refund["Amount"]) == (word, case.figures["refunded"])
         assert refund["Invoice"]["InvoiceID"] == credit[kind.id_field]
-        assert credit["RemainingCredit"] == case.figures["left"]
+        assert credit["RemainingCredit"] == case.open[role]
 
 
 def test_rates_are_foreign_units_for_one_of_the_base() -> None:

@@ -15,6 +15,7 @@ from kolleno_pipelines.sandbox.xero.chart import BANK, account_of, set_up
 from kolleno_pipelines.sandbox.xero.contacts import contact
 from kolleno_pipelines.sandbox.xero.ledger import Ledger
 from kolleno_pipelines.sandbox.xero.objects import (
+    CREDIT_KINDS,
     Kind,
     Record,
     credit_note,
@@ -28,15 +29,19 @@ NOTHING = Decimal(0)
 
 @dataclass(frozen=True)
 class Case:
-    """What a case wrote. `ids` by role; `figures` by role, in the documents' currency unless named home.
+    """What a case wrote. ids: the vendor's ids by a name of ours (`invoice_a`, `credit_note`, `refund`).
 
     outstanding: what the vendor states as the contact's receivables after all of it, which has no currency.
-    contact_id: whose.
+    open: what counts as open of each named document, positive in its own sense, in its currency; what is not a
+    receivable or does not count is 0. allocated: (from, to): amount, by our names; refunds are no allocations.
+    figures: other amounts, in the documents' currency unless named home.
     """
 
     contact_id: str
     outstanding: Decimal
     ids: Mapping[str, str]
+    open: Mapping[str, Decimal]
+    allocated: Mapping[tuple[str, str], Decimal] = field(default_factory=dict)
     figures: Mapping[str, Decimal] = field(default_factory=dict)
 
 
@@ -48,7 +53,20 @@ def overpayment_in_part(ledger: Ledger, at: datetime) -> Case:
     money = _receive(ledger, Kind.OVERPAYMENTS, "over", who, 120, at)
     ledger.allocate(Kind.OVERPAYMENTS, money, first, Decimal("100.00"), day, at)
     ids = {"overpayment": money, "invoice_a": first, "invoice_b": second}
-    return Case(who["ContactID"], Decimal(30), ids, {"received": Decimal(120), "left": Decimal(20)})
+    still = {"overpayment": Decimal(20), "invoice_a": NOTHING, "invoice_b": Decimal(50)}
+    allocated = {("overpayment", "invoice_a"): Decimal(100)}
+    return Case(who["ContactID"], Decimal(30), ids, still, allocated, {"received": Decimal(120)})
+
+
+def overpaid_invoice(ledger: Ledger, at: datetime) -> Case:
+    """120 entered on an invoice of 100: the vendor makes a payment of 100 and an AROVERPAYMENT of 20."""
+    who, day = _contact(ledger, "too-much", at), at.date()
+    owed = _issue(ledger, invoice("too-much-a", who, 100, day, due=day), at)
+    paid = _pay(ledger, Kind.INVOICES, owed, 100, at)
+    money = _receive(ledger, Kind.OVERPAYMENTS, "too-much", who, 20, at, word="AROVERPAYMENT")
+    ids = {"invoice": owed, "payment": paid, "overpayment": money}
+    still = {"invoice": NOTHING, "payment": NOTHING, "overpayment": Decimal(20)}
+    return Case(who["ContactID"], Decimal(-20), ids, still, {("payment", "invoice"): Decimal(100)})
 
 
 def prepayment(ledger: Ledger, at: datetime) -> Case:
@@ -58,8 +76,10 @@ def prepayment(ledger: Ledger, at: datetime) -> Case:
     then = at + LATER
     owed = _issue(ledger, invoice("pre-a", who, 180, then.date(), due=then.date()), then)
     ledger.allocate(Kind.PREPAYMENTS, money, owed, Decimal("180.00"), then.date(), then)
-    figures = {"received": Decimal(300), "left": Decimal(120)}
-    return Case(who["ContactID"], Decimal(-120), {"prepayment": money, "invoice": owed}, figures)
+    still = {"prepayment": Decimal(120), "invoice": NOTHING}
+    allocated = {("prepayment", "invoice"): Decimal(180)}
+    ids = {"prepayment": money, "invoice": owed}
+    return Case(who["ContactID"], Decimal(-120), ids, still, allocated, {"received": Decimal(300)})
 
 
 def refunded_credit_note(ledger: Ledger, at: datetime) -> Case:
@@ -71,7 +91,9 @@ def refunded_credit_note(ledger: Ledger, at: datetime) -> Case:
     ledger.allocate(Kind.CREDIT_NOTES, note["CreditNoteID"], owed, Decimal("30.00"), day, at)
     refund = _pay(ledger, Kind.CREDIT_NOTES, note["CreditNoteID"], 50, at)
     ids = {"credit_note": note["CreditNoteID"], "invoice": owed, "refund": refund}
-    return Case(who["ContactID"], Decimal(70), ids, {"applied": Decimal(30), "refunded": Decimal(50), "left": NOTHING})
+    still = {"credit_note": NOTHING, "invoice": Decimal(70)}
+    allocated = {("credit_note", "invoice"): Decimal(30)}
+    return Case(who["ContactID"], Decimal(70), ids, still, allocated, {"refunded": Decimal(50)})
 
 
 def refunded_overpayment(ledger: Ledger, at: datetime) -> Case:
@@ -79,8 +101,8 @@ def refunded_overpayment(ledger: Ledger, at: datetime) -> Case:
     who = _contact(ledger, "over-back", at)
     money = _receive(ledger, Kind.OVERPAYMENTS, "over-back", who, 90, at)
     refund = _pay(ledger, Kind.OVERPAYMENTS, money, 40, at)
-    figures = {"refunded": Decimal(40), "left": Decimal(50)}
-    return Case(who["ContactID"], Decimal(-50), {"overpayment": money, "refund": refund}, figures)
+    ids, still = {"overpayment": money, "refund": refund}, {"overpayment": Decimal(50)}
+    return Case(who["ContactID"], Decimal(-50), ids, still, figures={"refunded": Decimal(40)})
 
 
 def refunded_prepayment(ledger: Ledger, at: datetime) -> Case:
@@ -88,8 +110,8 @@ def refunded_prepayment(ledger: Ledger, at: datetime) -> Case:
     who = _contact(ledger, "pre-back", at)
     money = _receive(ledger, Kind.PREPAYMENTS, "pre-back", who, 60, at)
     refund = _pay(ledger, Kind.PREPAYMENTS, money, 60, at)
-    figures = {"refunded": Decimal(60), "left": NOTHING}
-    return Case(who["ContactID"], NOTHING, {"prepayment": money, "refund": refund}, figures)
+    ids, still = {"prepayment": money, "refund": refund}, {"prepayment": NOTHING}
+    return Case(who["ContactID"], NOTHING, ids, still, figures={"refunded": Decimal(60)})
 
 
 def supplier_side(ledger: Ledger, at: datetime) -> Case:
@@ -103,7 +125,8 @@ def supplier_side(ledger: Ledger, at: datetime) -> Case:
     spent = _receive(ledger, Kind.OVERPAYMENTS, "spent", who, 10, at, word="SPEND-OVERPAYMENT")
     spent_before = _receive(ledger, Kind.PREPAYMENTS, "spent", who, 15, at, word="SPEND-PREPAYMENT")
     ids = {"bill": bill, "payment": paid, "credit": credit["CreditNoteID"], "credit_payment": back}
-    return Case(who["ContactID"], NOTHING, ids | {"overpayment": spent, "prepayment": spent_before})
+    ids |= {"overpayment": spent, "prepayment": spent_before}
+    return Case(who["ContactID"], NOTHING, ids, dict.fromkeys(("bill", "credit", "overpayment", "prepayment"), NOTHING))
 
 
 def statuses(ledger: Ledger, at: datetime) -> Case:
@@ -116,7 +139,21 @@ def statuses(ledger: Ledger, at: datetime) -> Case:
         ids[word] = _issue(ledger, made, at)
         if word in {"VOIDED", "DELETED"}:
             ledger.remove(Kind.INVOICES, ids[word], at + LATER)
-    return Case(who["ContactID"], Decimal(40), ids)
+    return Case(who["ContactID"], Decimal(40), ids, dict.fromkeys(ids, NOTHING) | {"AUTHORISED": Decimal(40)})
+
+
+def voided_credits(ledger: Ledger, at: datetime) -> Case:
+    """A credit note of 5, an overpayment of 3 and a prepayment of 2 are voided a day later; a draft of 9 waits."""
+    who, day = _contact(ledger, "void-credits", at), at.date()
+    notes = [credit_note("void-n", who, 5, day), credit_note("draft-n", who, 9, day, status="DRAFT")]
+    for each in notes:
+        ledger.enter(Kind.CREDIT_NOTES, each, at)
+    ids = {"credit_note": notes[0]["CreditNoteID"], "draft": notes[1]["CreditNoteID"]}
+    ids["overpayment"] = _receive(ledger, Kind.OVERPAYMENTS, "void", who, 3, at)
+    ids["prepayment"] = _receive(ledger, Kind.PREPAYMENTS, "void", who, 2, at)
+    for kind, role in zip(CREDIT_KINDS, ("credit_note", "overpayment", "prepayment"), strict=True):
+        ledger.remove(kind, ids[role], at + LATER)
+    return Case(who["ContactID"], NOTHING, ids, dict.fromkeys(ids, NOTHING))
 
 
 def deleted_payment(ledger: Ledger, at: datetime) -> Case:
@@ -125,7 +162,8 @@ def deleted_payment(ledger: Ledger, at: datetime) -> Case:
     owed = _issue(ledger, invoice("bounced-a", who, 100, day, due=day), at)
     paid = _pay(ledger, Kind.INVOICES, owed, 100, at)
     ledger.delete_payment(paid, at + LATER)
-    return Case(who["ContactID"], Decimal(100), {"invoice": owed, "payment": paid})
+    ids, still = {"invoice": owed, "payment": paid}, {"invoice": Decimal(100), "payment": NOTHING}
+    return Case(who["ContactID"], Decimal(100), ids, still)
 
 
 def batch_payment(ledger: Ledger, at: datetime) -> Case:
@@ -135,7 +173,9 @@ def batch_payment(ledger: Ledger, at: datetime) -> Case:
     shares = dict(zip(owed, (Decimal("100.00"), Decimal("200.00"), Decimal("20.00")), strict=True))
     batch = ledger.pay_batch(shares, day, account_of(ledger, BANK, at), at, reference="BNK 320", key="batch")
     ids = {"batch": batch["BatchPaymentID"], "invoice_100": owed[0], "invoice_200": owed[1], "invoice_50": owed[2]}
-    return Case(who["ContactID"], Decimal(30), ids, {"received": Decimal(320)})
+    still = {"batch": NOTHING, "invoice_100": NOTHING, "invoice_200": NOTHING, "invoice_50": Decimal(30)}
+    allocated = {("batch", role): shares[ids[role]] for role in ("invoice_100", "invoice_200", "invoice_50")}
+    return Case(who["ContactID"], Decimal(30), ids, still, allocated, {"received": Decimal(320)})
 
 
 def merged_contacts(ledger: Ledger, at: datetime) -> Case:
@@ -146,7 +186,8 @@ def merged_contacts(ledger: Ledger, at: datetime) -> Case:
     own = _issue(ledger, invoice("merged-b", kept, 40, day, due=day), at)
     ledger.merge_contacts(gone["ContactID"], kept["ContactID"], at + LATER)
     ids = {"gone": gone["ContactID"], "kept": kept["ContactID"], "invoice_moved": moved, "invoice_own": own}
-    return Case(kept["ContactID"], Decimal(140), ids)
+    still = {"invoice_moved": Decimal(100), "invoice_own": Decimal(40)}
+    return Case(kept["ContactID"], Decimal(140), ids, still)
 
 
 def foreign_currency(ledger: Ledger, at: datetime) -> Case:
@@ -157,7 +198,8 @@ def foreign_currency(ledger: Ledger, at: datetime) -> Case:
     rate = Decimal("0.720000")
     paid = ledger.pay(Kind.INVOICES, owed, Decimal("36.00"), day, bank, at, rate=rate, key="euro")
     figures = {"total": Decimal(100), "total_home": Decimal("142.86"), "paid_home": Decimal("50.00")}
-    return Case(who["ContactID"], Decimal(64), {"invoice": owed, "payment": paid["PaymentID"]}, figures)
+    ids, still = {"invoice": owed, "payment": paid["PaymentID"]}, {"invoice": Decimal(64), "payment": NOTHING}
+    return Case(who["ContactID"], Decimal(64), ids, still, {("payment", "invoice"): Decimal(36)}, figures)
 
 
 def several_currencies(ledger: Ledger, at: datetime) -> Case:
@@ -165,16 +207,18 @@ def several_currencies(ledger: Ledger, at: datetime) -> Case:
     who, day = _contact(ledger, "mixed", at), at.date()
     dollars = _issue(ledger, invoice("mixed-usd", who, 100, day, due=day), at)
     euros = _issue(ledger, invoice("mixed-eur", who, 50, day, due=day, currency="EUR", rate=Decimal("0.90")), at)
-    return Case(who["ContactID"], Decimal(150), {"invoice_usd": dollars, "invoice_eur": euros})
+    still = {"invoice_usd": Decimal(100), "invoice_eur": Decimal(50)}
+    return Case(who["ContactID"], Decimal(150), {"invoice_usd": dollars, "invoice_eur": euros}, still)
 
 
 def silent_change(ledger: Ledger, at: datetime) -> Case:
     """The due date of an invoice with a payment moves by 30 days a day later, and UpdatedDateUTC does not."""
     who, day = _contact(ledger, "silent", at), at.date()
     owed = _issue(ledger, invoice("silent-a", who, 100, day, due=day), at)
-    _pay(ledger, Kind.INVOICES, owed, 40, at)
+    paid = _pay(ledger, Kind.INVOICES, owed, 40, at)
     ledger.edit(Kind.INVOICES, owed, {"DueDate": day + timedelta(days=30)}, at + LATER)
-    return Case(who["ContactID"], Decimal(60), {"invoice": owed})
+    ids, still = {"invoice": owed, "payment": paid}, {"invoice": Decimal(60), "payment": NOTHING}
+    return Case(who["ContactID"], Decimal(60), ids, still, {("payment", "invoice"): Decimal(40)})
 
 
 def odd_dates(ledger: Ledger, at: datetime) -> Case:
@@ -189,7 +233,8 @@ def odd_dates(ledger: Ledger, at: datetime) -> Case:
     ids = {"zero": _issue(ledger, voided, at), "negative": _issue(ledger, early, at)}
     ledger.remove(Kind.INVOICES, ids["zero"], at)
     ids["offset"] = _issue(ledger, invoice("odd-offset", who, 9, far, due=date(2015, 1, 31)), at)
-    return Case(who["ContactID"], Decimal(17), ids)
+    still = {"zero": NOTHING, "negative": Decimal(8), "offset": Decimal(9)}
+    return Case(who["ContactID"], Decimal(17), ids, still)
 
 
 def archived_contact(ledger: Ledger, at: datetime) -> Case:
@@ -197,7 +242,7 @@ def archived_contact(ledger: Ledger, at: datetime) -> Case:
     who, day = _contact(ledger, "archived", at), at.date()
     owed = _issue(ledger, invoice("archived-a", who, 25, day, due=day), at)
     ledger.book.put(Kind.CONTACTS, who | {"ContactStatus": "ARCHIVED"}, at + LATER)
-    return Case(who["ContactID"], Decimal(25), {"invoice": owed})
+    return Case(who["ContactID"], Decimal(25), {"invoice": owed}, {"invoice": Decimal(25)})
 
 
 def ended_allocation(ledger: Ledger, at: datetime) -> Case:
@@ -209,17 +254,15 @@ def ended_allocation(ledger: Ledger, at: datetime) -> Case:
     made = ledger.allocate(Kind.CREDIT_NOTES, note["CreditNoteID"], owed, Decimal("30.00"), day, at)
     ledger.take_off(Kind.CREDIT_NOTES, note["CreditNoteID"], made["AllocationID"], at + LATER)
     ids = {"invoice": owed, "credit_note": note["CreditNoteID"], "allocation": made["AllocationID"]}
-    return Case(who["ContactID"], Decimal(70), ids)
+    return Case(who["ContactID"], Decimal(70), ids, {"invoice": Decimal(100), "credit_note": Decimal(30)})
 
 
-CASES: Mapping[str, Callable[[Ledger, datetime], Case]] = {
-    each.__name__: each
-    for each in (
-        *(overpayment_in_part, prepayment, refunded_credit_note, refunded_overpayment, refunded_prepayment),
-        *(supplier_side, statuses, deleted_payment, batch_payment, merged_contacts, foreign_currency),
-        *(several_currencies, silent_change, odd_dates, archived_contact, ended_allocation),
-    )
-}
+_ALL = (
+    *(overpayment_in_part, overpaid_invoice, prepayment, voided_credits, ended_allocation, statuses),
+    *(refunded_credit_note, refunded_overpayment, refunded_prepayment, supplier_side, deleted_payment, batch_payment),
+    *(merged_contacts, foreign_currency, several_currencies, silent_change, odd_dates, archived_contact),
+)
+CASES: Mapping[str, Callable[[Ledger, datetime], Case]] = {each.__name__: each for each in _ALL}
 
 
 def book_of_cases(at: datetime) -> tuple[Book, dict[str, Case]]:

@@ -19,11 +19,8 @@ from kolleno_pipelines.sandbox.company import Company
 from kolleno_pipelines.sandbox.events import (
     CREDIT_NOTE,
     INVOICE,
-    BalanceMoved,
     Batch,
-    DocumentIssued,
     DocumentVoided,
-    Event,
 )
 from kolleno_pipelines.sandbox.xero.book import Book
 from kolleno_pipelines.sandbox.xero.chart import BANK, RATES, account_of, set_up
@@ -33,64 +30,72 @@ from kolleno_pipelines.sandbox.xero.money import MoneyDesk
 from kolleno_pipelines.sandbox.xero.objects import (
     Kind,
     Record,
-    cents,
     credit_note,
     invoice,
     object_id,
 )
 
 
-def filled_from(company: Company, until: datetime | None = None) -> Book:
-    """Return the book of a company that was built with `expressible=True`; `until` leaves out later batches."""
-    ledger = Ledger(Book())
-    filling = _Filling(company, ledger)
-    for batch in company.batches:
-        if until is None or batch.name_time <= until:
-            filling.tell(batch, company.events_of(batch))
-    return ledger.book
+class Filling:
+    """A company on its way into a book; `advance` enters further batches, and the server's clock shows them in time.
 
+    The vendor's id of a customer, invoice or credit note of the company is `objects.object_id(kind, source_id)`.
+    """
 
-class _Filling:
-    """One company on its way into a book, batch after batch."""
+    def __init__(self, company: Company, book: Book | None = None) -> None:
+        if not company.plan.expressible:
+            message = "Xero can only state a company that was built with expressible=True."
+            raise ValueError(message)
+        self.company = company
+        self.book = book or Book()
+        self.ledger = Ledger(self.book)
+        self._books = Books(company.version_days)
+        self._money = MoneyDesk(self.ledger, self._books)
+        self._next = 0
+        self._bills = 0
 
-    def __init__(self, company: Company, ledger: Ledger) -> None:
-        self.ledger = ledger
-        self.books = Books(company.version_days)
-        self.money = MoneyDesk(ledger, self.books)
-        self.bills = 0
+    def advance(self, until: datetime | None = None) -> None:
+        """Enter the batches whose name time is not after `until`, the rest of them when it is None."""
+        batches = self.company.batches
+        while self._next < len(batches) and (until is None or batches[self._next].name_time <= until):
+            self._tell(batches[self._next])
+            self._next += 1
 
-    def tell(self, batch: Batch, events: tuple[Event, ...]) -> None:
+    def receipt_of(self, payment: str) -> tuple[Kind, str] | None:
+        """Return what a payment of the company is here now: a payment, batch, overpayment or prepayment, and its id."""
+        return self._money.receipt_of(payment)
+
+    def _tell(self, batch: Batch) -> None:
         """Enter what a batch tells, at the time in its name."""
         at, touched = batch.name_time, Touched()
         if batch.number == 0:
             set_up(self.ledger, at)
         payers: dict[DocumentKey, None] = {}
-        for event in events:
-            _check(event)
-            self.books.apply(event, touched)
+        for event in self.company.events_of(batch):
+            self._books.apply(event, touched)
             if isinstance(event, DocumentVoided):
-                pairs = self.books.documents[DocumentKey(event.kind, event.source_id)].pairs
+                pairs = self._books.documents[DocumentKey(event.kind, event.source_id)].pairs
                 payers.update({DocumentKey(pair.from_kind, pair.from_id): None for pair in pairs})
         payers.update({DocumentKey(pair.from_kind, pair.from_id): None for pair in touched.pairs})
         payers.update({key: None for key in touched.documents if key.kind != INVOICE})
         self._contacts(touched, at)
         for key in touched.documents:
-            self._document(self.books.documents[key], at)
-        entered = [self.books.documents[key] for key in payers]
+            self._document(self._books.documents[key], at)
+        entered = [self._books.documents[key] for key in payers]
         for payer in entered:
-            self.money.take_off(payer, at)
+            self._money.take_off(payer, at)
         for key in touched.documents:
-            self._void(self.books.documents[key], at)
+            self._void(self._books.documents[key], at)
         for payer in entered:
-            self.money.apply(payer, at)
+            self._money.apply(payer, at)
         self._bill(at)
 
     def _contacts(self, touched: Touched, at: datetime) -> None:
-        owners = {self.books.contacts[each]["customer_id"]: None for each in touched.contacts}
+        owners = {self._books.contacts[each]["customer_id"]: None for each in touched.contacts}
         changed = {**touched.customers, **owners}
         for customer in changed:
-            cells = self.books.customers[customer]
-            people = [each for each in self.books.contacts.values() if each["customer_id"] == customer]
+            cells = self._books.customers[customer]
+            people = [each for each in self._books.contacts.values() if each["customer_id"] == customer]
             record = company_contact(cells, people)
             if cells["segment"]:
                 group = contact_group(cells["segment"])
@@ -98,7 +103,7 @@ class _Filling:
             self.ledger.book.put(Kind.CONTACTS, record, at)
         if changed:
             for segment in ("large", "small"):
-                members = [each for each in self.books.customers.values() if each["segment"] == segment]
+                members = [each for each in self._books.customers.values() if each["segment"] == segment]
                 named = [{"ContactID": object_id(Kind.CONTACTS, each["id"]), "Name": each["name"]} for each in members]
                 self.ledger.book.put(Kind.CONTACT_GROUPS, contact_group(segment, named), at)
 
@@ -128,7 +133,7 @@ class _Filling:
             self.ledger.edit(kind, made[kind.id_field], changes, at)
 
     def _invoice(self, document: Document) -> Record:
-        owner = self.books.customers[document.customer]
+        owner = self._books.customers[document.customer]
         record = invoice(
             document.key.source_id,
             {"ContactID": object_id(Kind.CONTACTS, document.customer), "Name": owner["name"]},
@@ -144,7 +149,7 @@ class _Filling:
         return record
 
     def _credit_note(self, document: Document) -> Record:
-        owner = self.books.customers[document.customer]
+        owner = self._books.customers[document.customer]
         return credit_note(
             document.key.source_id,
             {"ContactID": object_id(Kind.CONTACTS, document.customer), "Name": owner["name"]},
@@ -166,23 +171,19 @@ class _Filling:
     def _bill(self, at: datetime) -> None:
         """A bill of a supplier, every second one paid: nothing of it is the receivables' business."""
         supplier = contact("SUP-1", "Paper & Ink Supplies")
-        if self.bills == 0:
+        if self._bills == 0:
             self.ledger.book.put(Kind.CONTACTS, supplier, at)
-        self.bills += 1
-        key, day = f"BILL-{self.bills:04d}", at.date()
-        bill = invoice(key, supplier, 100 + self.bills, day, due=day + timedelta(days=30), document_type="ACCPAY")
+        self._bills += 1
+        key, day = f"BILL-{self._bills:04d}", at.date()
+        bill = invoice(key, supplier, 100 + self._bills, day, due=day + timedelta(days=30), document_type="ACCPAY")
         self.ledger.enter(Kind.INVOICES, bill, at)
-        if self.bills % 2 == 0:
+        if self._bills % 2 == 0:
             bank = account_of(self.ledger, BANK, at)
             self.ledger.pay(Kind.INVOICES, bill["InvoiceID"], bill["Total"], day, bank, at, key=key)
 
 
-def _check(event: Event) -> None:
-    """Refuse what no accounting system can state."""
-    unexplained = isinstance(event, BalanceMoved)
-    if isinstance(event, DocumentIssued):
-        cents(event.amount)
-        unexplained = bool(event.settled_before) or event.balance_is_blank
-    if unexplained:
-        message = f"An accounting system cannot state {event}. Build the company with expressible=True."
-        raise ValueError(message)
+def filled_from(company: Company, until: datetime | None = None, book: Book | None = None) -> Filling:
+    """Return the company in a book, with its batches up to `until`."""
+    filling = Filling(company, book)
+    filling.advance(until)
+    return filling

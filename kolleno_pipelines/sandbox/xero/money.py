@@ -36,6 +36,17 @@ class MoneyDesk:
         self.books = books
         self._entered: dict[DocumentKey, _Entered] = {}
 
+    def receipt_of(self, payment: str) -> tuple[Kind, str] | None:
+        """Return the kind and id of what a payment of the company is in the book now, None where it is not."""
+        entered = self._entered.get(DocumentKey(PAYMENT, payment))
+        if entered is None or entered.gone:
+            return None
+        if entered.kind is not None:
+            return entered.kind, entered.credit_id
+        if entered.batch_id:
+            return Kind.BATCH_PAYMENTS, entered.batch_id
+        return Kind.PAYMENTS, entered.payment_id
+
     def take_off(self, payer: Document, at: datetime) -> None:
         """Remove what is no longer applied; payments of invoices, and what was voided, are removed altogether."""
         entered = self._entered.get(payer.key)

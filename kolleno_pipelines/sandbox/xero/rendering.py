@@ -67,8 +67,6 @@ def full(kind: Kind, record: Mapping[str, Any]) -> Record:
         shown[nested.value] = [
             {name: value for name, value in entry.items() if name != "AllocationID"} for entry in shown[nested.value]
         ]
-    if kind is Kind.PAYMENTS and shown["Status"] == "DELETED":
-        shown.pop("BatchPayment", None)
     return shown
 
 

@@ -9,7 +9,7 @@ from kolleno_pipelines.sandbox.vendor_clock import VendorClock
 from kolleno_pipelines.sandbox.vendor_limits import VendorLimits
 from kolleno_pipelines.sandbox.vendor_server import VendorServer
 from kolleno_pipelines.sandbox.vendor_tokens import VendorTokens
-from kolleno_pipelines.sandbox.xero.access import AT_ONCE_LIMIT, LIMITS, READ_SCOPES, TOKEN_RULES
+from kolleno_pipelines.sandbox.xero.access import READ_SCOPES, TOKEN_RULES, published_limits
 from kolleno_pipelines.sandbox.xero.app import API, XeroApi
 from kolleno_pipelines.sandbox.xero.book import Book
 from kolleno_pipelines.sandbox.xero.listing import INDEX_LIMIT
@@ -20,7 +20,8 @@ class SandboxXero:
     """Serves a book as Xero does. Use as a context manager, or `start` and `stop`.
 
     limits: the published ones when not given; a client that is made to wait gets vendor seconds in Retry-After, which
-    a factor of the limits shortens in real time. mark: a text in every token. port: 0 takes a free one.
+    a factor of the limits shortens in real time. seconds_per_answer: added to each, while the request counts as one of
+    those at once. mark: a text in every token. port: 0 takes a free one.
     allowed_scopes: what the app may ask for; `access.GRANULAR_SCOPES` for an app of today.
     """
 
@@ -34,12 +35,13 @@ class SandboxXero:
         client_secret: str = "sandbox-secret",  # noqa: S107 - it opens nothing but this sandbox
         mark: str = "",
         port: int = 0,
+        seconds_per_answer: float = 0.0,
         allowed_scopes: frozenset[str] | None = None,
         index_limit: int = INDEX_LIMIT,
     ) -> None:
         self.book = book
         self.clock = clock or VendorClock()
-        self.limits = limits or VendorLimits(LIMITS, at_once=AT_ONCE_LIMIT)
+        self.limits = published_limits() if limits is None else limits
         self.tokens = VendorTokens(
             self.clock,
             TOKEN_RULES,
@@ -49,6 +51,7 @@ class SandboxXero:
             allowed_scopes=allowed_scopes,
         )
         self.api = XeroApi(book, self.clock, self.tokens, self.limits, index_limit=index_limit)
+        self.api.work_seconds = seconds_per_answer
         self.server = VendorServer(self.api.asgi(), port=port, refusal=told_to_fail)
 
     @property
