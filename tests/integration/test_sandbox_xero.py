@@ -61,7 +61,13 @@ def test_scopes_are_granular(xero: SandboxXero) -> None:
     assert reader.ask("Payments", "PUT", body={}).status_code == 403
     assert {old.ask(path).status_code for path in ("Invoices", "Payments")} == {200}
     assert {old.ask(path).status_code for path in ("Contacts", "Accounts")} == {403}
-    for each in (reader, old):
+    looker = Client(xero, READ_SCOPES.replace("accounting.attachments.read", ""))
+    invoice = looker.records("Invoices")[0]["InvoiceID"]
+    assert looker.ask(f"Invoices/{invoice}/History").status_code == 200
+    assert looker.ask(f"Invoices/{invoice}/Attachments").status_code == 403
+    assert looker.ask("Payments").status_code == 200
+    assert looker.ask("Payments", "PUT", body={}).status_code == 403, "reading is not writing"
+    for each in (reader, old, looker):
         each.session.close()
 
 
