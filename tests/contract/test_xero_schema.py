@@ -134,6 +134,9 @@ def test_what_is_written(cases_client: tuple[_Asked, dict[str, Case]]) -> None:
     assert asked.ask("DELETE", path, f"{allocations}/{{AllocationID}}")["IsDeleted"] is True
     note = {"HistoryRecords": [{"Details": "Called, will pay on Friday"}]}
     asked.ask("PUT", f"/Invoices/{owed}/History", f"{_single(Kind.INVOICES)}/History", note)
+    batch = cases["batch_payment"].ids["batch"]
+    deletion = {"BatchPaymentID": batch, "Status": "DELETED"}
+    asked.ask("POST", "/BatchPayments", "/BatchPayments", deletion)
     mixed = {"Payments": [payment, payment | {"Amount": 1000}]}
     answers = asked.ask("PUT", "/Payments", "/Payments", mixed, summarizeErrors="false")["Payments"]
     assert [each["StatusAttributeString"] for each in answers] == ["OK", "ERROR"]

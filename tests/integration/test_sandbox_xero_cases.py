@@ -98,6 +98,19 @@ def test_a_payment_is_made_and_deleted(client: Client, cases: dict[str, Case]) -
     assert "DELETED" in message_of(client.ask(f"Payments/{payment['PaymentID']}", "POST", body={"Status": "PAID"}))
 
 
+def test_a_batch_is_deleted_as_a_whole(client: Client, cases: dict[str, Case]) -> None:
+    ids = cases["batch_payment"].ids
+    parts = client.records(f"BatchPayments/{ids['batch']}")[0]["Payments"]
+    assert "DELETED" in message_of(client.ask(f"BatchPayments/{ids['batch']}", "POST", body={"Status": "PAID"}))
+    body = {"BatchPaymentID": ids["batch"], "Status": "DELETED"}
+    gone = client.ask("BatchPayments", "POST", body=body).json()["BatchPayments"][0]
+    assert (gone["Status"], gone["Payments"], gone["TotalAmount"]) == ("DELETED", [], 320)
+    assert {client.records(f"Payments/{each['PaymentID']}")[0]["Status"] for each in parts} == {"DELETED"}
+    for owed in (100, 200, 50):
+        assert client.records(f"Invoices/{ids[f'invoice_{owed}']}")[0]["AmountDue"] == owed
+    assert "already" in message_of(client.ask("BatchPayments", "POST", body=body))
+
+
 def test_a_key_writes_once(client: Client, cases: dict[str, Case], xero: SandboxXero) -> None:
     owed = cases["archived_contact"].ids["invoice"]
     body = {"Payments": [_payment(owed, 5)]}

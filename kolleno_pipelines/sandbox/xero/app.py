@@ -185,6 +185,9 @@ class XeroApi:
         if kind is Kind.PAYMENTS and identity and not part and request.method == "POST":
             self._found(kind, identity, at)
             return self._answered_with(kind, self._writes.delete_payment(identity, body, at))
+        if kind is Kind.BATCH_PAYMENTS and not part and request.method == "POST":
+            batch = self._found(kind, identity or str(body.get("BatchPaymentID")), at)
+            return self._answered_with(kind, self._writes.delete_batch(batch[kind.id_field], body, at))
         if kind in CREDIT_KINDS and part == "Allocations" and request.method == "PUT":
             record = self._found(kind, identity or "", at)
             made = self._writes.allocations(kind, record[kind.id_field], body, at, summarize=summarize)

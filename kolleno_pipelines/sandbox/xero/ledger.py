@@ -160,7 +160,7 @@ class Ledger:
         return self._take_back(payment, at)
 
     def delete_batch(self, identity: str, at: datetime) -> Record:
-        """Take a whole batch back, with every payment of it."""
+        """Take a whole batch back, with every payment of it; the vendor lists none in a deleted batch."""
         batch = self.state(Kind.BATCH_PAYMENTS, identity, at)
         if batch["Status"] == "DELETED":
             raise WriteRefusedError("Batch payment has already been deleted")
@@ -168,7 +168,7 @@ class Ledger:
             payment = self.state(Kind.PAYMENTS, part["PaymentID"], at)
             nested = payment["BatchPayment"] | {"Status": "DELETED", "UpdatedDateUTC": at}
             self._take_back(payment | {"BatchPayment": nested}, at)
-        return self.book.put(Kind.BATCH_PAYMENTS, batch | {"Status": "DELETED"}, at)
+        return self.book.put(Kind.BATCH_PAYMENTS, batch | {"Status": "DELETED", "Payments": []}, at)
 
     def allocate(
         self, kind: Kind, identity: str, invoice_id: str, amount: Decimal, day: date, at: datetime, *, key: str = ""

@@ -59,6 +59,15 @@ class Writes:
         except WriteRefusedError as refusal:
             raise validation(elements=[_wrong({"PaymentID": identity}, refusal)]) from None
 
+    def delete_batch(self, identity: str, body: Record, at: datetime) -> list[Record]:
+        """Delete a batch payment, and with it each payment of it."""
+        if body.get("Status") != "DELETED":
+            raise validation("Batch payment status must be DELETED")
+        try:
+            return [self.ledger.delete_batch(identity, at)]
+        except WriteRefusedError as refusal:
+            raise validation(elements=[_wrong({"BatchPaymentID": identity}, refusal)]) from None
+
     def allocations(self, kind: Kind, identity: str, body: Record, at: datetime, *, summarize: bool) -> list[Record]:
         """Apply a credit to invoices."""
         items = items_of(body, "Allocations")
