@@ -195,7 +195,6 @@ def test_deletions_are_told_for_30_days(client: Client, cases: dict[str, Case]) 
     assert [len(each) > 0 for each in parts] == [True, True, False, True]
     told = next(each for each in parts[0]["Invoice"] if each["Id"] == invoice)
     assert told == {
-        "domain": "QBO",
         "status": "Deleted",
         "Id": invoice,
         "MetaData": {"LastUpdatedTime": "2026-03-06T10:00:00-08:00"},
@@ -404,6 +403,11 @@ def test_a_deposit_takes_each_payment_once_and_then_guards_it(client: Client, ca
     assert _code(again) == (400, "6000")
     assert "already been applied to another Deposit" in again.json()["Fault"]["Error"][0]["Detail"]
     assert _code(client.post("deposit", {**body, "Line": []})) == (400, "6140")
+    receivable = {"AccountRef": {"value": accounts.receivable["USD"]}}
+    nameless = {"Amount": 5, "DetailType": "DepositLineDetail", "DepositLineDetail": receivable}
+    assert _code(client.post("deposit", {**body, "DocNumber": "po_3", "Line": [nameless]})) == (400, "2020")
+    minus = {**body, "DocNumber": "po_4", "Line": [fee]}
+    assert _code(client.post("deposit", minus)) == (400, "6000")
     named = {"Id": payment, "SyncToken": stated["SyncToken"], "sparse": True}
     assert _code(client.post("payment", named, operation="update", include="void")) == (400, "6540")
     fixed = {"Id": deposit["Id"], "SyncToken": deposit["SyncToken"], "sparse": True, "Line": []}

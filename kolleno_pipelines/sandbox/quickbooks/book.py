@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
-from kolleno_pipelines.sandbox.quickbooks.wire import Json, moment_text
+from kolleno_pipelines.sandbox.quickbooks.wire import Json, Stored, moment_text
 
 #: Kinds that are lists of names: their objects are made inactive, never deleted.
 LIST_KINDS = frozenset({"Account", "Customer", "Item", "Term", "PaymentMethod", "Vendor", "Class", "Department"})
@@ -55,6 +55,7 @@ class QuickBooksBook:
         self._latest: dict[tuple[str, str], Version] = {}
         self._created: dict[tuple[str, str], datetime] = {}
         self._seen: dict[str, tuple[int, dict[str, Version]]] = {}
+        self._sorted: dict[str, tuple[int, list[Json]]] = {}
         self._last_at: datetime | None = None
         self._ids = 0
 
@@ -77,7 +78,7 @@ class QuickBooksBook:
                 "LastUpdatedTime": moment_text(version.at, self.zone),
             }
             rest = {name: value for name, value in content.items() if name not in {"Id", "SyncToken", "MetaData"}}
-            stored = {
+            stored: Json = {
                 "domain": "QBO",
                 "sparse": False,
                 "Id": version.id,
@@ -85,7 +86,7 @@ class QuickBooksBook:
                 "MetaData": meta,
                 **rest,
             }
-            return self._keep(Version(kind, version.id, version.at, version.token, stored))
+            return self._keep(Version(kind, version.id, version.at, version.token, Stored(stored)))
 
     def delete(self, kind: str, source_id: str, at: datetime) -> Version:
         """Delete an object: gone from reads and queries, told by change data capture for 30 days."""
@@ -109,13 +110,20 @@ class QuickBooksBook:
                 state = dict(state)
                 for version in self._versions[kind][known:count]:
                     state[version.id] = version
-                self._seen[kind] = (count, state)
+            self._seen[kind] = (count, state)
             return state
 
     def objects(self, kind: str, now: datetime) -> list[Json]:
         """Return the objects of a kind that exist at a moment, in the order of their ids."""
-        found = [each.object for each in self.state(kind, now).values() if each.object is not None]
-        return sorted(found, key=lambda each: int(each["Id"]))
+        with self.lock:
+            state = self.state(kind, now)
+            count = self._seen.get(kind, (0, {}))[0]
+            known, found = self._sorted.get(kind, (-1, []))
+            if known != count:
+                found = [each.object for each in state.values() if each.object is not None]
+                found.sort(key=lambda each: int(each["Id"]))
+                self._sorted[kind] = (count, found)
+            return list(found)
 
     def one(self, kind: str, source_id: str, now: datetime) -> Json | None:
         """Return one object as it is at a moment."""

@@ -102,6 +102,18 @@ def voided_invoice(file: CompanyFile, at: datetime, day: date) -> Case:
     return Case(ids, Decimal(-50), {"invoice": ZERO, "payment": Decimal(50)})
 
 
+def voided_credited_invoice(file: CompanyFile, at: datetime, day: date) -> Case:
+    """An invoice of 80, paid by a credit memo of 35, is voided: the payment of 0 is gone, the memo is free again."""
+    customer = file.add_customer(at, "Voided credited invoice")
+    invoice = file.add_invoice(at, customer, "VOID-3", Decimal(80), day)
+    memo = file.add_credit_memo(at, customer, "VOID-M", Decimal(35), day)
+    lines = [("Invoice", invoice, Decimal(35)), ("CreditMemo", memo, Decimal(35))]
+    payment = file.add_payment(at, customer, ZERO, day, lines)
+    file.ledger.void(at, "Invoice", invoice)
+    ids = {"customer": customer, "invoice": invoice, "memo": memo, "payment": payment}
+    return Case(ids, Decimal(-35), {"invoice": ZERO, "memo": Decimal(35)})
+
+
 def deleted_invoice(file: CompanyFile, at: datetime, day: date) -> Case:
     """An invoice of 90 is deleted: queries do not know it, change data capture tells its id."""
     customer = file.add_customer(at, "Deleted invoice")
@@ -249,6 +261,7 @@ ONE_CURRENCY_CASES: tuple[CaseWriter, ...] = (
     overpayment_repaid,
     voided_payment,
     voided_invoice,
+    voided_credited_invoice,
     deleted_invoice,
     inactive_customer,
     merged_customers,

@@ -47,4 +47,4 @@ def _told(version: Version, book: QuickBooksBook) -> Json:
     if version.object is not None:
         return version.object
     updated = {"LastUpdatedTime": moment_text(version.at, book.zone)}
-    return {"domain": "QBO", "status": "Deleted", "Id": version.id, "MetaData": updated}
+    return {"status": "Deleted", "Id": version.id, "MetaData": updated}

@@ -180,7 +180,8 @@ class Ledger:
         customers = self._with_parents(each for kind, each in touched if kind == "Customer")
         for customer in customers:
             self._derive_customer(customer)
-        self._derive_accounts()
+        if any(kind != "Customer" for kind, _ in touched):
+            self._derive_accounts()
         places = [*touched, *(("Customer", each) for each in customers)]
         places += [("Account", each) for each in sorted(self.receivable_accounts)]
         for kind, source_id in dict.fromkeys(places):
@@ -249,7 +250,8 @@ class Ledger:
         for kind in _OPEN_KINDS:
             for source_id, content in self.current.get(kind, {}).items():
                 for item in self.open_items(kind, source_id):
-                    totals[item.account] += home_amount(content, item.amount)
+                    if item.amount:
+                        totals[item.account] += home_amount(content, item.amount)
         for account, total in totals.items():
             content = self.current["Account"][account]
             both = {"CurrentBalance": total, "CurrentBalanceWithSubAccounts": total}

@@ -5,8 +5,10 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 from decimal import InvalidOperation
+from functools import lru_cache
+from operator import itemgetter
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -91,13 +93,19 @@ def answer(query: Query, objects: Sequence[Json], zone: ZoneInfo) -> Json:
     if query.counts:
         return {"totalCount": len(found)}
     for name, descending in reversed(query.order):
-        kind = properties(query.kind)[name]
-        with_value = [each for each in found if _get(each, name) is not None]
-        without = [each for each in found if _get(each, name) is None]
-        with_value.sort(key=lambda each: _value(kind, _get(each, name), zone), reverse=descending)
-        found = with_value + without if descending else without + with_value
+        found = _ordered(found, name, properties(query.kind)[name], zone, descending=descending)
     page = found[query.start - 1 : query.start - 1 + query.most]
     return {query.kind: page, "startPosition": query.start, "maxResults": len(page)} if page else {}
+
+
+def _ordered(objects: list[Json], name: str, kind: str, zone: ZoneInfo, *, descending: bool) -> list[Json]:
+    """Sort by one property, stably; objects without it are the smallest."""
+    pairs = [(_get(each, name), each) for each in objects]
+    without = [each for value, each in pairs if value is None]
+    keyed = [(_value(kind, value, zone), each) for value, each in pairs if value is not None]
+    keyed.sort(key=itemgetter(0), reverse=descending)
+    having = [each for _, each in keyed]
+    return having + without if descending else without + having
 
 
 def properties(kind: str) -> dict[str, str]:
@@ -241,9 +249,20 @@ def _checked(kind: str, value: str, name: str) -> None:
         raise QuickBooksRefusal(4001, f"QueryValidationError: Invalid value for {name}") from None
 
 
+@lru_cache
+def _parts(name: str) -> list[str]:
+    return name.split(".")
+
+
+@lru_cache(maxsize=100_000)
+def _moment(text: str, zone: ZoneInfo) -> datetime:
+    moment = datetime.fromisoformat(text)
+    return (moment if moment.tzinfo is not None else moment.replace(tzinfo=zone)).astimezone(UTC)
+
+
 def _get(content: Json, name: str) -> Any:
     value: Any = content
-    for part in name.split("."):
+    for part in _parts(name):
         value = value.get(part) if isinstance(value, dict) else None
     return value
 
@@ -252,8 +271,7 @@ def _value(kind: str, value: Any, zone: ZoneInfo) -> Any:
     """Return a value that can be compared: moments as instants; one without an offset has the company's."""
     match kind:
         case "moment":
-            moment = datetime.fromisoformat(value)
-            return moment if moment.tzinfo is not None else moment.replace(tzinfo=zone)
+            return _moment(value, zone)
         case "date":
             return date.fromisoformat(value)
         case "number":

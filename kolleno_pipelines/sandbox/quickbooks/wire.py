@@ -5,11 +5,21 @@ from __future__ import annotations
 import json
 from datetime import datetime
 from decimal import Decimal
+from functools import cached_property
 from typing import Any
 from zoneinfo import ZoneInfo
 
 Json = dict[str, Any]
 CENT = Decimal("0.01")
+
+
+class Stored(Json):
+    """A state of an object that never changes again; its text is made once."""
+
+    @cached_property
+    def text(self) -> str:
+        """The object as JSON."""
+        return _text_of(self)
 
 
 def moment_text(moment: datetime, zone: ZoneInfo) -> str:
@@ -27,11 +37,17 @@ def to_text(value: Any) -> str:
     if isinstance(value, Decimal):
         text = format(value, "f")
         return (text.rstrip("0").rstrip(".") or "0") if "." in text else text
+    if isinstance(value, Stored):
+        return value.text
     if isinstance(value, dict):
-        return "{" + ",".join(f"{json.dumps(name)}:{to_text(each)}" for name, each in value.items()) + "}"
+        return _text_of(value)
     if isinstance(value, list | tuple):
         return "[" + ",".join(map(to_text, value)) + "]"
     return json.dumps(value, ensure_ascii=False)
+
+
+def _text_of(value: Json) -> str:
+    return "{" + ",".join(f"{json.dumps(name)}:{to_text(each)}" for name, each in value.items()) + "}"
 
 
 def read_text(text: str | bytes) -> Any:

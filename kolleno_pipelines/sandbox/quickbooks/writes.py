@@ -150,7 +150,10 @@ def _deposit(file: CompanyFile, kind: str, content: Json, at: datetime) -> Json:
     for line in content.get("Line", []):
         _amount(line, "Amount")
         if "LinkedTxn" not in line:
-            _reference(file, line.get("DepositLineDetail", {}), "AccountRef", "Account")
+            detail = line.get("DepositLineDetail", {})
+            account = _reference(file, detail, "AccountRef", "Account")
+            if account in file.ledger.receivable_accounts:
+                _reference(file, {"Entity": detail.get("Entity")}, "Entity", "Customer")
     for source_id in moved_payments(content):
         payment = file.ledger.current.get("Payment", {}).get(source_id)
         if payment is None:
