@@ -8,12 +8,13 @@ CODE := kolleno_pipelines tests benchmarks
 TEST_WORKERS ?= 2
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check bench lock clean
+.PHONY: help setup demo test check contracts bench lock clean
 
 help:
 	@echo "make demo    run everything on embedded parts and open the UI (DEMO_ARGS=--no-ui ends by itself)"
 	@echo "make test    run the tests (TEST_ARGS='tests/unit -k ageing' picks some)"
 	@echo "make check   format, lint, types, layers, definitions"
+	@echo "make contracts CONTRACTS=folder   check the sandbox vendors' answers against the vendors' own schemas"
 	@echo "make bench   measure, and write benchmarks/results.json (BENCH=new_rows picks a line)"
 	@echo "make setup   only make .venv; make lock: resolve the dependencies again; make clean: remove what was made"
 
@@ -49,6 +50,10 @@ check: $(STAMP)
 	$(BIN)/ruff check $(CODE)
 	$(BIN)/mypy
 	$(BIN)/python -m pytest tests/test_layers.py tests/test_definitions.py
+
+# The vendors' published schemas are not part of this repository: CONTRACTS/xero/xero_accounting.yaml is Xero's OpenAPI file.
+contracts: $(STAMP)
+	@CONTRACTS='$(CONTRACTS)' $(BIN)/python -m pytest -rs tests/contract
 
 bench: $(STAMP)
 	@$(BIN)/python -m benchmarks $(BENCH) $(BENCH_ARGS)

@@ -1,0 +1,23 @@
+"""The vendors' own schemas, from the folder that `make contracts CONTRACTS=<folder>` names; without it tests skip."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from tests.contract.xero_schema import XeroSchema
+
+
+@pytest.fixture(scope="session")
+def contracts() -> Path:
+    folder = os.environ.get("CONTRACTS", "")
+    if not folder:
+        pytest.skip("The vendors' schemas are not here: make contracts CONTRACTS=<folder> names theirs.")
+    return Path(folder)
+
+
+@pytest.fixture(scope="session")
+def xero_schema(contracts: Path) -> XeroSchema:
+    return XeroSchema.read(contracts / "xero" / "xero_accounting.yaml")
