@@ -1,0 +1,188 @@
+"""Reading QuickBooks Online over its Accounting API v3: queries, changes, deletions, single objects.
+
+What the objects mean does not belong here. The vendor's rules (README.md): pages of at most 1,000 from position 1,
+offsets compared as instants, inactive list objects only when asked for, deletions by change data capture of the last 30
+days, faults inside 200 answers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from kolleno_pipelines.connectors.answers import Answer, shown
+from kolleno_pipelines.connectors.contract import Extract, Pass, Record, Window
+from kolleno_pipelines.connectors.errors import Changed, ConnectorError, NeedsHuman, Permanent, Retryable
+from kolleno_pipelines.connectors.http import HttpClient
+from kolleno_pipelines.connectors.json_pages import PageError, elements
+from kolleno_pipelines.connectors.paging import Pages
+
+MINOR_VERSION = "75"
+PAGE = 1_000
+#: How far back the vendor tells of deletions.
+DELETIONS_REACH = timedelta(days=30)
+_LISTS = {"Account", "Customer"}
+_SINGLE = {"CompanyInfo", "Preferences"}
+_LOOKUPS = 100
+_THROTTLED_FOR = 60.0
+
+_HUMAN = {"120", "3100", "3200", "3201", "6190"}
+_THROTTLED = "3001"
+_SYSTEM = "10000"
+_STALE = "5010"
+
+
+def classify(answer: Answer) -> ConnectorError | None:
+    """Say what is wrong with an answer by the vendor's own codes; None leaves it to the status."""
+    if answer.status < 300 and not _may_be_fault(answer.body):
+        return None
+    fault = _fault(answer)
+    if fault is None:
+        return None
+    code, message = fault
+    where, connection = answer.told(), answer.connection
+    if code == _THROTTLED:
+        return Retryable(f"{where}: too many requests.", connection, retry_after=_THROTTLED_FOR)
+    if code in _HUMAN:
+        return NeedsHuman(
+            f"{where}: {message} (code {code}). Sign in again with `kolleno connections login {connection}`; if that"
+            " does not help, look whether the company's subscription and the app's access are in order.",
+            connection,
+        )
+    if code == _STALE:
+        return Changed(f"{where}: the object changed meanwhile (code {code}).", connection)
+    if code == _SYSTEM:
+        return Retryable(f"{where}: {message} (code {code}).", connection)
+    return Permanent(f"{where}: {message} (code {code}).", connection)
+
+
+def _may_be_fault(body: bytes) -> bool:
+    return b"ault" in body[:200]
+
+
+def _fault(answer: Answer) -> tuple[str, str] | None:
+    """Return (code without zeros in front, message) of the first error, in either spelling of the vendor."""
+    if not answer.is_json:
+        return None
+    said = answer.json()
+    errors = _get(_get(said, "Fault", "fault"), "Error", "error") if isinstance(said, dict) else None
+    if not isinstance(errors, list) or not errors:
+        return None
+    code = str(_get(errors[0], "code") or "").lstrip("0") or "0"
+    parts = [str(part) for part in (_get(errors[0], "Message", "message"), _get(errors[0], "Detail", "detail")) if part]
+    return code, shown(": ".join(dict.fromkeys(parts)), answer.hidden, 300)
+
+
+def _get(said: Any, *names: str) -> Any:
+    if isinstance(said, dict):
+        for name in names:
+            if name in said:
+                return said[name]
+    return None
+
+
+class QuickBooksSource:
+    """One company's file, as a source of records."""
+
+    def __init__(self, http: HttpClient, realm_id: str) -> None:
+        self._http = http
+        self._company = f"/v3/company/{realm_id}"
+
+    def records(self, extract: Extract, window: Window) -> Iterator[Record]:
+        """Yield what the company has in a window, by rising modified time; see RecordSource."""
+        if window.pass_ is Pass.DELETIONS:
+            return self._deletions(extract, window)
+        if window.ids:
+            return self._by_id(extract, window)
+        if extract.vendor_object in _SINGLE:
+            return self._select(extract, f"SELECT * FROM {extract.vendor_object}")
+        return self._modified(extract, window)
+
+    def _modified(self, extract: Extract, window: Window) -> Iterator[Record]:
+        """Page by modified time and not by position: an object that changes meanwhile leaves the window.
+
+        With positions all behind it would move up by one, and one would never be read. Only among objects of one moment
+        positions count.
+        """
+        pages = Pages(self._http.connection, extract.name)
+        bound, position, seen = window.after, 1, set[str]()
+        while True:
+            pages.go_to(f"{bound} {position}")
+            page = list(self._select(extract, _query(extract, bound, window.until, position)))
+            yield from (record for record in page if record.source_id not in seen)
+            if len(page) < PAGE:
+                return
+            newest = page[-1].modified_at
+            if newest is not None and (bound is None or newest > bound):
+                bound, position = newest, 1
+                seen = {record.source_id for record in page if record.modified_at == newest}
+            else:
+                position += PAGE
+                seen |= {record.source_id for record in page}
+
+    def _by_id(self, extract: Extract, window: Window) -> Iterator[Record]:
+        active = " AND Active IN (true, false)" if extract.vendor_object in _LISTS else ""
+        for start in range(0, len(window.ids), _LOOKUPS):
+            ids = ", ".join(f"'{_quoted(source_id)}'" for source_id in window.ids[start : start + _LOOKUPS])
+            query = f"SELECT * FROM {extract.vendor_object} WHERE Id IN ({ids}){active} MAXRESULTS {PAGE}"
+            yield from self._select(extract, query)
+
+    def _select(self, extract: Extract, query: str) -> Iterator[Record]:
+        return self._elements(extract, self._ask("query", {"query": query}), "QueryResponse", extract.vendor_object)
+
+    def _deletions(self, extract: Extract, window: Window) -> Iterator[Record]:
+        """Yield what was deleted since `after`; an answer that is full is asked on from its newest moment."""
+        since = window.after or window.until - DELETIONS_REACH
+        if since < window.until - DELETIONS_REACH:
+            raise Permanent(
+                f"{extract.name}: QuickBooks tells of deletions of the last 30 days, and {since:%Y-%m-%d} is longer"
+                " ago: a sweep finds them.",
+                self._http.connection,
+            )
+        pages = Pages(self._http.connection, f"deleted {extract.name}")
+        while True:
+            pages.go_to(since.isoformat())
+            asked = {"entities": extract.vendor_object, "changedSince": _moment(since)}
+            answer = self._ask("cdc", asked)
+            path = ("CDCResponse", "*", "QueryResponse", "*", extract.vendor_object)
+            found = list(self._elements(extract, answer, *path))
+            yield from (record for record in found if b'"Deleted"' in record.payload)
+            moments = [record.modified_at for record in found if record.modified_at is not None]
+            if len(found) < PAGE or not moments:
+                return
+            since = max(moments)
+
+    def _ask(self, what: str, params: Mapping[str, str]) -> Answer:
+        return self._http.get(f"{self._company}/{what}", {**params, "minorversion": MINOR_VERSION})
+
+    def _elements(self, extract: Extract, answer: Answer, *path: str) -> Iterator[Record]:
+        try:
+            for payload, value in elements(answer.body, *path):
+                stamp = _get(value.get("MetaData"), "LastUpdatedTime")
+                modified_at = datetime.fromisoformat(stamp) if isinstance(stamp, str) else None
+                yield Record(payload, str(value.get("Id", "")), modified_at)
+        except (PageError, ValueError) as error:
+            raise Retryable(
+                f"{answer.told()} with {extract.name} that cannot be read: {error}", answer.connection
+            ) from None
+
+
+def _query(extract: Extract, after: datetime | None, until: datetime, position: int) -> str:
+    conditions = [f"MetaData.LastUpdatedTime <= '{_moment(until)}'"]
+    if after is not None:
+        conditions.insert(0, f"MetaData.LastUpdatedTime >= '{_moment(after)}'")
+    if extract.vendor_object in _LISTS:
+        conditions.append("Active IN (true, false)")
+    return (
+        f"SELECT * FROM {extract.vendor_object} WHERE {' AND '.join(conditions)}"
+        f" ORDERBY MetaData.LastUpdatedTime STARTPOSITION {position} MAXRESULTS {PAGE}"
+    )
+
+
+def _moment(at: datetime) -> str:
+    return at.astimezone(UTC).isoformat(timespec="seconds")
+
+
+def _quoted(text: str) -> str:
+    return text.replace("\\", "\\\\").replace("'", "\\'")
