@@ -8,13 +8,14 @@ from pathlib import Path
 import pytest
 
 from tests.contract.xero_schema import XeroSchema
+from tests.skips import SCHEMAS_ABSENT
 
 
 @pytest.fixture(scope="session")
 def contracts() -> Path:
     folder = os.environ.get("CONTRACTS", "")
     if not folder:
-        pytest.skip("The vendors' schemas are not here: make contracts CONTRACTS=<folder> names theirs.")
+        pytest.skip(f"{SCHEMAS_ABSENT}: make contracts CONTRACTS=<folder> names theirs.")
     return Path(folder)
 
 
