@@ -95,9 +95,13 @@ def payload_rows(table: pa.Table, kind: str, source_id: Any, modified_at: Any, i
 
 
 def missing(table: pa.Table, needs: Iterable[tuple[str, Any]]) -> list[str | None]:
-    """Return per row the names of what must be there and is not, or None where nothing is missing."""
+    """Return per row the names of what must be there and is not, or None where nothing is missing.
+
+    `needs` are columns of text; an empty one is missing too.
+    """
     names: list[list[str]] = [[] for _ in range(table.num_rows)]
     for name, column in needs:
-        for row in np.flatnonzero(pc.is_null(column).to_numpy(zero_copy_only=False)):
+        lacking = pc.is_null(_filled(column))
+        for row in np.flatnonzero(lacking.to_numpy(zero_copy_only=False)):
             names[row].append(name)
     return [", ".join(found) or None for found in names]

@@ -14,6 +14,7 @@ from typing import Any, Protocol
 import pyarrow as pa
 import pyarrow.json
 
+from kolleno_pipelines.connectors.row_faults import without_faulty
 from kolleno_pipelines.schemas.records import PAYLOADS, Normalised, Quarantined
 
 BLOCK_BYTES = 8 * 1024 * 1024
@@ -87,15 +88,24 @@ def _reason(error: pa.ArrowInvalid) -> str:
     return f"the payload cannot be read: {text.removesuffix(' in row 0')[:300]}"
 
 
+#: What a payload can make a normaliser raise. It is the payload's fault or one of ours: either way the rest go on.
+_FAULTS = (ValueError, TypeError, LookupError, ArithmeticError)
+
+
 def normalise_block(normalise: Callable[[str, pa.Table], Normalised], extract: str, table: pa.Table) -> Normalised:
-    """Normalise a block; where one of its payloads cannot be, each by itself, so that the others go on."""
+    """Normalise a block; where one of its payloads cannot be, each by itself, so that the others go on.
+
+    What it gives can be stored: payloads with rows that cannot are set aside (row_faults.py).
+    """
     try:
-        return normalise(extract, table)
-    except pa.ArrowInvalid as error:
+        said = normalise(extract, table)
+    except _FAULTS as error:
         if table.num_rows == 1:
             line = int(table["line"][0].as_py())
             reason = f"a value cannot be read: {' '.join(str(error).split())[:300]}"
             return Normalised(PAYLOADS.empty_table(), {}, [Quarantined(line, None, reason)])
+    else:
+        return without_faulty(said)
     parts = [normalise_block(normalise, extract, table.slice(row, 1)) for row in range(table.num_rows)]
     entities = {entity for part in parts for entity in part.rows}
     return Normalised(

@@ -5,10 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable
 from datetime import date
 
+import psycopg
+
 from kolleno_pipelines.connectors.contract import Connector
 from kolleno_pipelines.connectors.payload_blocks import normalise_block, payload_blocks
 from kolleno_pipelines.pipeline.deployment import Deployment
-from kolleno_pipelines.storage import extracts, record_rows
+from kolleno_pipelines.storage import extracts, record_rows, turns
+from kolleno_pipelines.storage.archive import ArchiveError
 from kolleno_pipelines.storage.extracts import ExtractRow
 from kolleno_pipelines.storage.failpoints import reach
 from kolleno_pipelines.storage.fold_report import FoldReport
@@ -29,26 +32,38 @@ def normalise_again(deployment: Deployment, connection: str, connector: Connecto
     return _normalise(deployment, connector, received)
 
 
+#: A part that one of these stops is noted as failed; the others go on, and the next run tries it again.
+_FAULTS = (ArchiveError, psycopg.DataError, psycopg.IntegrityError, OSError, ValueError, LookupError)
+
+
 def _normalise(deployment: Deployment, connector: Connector, parts: Iterable[ExtractRow]) -> int:
     number = 0
     for part in parts:
-        with deployment.transaction() as conn:
-            now = extracts.lock_extract(conn, part.id)
-            if now.status != part.status:
-                continue  # another run came first
-            record_rows.clear_rows(conn, part)
-            quarantined = 0
-            extract = connector.extract(part.extract)
-            with deployment.archive.open(part.sha256) as stream:
-                for table, unreadable in payload_blocks(stream, extract.schema):
-                    said = normalise_block(connector.normalise, extract.name, table)
-                    said.quarantined += unreadable
-                    quarantined += len(said.quarantined)
-                    record_rows.put_rows(conn, part, said)
-            extracts.note_normalised(conn, part.id, quarantined)
-            reach("before_commit")
-        number += 1
+        try:
+            number += _normalise_part(deployment, connector, part)
+        except _FAULTS as error:
+            with deployment.transaction() as conn:
+                extracts.note_failed(conn, part.id, " ".join(str(error).split())[:500] or type(error).__name__)
     return number
+
+
+def _normalise_part(deployment: Deployment, connector: Connector, part: ExtractRow) -> bool:
+    with deployment.transaction() as conn:
+        turns.hold_off_folds(conn, part.connection)
+        if extracts.lock_extract(conn, part.id).status != part.status:
+            return False  # another run came first
+        record_rows.clear_rows(conn, part)
+        quarantined = 0
+        extract = connector.extract(part.extract)
+        with deployment.archive.open(part.sha256) as stream:
+            for table, unreadable in payload_blocks(stream, extract.schema):
+                said = normalise_block(connector.normalise, extract.name, table)
+                said.quarantined += unreadable
+                quarantined += len(said.quarantined)
+                record_rows.put_rows(conn, part, said)
+        extracts.note_normalised(conn, part.id, quarantined)
+        reach("before_commit")
+    return True
 
 
 def fold(deployment: Deployment, connection: str, *, run_id: str | None = None) -> FoldReport:

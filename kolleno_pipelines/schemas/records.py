@@ -28,7 +28,7 @@ class Cell(StrEnum):
 _ARROW: dict[Cell, pa.DataType] = {
     Cell.TEXT: pa.string(),
     Cell.MONEY: pa.decimal128(20, 6),
-    Cell.RATE: pa.decimal128(24, 12),
+    Cell.RATE: pa.decimal128(38, 24),
     Cell.DAY: pa.date32(),
     Cell.MOMENT: pa.timestamp("us", "UTC"),
     Cell.FLAG: pa.bool_(),

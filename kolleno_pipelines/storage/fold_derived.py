@@ -103,20 +103,22 @@ def derive_balances(execute: Execute) -> int:
 def derive_journal_balances(execute: Execute) -> None:
     """Set what is open on journal lines: their amount less what settles them, plus what they settle (docs/model.md).
 
-    Nobody states it, so it proves nothing; it follows from allocations and is not audited.
+    Nobody states it, so it proves nothing; it follows from allocations that count and is not audited.
     """
     execute(
         """
         UPDATE receivables.journals j SET balance = d.balance,
                balance_open = CASE WHEN j.posting_status = 'posted' THEN d.balance ELSE 0 END
         FROM (
-            SELECT l.source_id, l.amount
-                   - COALESCE((SELECT sum(a.amount) FROM receivables.allocations a WHERE a.to_source_id = l.source_id
-                               AND a.to_kind = 'journal' AND a.connection = l.connection AND a.removed_at IS NULL), 0)
-                   + COALESCE((SELECT sum(a.amount) FROM receivables.allocations a WHERE a.from_source_id = l.source_id
-                               AND a.from_kind = 'journal' AND a.connection = l.connection AND a.removed_at IS NULL), 0)
-                   AS balance
-            FROM receivables.journals l WHERE l.connection = %(connection)s
+            SELECT l.source_id, l.amount - COALESCE(t.amount, 0) + COALESCE(f.amount, 0) AS balance
+            FROM receivables.journals l
+            LEFT JOIN (SELECT to_source_id AS source_id, sum(amount) AS amount FROM receivables.allocations_with_ends
+                       WHERE connection = %(connection)s AND to_kind = 'journal' AND is_live GROUP BY 1) t
+                ON t.source_id = l.source_id
+            LEFT JOIN (SELECT from_source_id AS source_id, sum(amount) AS amount FROM receivables.allocations_with_ends
+                       WHERE connection = %(connection)s AND from_kind = 'journal' AND is_live GROUP BY 1) f
+                ON f.source_id = l.source_id
+            WHERE l.connection = %(connection)s
         ) d
         WHERE j.connection = %(connection)s AND j.source_id = d.source_id
           AND (j.balance, j.balance_open) IS DISTINCT FROM

@@ -22,31 +22,41 @@ class _RecordFold:
         self.params: dict[str, Any] = {"connection": connection, "run_id": run_id}
         self.report = FoldReport({spec.entity: Changes() for spec in RECORD_SPECS})
         self.round = 0
+        self.gone: dict[str, list[str]] = {}
 
     def execute(self, statement: str, **params: Any) -> psycopg.Cursor[Any]:
         return self.conn.execute(statement.encode(), {**self.params, **params})
 
-    def touch(self, owners: str) -> int:
+    def touch(self, owners: str, **params: Any) -> int:
         """Add the owners of a SELECT (kind, source_id) with all their versions; returns how many are new."""
         self.round += 1
         found = self.execute(
             f"INSERT INTO touched SELECT DISTINCT kind, source_id, %(round)s::integer FROM ({owners}) o"
             " WHERE NOT EXISTS (SELECT FROM touched t WHERE t.kind = o.kind AND t.source_id = o.source_id)",
             round=self.round,
+            **params,
         ).rowcount
         if found:
-            self.execute("ANALYZE touched")
-            self.execute(record_sql.INSERT_VERSIONS, round=self.round)
-            self.execute("ANALYZE versions")
-            self.execute(record_sql.INSERT_OWNERS, round=self.round)
-            self.execute("ANALYZE owners")
+            self._lay_out_versions()
         return found
+
+    def touch_queued(self) -> None:
+        """Touch, first of all, what was normalised anew."""
+        if self.execute(record_sql.TOUCH_QUEUED).rowcount:
+            self._lay_out_versions()
+
+    def _lay_out_versions(self) -> None:
+        self.execute("ANALYZE touched")
+        self.execute(record_sql.INSERT_VERSIONS, round=self.round)
+        self.execute("ANALYZE versions")
+        self.execute(record_sql.INSERT_OWNERS, round=self.round)
+        self.execute("ANALYZE owners")
 
     def fold_entity(self, spec: RecordSpec) -> None:
         """Fold one entity of all touched owners, and of those whose rows waited for a parent that is known now."""
         if spec.source.parents:
             self.touch(record_sql.touch_unparked(spec))
-        self.execute("DROP TABLE IF EXISTS record_rows, late_ids, late_steps, fold_state")
+        self.execute("DROP TABLE IF EXISTS record_rows, late_ids, late_steps, fold_state, moved_lines")
         self.execute(record_sql.create_rows(spec))
         self.execute("ANALYZE record_rows")
         ids = self.execute(record_sql.CREATE_IDS, entity=spec.entity).rowcount
@@ -56,14 +66,25 @@ class _RecordFold:
         self._park(spec)
         self.execute(record_sql.create_state(spec))
         self.execute("ANALYZE fold_state")
+        if spec.entity == "journals":
+            self.execute(record_sql.CREATE_MOVED_LINES)
         self._apply(spec)
+        self._touch_dependants(spec)
+
+    def _touch_dependants(self, spec: RecordSpec) -> None:
+        """Touch what must be folded again since a record that it names is gone or means something else now."""
+        orphans = record_sql.touch_orphans(spec.entity)
+        if orphans and self.gone.get(spec.entity):
+            self.touch(orphans, gone=self.gone[spec.entity])
+        if spec.entity == "journals":
+            self.touch(record_sql.TOUCH_MOVED_LINES)
 
     def _park(self, spec: RecordSpec) -> None:
         if not spec.source.parents:
             return
         self.execute(
-            "DELETE FROM normalised.parked_rows w USING late_ids l WHERE w.connection = %(connection)s"
-            " AND w.entity = %(entity)s AND w.source_id = l.source_id",
+            "DELETE FROM normalised.parked_rows w USING record_rows r WHERE w.entity = %(entity)s"
+            " AND (w.extract_id, w.line, w.source_id) = (r.extract_id, r.line, r.source_id)",
             entity=spec.entity,
         )
         for parent in spec.source.parents:
@@ -74,11 +95,12 @@ class _RecordFold:
         if steps:
             self.execute(steps)
             fold_apply.replace_moves(self.execute, spec)
-        gone = len(fold_apply.delete_gone(self.execute, spec))
+        gone = fold_apply.delete_gone(self.execute, spec)
+        self.gone.setdefault(spec.entity, []).extend(gone)
         fields = fold_apply.audit(self.execute, spec)
         changed = fold_apply.update_changed(self.execute, spec)
         new = fold_apply.insert_state(self.execute, spec)
-        self.report.entities[spec.entity].add(Changes(new, changed, gone, fields))
+        self.report.entities[spec.entity].add(Changes(new, changed, len(gone), fields))
 
     def touches(self, entity: str) -> bool:
         """Whether the fold changed anything of an entity."""
@@ -90,6 +112,13 @@ class _RecordFold:
         row = self.execute(f"SELECT {HOME_CURRENCY}").fetchone()
         return row[0] if row else None
 
+    def receivables_accounts(self) -> set[str]:
+        """Return the accounts on which receivables are kept."""
+        rows = self.execute(
+            "SELECT source_id FROM receivables.accounts WHERE connection = %(connection)s AND is_receivable"
+        )
+        return {row[0] for row in rows}
+
 
 def fold_records(conn: psycopg.Connection[Any], connection: str, *, run_id: str | None = None) -> FoldReport:
     """Fold every pending payload of one connection inside the open transaction of `conn`; the caller commits.
@@ -100,15 +129,16 @@ def fold_records(conn: psycopg.Connection[Any], connection: str, *, run_id: str 
     turns.take_fold_turn(conn, connection)
     for statement in record_sql.CREATE_TABLES:
         work.execute(statement)
-    home = work.home_currency()
+    home, accounts = work.home_currency(), work.receivables_accounts()
+    work.touch_queued()
     work.touch(record_sql.TOUCH_PENDING)
     reach("before_merge")
     for spec in RECORD_SPECS:
         work.fold_entity(spec)
         if spec.entity == "ledger_units" and work.home_currency() != home:
             work.touch(record_sql.touch_home_currency())
-        if spec.entity == "accounts" and work.touches("accounts"):
-            work.touch(record_sql.TOUCH_ACCOUNTS)
+        if spec.entity == "accounts" and (flipped := accounts ^ work.receivables_accounts()):
+            work.touch(record_sql.touch_accounts(), accounts=list(flipped))
     if work.touches("customers"):
         work.report.entities["customers"].fields += fold_derived.refresh_groups(work.execute)
     fold_derived.derive_journal_balances(work.execute)
@@ -118,11 +148,9 @@ def fold_records(conn: psycopg.Connection[Any], connection: str, *, run_id: str 
 
 
 def _note_folded(work: _RecordFold) -> None:
-    for queue in ("owners_to_fold", "records_to_fold"):
-        work.execute(f"DELETE FROM normalised.{queue} WHERE connection = %(connection)s")
     work.report.files = work.execute(
-        "UPDATE raw.extracts SET status = 'folded', folded_at = clock_timestamp(),"
-        " run_id = COALESCE(%(run_id)s, run_id) WHERE connection = %(connection)s AND status = 'normalised'"
+        "UPDATE raw.extracts e SET status = 'folded', folded_at = clock_timestamp(),"
+        " run_id = COALESCE(%(run_id)s, run_id) FROM folding f WHERE f.id = e.id"
     ).rowcount
     row = work.execute(
         "SELECT count(DISTINCT (extract_id, line, entity, source_id)) FROM normalised.parked_rows"

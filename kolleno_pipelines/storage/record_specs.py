@@ -34,7 +34,7 @@ _DERIVED = {
     "customer_connection": "%(connection)s",
     "currency_iso": f"COALESCE(s.currency_iso, {HOME_CURRENCY})",
     "posting_status": _POSTED,
-    "deleted_at": "CASE WHEN s.is_deleted OR s.has_ended THEN s.ended_at END",
+    "deleted_at": "s.ended_at",
     "balance_source": "CASE WHEN s.balance IS NULL THEN 'unknown' ELSE 'stated' END",
     "settlement": (
         "CASE WHEN s.balance < 0 THEN 'overpaid' WHEN s.balance = 0 THEN 'paid'"
@@ -71,6 +71,8 @@ def _targets(table: RecordTable, *, kind: str | None, added: tuple[str, ...]) ->
     stated = {name: f"s.{name}" for name in names}
     if table.entity not in {"customers", "accounts"} and "currency_iso" in table.columns:
         stated["currency_iso"] = _DERIVED["currency_iso"]
+    if "exchange_rate" in stated:
+        stated["exchange_rate"] = "trim_scale(s.exchange_rate)"
     chosen = {name: _DERIVED.get(name, expression) for name, expression in stated.items() if name != "currency_iso"}
     if "currency_iso" in stated:
         chosen["currency_iso"] = stated["currency_iso"]
@@ -97,20 +99,27 @@ def _spec(entity: str, *, kind: str | None = None, added: tuple[str, ...] = (), 
 
 
 def _journal_line(end: str) -> str:
-    """A payment may name the entry alone: then its first line on a receivables account is meant."""
+    """A payment may name the entry alone. Then the line of its own customer is meant, then the one of its amount.
+
+    What is settled is a debit, what settles a credit; the lowest line where several are left.
+    """
     named = f"s.{end}_source_id"
     line = (
-        "SELECT min(j.source_id) FROM receivables.journals j WHERE j.connection = %(connection)s"
+        "SELECT j.source_id FROM receivables.journals j WHERE j.connection = %(connection)s"
         f" AND {named} IN (j.source_id, j.entry_source_id)"
+        f" ORDER BY j.source_id = {named} DESC, j.customer_source_id IS NOT DISTINCT FROM (SELECT p.customer_source_id"
+        " FROM receivables.payments p WHERE p.source_id = s.owner_source_id AND p.connection = %(connection)s) DESC,"
+        f" abs(j.amount) = s.amount DESC, j.amount {'>' if end == 'to' else '<'} 0 DESC,"
+        ' length(j.source_id), j.source_id COLLATE "C" LIMIT 1'
     )
     return f"CASE WHEN s.{end}_kind = 'journal' THEN COALESCE(({line}), {named}) ELSE {named} END"
 
 
 def _allocations(from_kind: str) -> RecordSpec:
     table = RECORD_TABLES["allocations"]
-    ended = {"amount": "CASE WHEN s.has_ended THEN 0 ELSE s.amount END"}
-    ended |= {f"{end}_source_id": _journal_line(end) for end in ("from", "to")}
-    targets = tuple(Target(name, ended.get(name, f"s.{name}")) for name in table.columns)
+    chosen = {"amount": "CASE WHEN s.ended_at IS NOT NULL THEN 0 ELSE s.amount END"}
+    chosen |= {f"{end}_source_id": _journal_line(end) for end in ("from", "to")}
+    targets = tuple(Target(name, chosen.get(name, f"s.{name}")) for name in table.columns)
     return RecordSpec(
         entity="allocations",
         targets=targets,

@@ -7,37 +7,46 @@ from kolleno_pipelines.schemas.records import HOME, RECORD_TABLES, Ending, Paren
 from kolleno_pipelines.storage.record_specs import HOME_CURRENCY, RecordSpec
 
 CREATE_TABLES = (
-    "DROP TABLE IF EXISTS touched, versions, owners",
+    "DROP TABLE IF EXISTS folding, queued, touched, versions, owners",
     "CREATE TEMP TABLE touched (kind text, source_id text, round integer) ON COMMIT DROP",
     "CREATE TEMP TABLE versions (extract_id integer, line integer, o_kind text, o_id text, version integer,"
-    " version_at timestamptz, is_deleted boolean) ON COMMIT DROP",
-    "CREATE TEMP TABLE owners (o_kind text, o_id text, content_version integer, is_deleted boolean,"
-    " deleted_at timestamptz) ON COMMIT DROP",
+    " version_at timestamptz, next_at timestamptz, is_deleted boolean) ON COMMIT DROP",
+    "CREATE TEMP TABLE owners (o_kind text, o_id text, content_version integer, is_deleted boolean) ON COMMIT DROP",
+    # What this fold closes is what it saw: nothing that comes meanwhile is noted as folded.
+    "CREATE TEMP TABLE folding ON COMMIT DROP AS SELECT id FROM raw.extracts"
+    " WHERE connection = %(connection)s AND status = 'normalised'",
+    "CREATE TEMP TABLE queued (entity text, source_id text) ON COMMIT DROP",
+    "WITH taken AS (DELETE FROM normalised.records_to_fold WHERE connection = %(connection)s"
+    " RETURNING entity, source_id) INSERT INTO queued SELECT DISTINCT entity, source_id FROM taken",
 )
 
-#: Owners whose payloads came since the last fold, or were normalised anew.
+#: Owners whose payloads came since the last fold.
 TOUCH_PENDING = """
-SELECT p.kind, p.source_id FROM normalised.payloads p JOIN raw.extracts e ON e.id = p.extract_id
-WHERE e.connection = %(connection)s AND e.status = 'normalised'
-UNION SELECT kind, source_id FROM normalised.owners_to_fold WHERE connection = %(connection)s"""
+SELECT p.kind, p.source_id FROM normalised.payloads p JOIN folding f ON f.id = p.extract_id"""
 
-#: A newer or equal version wins: modified time at the source, then time observed, then content (docs/model.md).
+#: Owners whose payloads were normalised anew.
+TOUCH_QUEUED = """
+WITH taken AS (DELETE FROM normalised.owners_to_fold WHERE connection = %(connection)s RETURNING kind, source_id)
+INSERT INTO touched SELECT DISTINCT kind, source_id, 0 FROM taken"""
+
+#: A newer or equal version wins: modified time at the source, then time observed, then the deletion (docs/model.md).
+#: What states no time was as it is when it was observed.
 INSERT_VERSIONS = """
 INSERT INTO versions
-SELECT p.extract_id, p.line, p.kind, p.source_id,
-       row_number() OVER (PARTITION BY p.kind, p.source_id
-                          ORDER BY p.modified_at NULLS FIRST, p.observed_at, p.digest, p.extract_id, p.line),
-       COALESCE(p.modified_at, p.observed_at), p.is_deleted
-FROM normalised.payloads p JOIN touched t USING (kind, source_id)
-WHERE p.connection = %(connection)s AND t.round = %(round)s"""
+SELECT extract_id, line, kind, source_id, row_number() OVER newest, version_at, lead(version_at) OVER newest,
+       is_deleted
+FROM (SELECT p.*, COALESCE(p.modified_at, p.observed_at) AS version_at
+      FROM normalised.payloads p JOIN touched t USING (kind, source_id)
+      WHERE p.connection = %(connection)s AND t.round = %(round)s) v
+WINDOW newest AS (PARTITION BY kind, source_id
+                  ORDER BY version_at, observed_at, is_deleted, digest, extract_id, line)"""
 
 INSERT_OWNERS = """
 INSERT INTO owners
-SELECT o_kind, o_id, content_version, COALESCE(max(version) > content_version, true),
-       min(version_at) FILTER (WHERE version > COALESCE(content_version, 0))
-FROM (SELECT v.*, max(version) FILTER (WHERE NOT v.is_deleted) OVER (PARTITION BY o_kind, o_id) AS content_version
-      FROM versions v JOIN touched t ON t.kind = v.o_kind AND t.source_id = v.o_id WHERE t.round = %(round)s) v
-GROUP BY o_kind, o_id, content_version"""
+SELECT o_kind, o_id, max(version) FILTER (WHERE NOT is_deleted),
+       max(version) > COALESCE(max(version) FILTER (WHERE NOT is_deleted), 0)
+FROM versions v JOIN touched t ON t.kind = v.o_kind AND t.source_id = v.o_id
+WHERE t.round = %(round)s GROUP BY o_kind, o_id"""
 
 
 def parent_exists(parent: Parent, row: str = "r") -> str:
@@ -60,11 +69,10 @@ def create_rows(spec: RecordSpec) -> str:
     parents = " AND ".join(parent_exists(parent) for parent in table.parents) or "true"
     return f"""
 CREATE TEMP TABLE record_rows ON COMMIT DROP AS
-SELECT DISTINCT ON (r.source_id, v.version) r.*, v.o_kind, v.o_id, v.version, v.version_at,
+SELECT r.*, v.o_kind, v.o_id, v.version, v.version_at, v.next_at,
        'e' || r.extract_id || ':' || r.line AS origin, ROW({content})::text AS content, {parents} AS has_parents
 FROM normalised.{table.entity} r JOIN versions v USING (extract_id, line)
-WHERE {_only(spec)}
-ORDER BY r.source_id, v.version"""
+WHERE {_only(spec)}"""
 
 
 def _only(spec: RecordSpec) -> str:
@@ -74,15 +82,14 @@ def _only(spec: RecordSpec) -> str:
 #: Records to fold: those of `record_rows`, and those of which rows were withdrawn.
 CREATE_IDS = """
 CREATE TEMP TABLE late_ids ON COMMIT DROP AS
-SELECT source_id FROM record_rows UNION SELECT source_id FROM normalised.records_to_fold
-WHERE connection = %(connection)s AND entity = %(entity)s"""
+SELECT source_id FROM record_rows UNION SELECT source_id FROM queued WHERE entity = %(entity)s"""
 
 
 def create_state(spec: RecordSpec) -> str:
     """Return the statement that makes `fold_state`: the final state of each record of `record_rows`."""
     columns = ", ".join(f"{target.expression} AS {target.name}" for target in spec.targets)
     extra = ", NULLIF(s.extra, '{}') AS extra" if spec.keeps_extra else ""
-    removed = ", CASE WHEN s.has_ended OR s.amount = 0 THEN s.ended_at END AS removed_at" if spec.link_kind else ""
+    removed = ", CASE WHEN s.amount = 0 THEN s.changed_at ELSE s.ended_at END AS removed_at" if spec.link_kind else ""
     first_seen = ", s.first_seen_at" if spec.keeps_first_seen else ""
     return f"""
 CREATE TEMP TABLE fold_state ON COMMIT DROP AS
@@ -90,12 +97,10 @@ SELECT s.source_id, {columns}{extra}{removed}{first_seen}, GREATEST(s.changed_at
        s.changed_by AS origin
 FROM (
     SELECT c.*, o.is_deleted, n.version < o.content_version AS has_ended,
-           CASE WHEN o.is_deleted THEN o.deleted_at
-                WHEN n.version < o.content_version THEN (
-                    SELECT min(v.version_at) FROM versions v WHERE v.o_kind = c.o_kind AND v.o_id = c.o_id
-                    AND v.version > n.version AND NOT v.is_deleted) END AS ended_at
+           CASE WHEN o.is_deleted OR n.version < o.content_version THEN n.next_at END AS ended_at
     FROM ({_newest_rows()}) c
-    JOIN (SELECT source_id, max(version) AS version FROM record_rows GROUP BY source_id) n USING (source_id)
+    JOIN (SELECT DISTINCT ON (source_id) source_id, version, next_at FROM record_rows
+          ORDER BY source_id, version DESC) n USING (source_id)
     JOIN owners o ON o.o_kind = c.o_kind AND o.o_id = c.o_id
 ) s
 WHERE {_stands(spec)}"""
@@ -104,7 +109,7 @@ WHERE {_stands(spec)}"""
 def _newest_rows() -> str:
     """Return the newest row of each record whose parents are known, and the version in which it last changed."""
     return """
-        SELECT DISTINCT ON (source_id) *, min(version_at) OVER (PARTITION BY source_id) AS first_seen_at,
+        SELECT DISTINCT ON (source_id) steps.*, min(version_at) OVER (PARTITION BY source_id) AS first_seen_at,
                first_value(version_at) OVER newest_change AS changed_at,
                first_value(origin) OVER newest_change AS changed_by
         FROM (SELECT *, lag(content) OVER (PARTITION BY source_id ORDER BY version) IS DISTINCT FROM content AS changed
@@ -127,7 +132,7 @@ def _stands(spec: RecordSpec) -> str:
 def create_steps(spec: RecordSpec) -> str | None:
     """Return the statement that lays out `late_steps`, from which the moves are made; None where none are kept.
 
-    An allocation that a version of its owner does not name has the amount 0 there.
+    An allocation that a version of its owner does not name, its deletion too, has the amount 0 there.
     """
     if spec.kind:
         return """
@@ -139,7 +144,7 @@ FROM record_rows WHERE has_parents AND balance IS NOT NULL"""
 CREATE TEMP TABLE late_steps ON COMMIT DROP AS
 SELECT k.source_id, v.version, v.version_at AS name_time, NULL::numeric AS settled, COALESCE(r.amount, 0) AS applied
 FROM (SELECT source_id, o_kind, o_id, min(version) AS first FROM record_rows WHERE has_parents GROUP BY 1, 2, 3) k
-JOIN versions v ON v.o_kind = k.o_kind AND v.o_id = k.o_id AND NOT v.is_deleted AND v.version >= k.first
+JOIN versions v ON v.o_kind = k.o_kind AND v.o_id = k.o_id AND v.version >= k.first
 LEFT JOIN record_rows r ON r.source_id = k.source_id AND r.version = v.version
 WHERE r.source_id IS NULL OR r.has_parents"""
     return None
@@ -185,10 +190,50 @@ def touch_home_currency() -> str:
     )
 
 
-#: Owners of journal lines whose account became one of receivables, or ceased to be one.
-TOUCH_ACCOUNTS = """
+def touch_accounts() -> str:
+    """Return the SELECT of the owners of lines on accounts that became ones of receivables, or ceased to be."""
+    return """
 SELECT p.kind, p.source_id
 FROM normalised.journals r JOIN normalised.payloads p USING (extract_id, line)
-JOIN receivables.accounts a ON a.source_id = r.account_source_id AND a.connection = p.connection
-WHERE p.connection = %(connection)s AND a.is_receivable <> EXISTS (
-    SELECT FROM receivables.journals j WHERE j.source_id = r.source_id AND j.connection = p.connection)"""
+WHERE p.connection = %(connection)s AND r.account_source_id = ANY(%(accounts)s)"""
+
+
+#: Lines of journals that come, go, or are another's or another amount than before, and their entries.
+CREATE_MOVED_LINES = """
+CREATE TEMP TABLE moved_lines ON COMMIT DROP AS
+SELECT COALESCE(n.source_id, r.source_id) AS source_id, e.entry_source_id
+FROM late_ids l
+LEFT JOIN fold_state n ON n.source_id = l.source_id
+LEFT JOIN receivables.journals r ON r.source_id = l.source_id AND r.connection = %(connection)s
+CROSS JOIN LATERAL (VALUES (n.entry_source_id), (r.entry_source_id)) e (entry_source_id)
+WHERE (n.source_id, n.entry_source_id, n.customer_source_id, n.amount)
+      IS DISTINCT FROM (r.source_id, r.entry_source_id, r.customer_source_id, r.amount)"""
+
+#: Owners of allocations that name a line of an entry of which lines moved: they may mean another one now.
+TOUCH_MOVED_LINES = """
+WITH lines AS (
+    SELECT source_id FROM moved_lines UNION SELECT j.source_id FROM receivables.journals j
+    JOIN moved_lines m ON m.entry_source_id = j.entry_source_id WHERE j.connection = %(connection)s
+), links AS (
+    SELECT a.source_id FROM receivables.allocations a JOIN lines l ON l.source_id = a.to_source_id
+    WHERE a.to_kind = 'journal' AND a.connection = %(connection)s
+    UNION SELECT a.source_id FROM receivables.allocations a JOIN lines l ON l.source_id = a.from_source_id
+    WHERE a.from_kind = 'journal' AND a.connection = %(connection)s
+)
+SELECT p.kind, p.source_id
+FROM links JOIN normalised.allocations r USING (source_id) JOIN normalised.payloads p USING (extract_id, line)
+WHERE p.connection = %(connection)s"""
+
+
+def touch_orphans(entity: str) -> str | None:
+    """Return the SELECT of the owners of records whose parents of `entity` are gone (`%(gone)s`); None: it has none."""
+    selects = [
+        f"SELECT p.kind, p.source_id FROM receivables.{table.entity} c JOIN normalised.{table.entity} r"
+        " ON r.source_id = c.source_id JOIN normalised.payloads p ON (p.extract_id, p.line) = (r.extract_id, r.line)"
+        f" WHERE c.connection = %(connection)s AND p.connection = %(connection)s AND c.{parent.column} = ANY(%(gone)s)"
+        + (f" AND c.{parent.when[0]} = '{parent.when[1]}'" if parent.when else "")
+        for table in RECORD_TABLES.values()
+        for parent in table.parents
+        if parent.entity == entity and parent != HOME
+    ]
+    return " UNION ".join(selects) or None

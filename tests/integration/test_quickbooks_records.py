@@ -183,16 +183,6 @@ def test_a_deposit_taken_with_an_invoice_explains_its_balance(company: Company) 
     assert company.allocations() == {("invoice_deposit A", "invoice A"): 25}
 
 
-def test_a_payload_that_makes_no_sense_is_quarantined_alone(company: Company) -> None:
-    bad = [invoice("B", 1, 1) | {"TotalAmt": "ten"}, invoice("C", 1, 1, TxnDate="soon"), stamped("D", TotalAmt=1)]
-    company.take(invoices=[invoice("A", 100, 75), *bad, invoice("E", 5, 5)])
-    assert set(company.rows("invoices")) == {"A", "E"}
-    with company.deployment.transaction() as conn:
-        kept = conn.execute("SELECT line, reason FROM raw.quarantined_payloads ORDER BY line").fetchall()
-    assert [line for line, _ in kept] == [2, 3, 4]
-    assert "CustomerRef.value" in kept[2][1]
-
-
 def test_importing_or_normalising_again_changes_nothing(company: Company) -> None:
     def state() -> list[Any]:
         with psycopg.connect(company.deployment.database_url) as conn:

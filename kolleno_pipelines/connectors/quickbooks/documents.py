@@ -13,9 +13,17 @@ Rows = dict[str, pa.Table]
 
 def is_voided(table: pa.Table) -> Any:
     """A voided transaction has no status of its own: its total is 0 and its note says Voided."""
-    zero = pc.fill_null(pc.equal(pc.cast(at(table, "TotalAmt"), pa.float64()), 0.0), False)
-    noted = pc.fill_null(pc.starts_with(pc.utf8_lower(at(table, "PrivateNote")), "voided"), False)
-    return pc.and_(zero, noted)
+    return pc.and_(is_zero(at(table, "TotalAmt")), says_voided(at(table, "PrivateNote")))
+
+
+def is_zero(amounts: Any) -> Any:
+    """Whether an amount is 0; no amount is none."""
+    return pc.fill_null(pc.equal(pc.cast(amounts, pa.float64()), 0.0), False)
+
+
+def says_voided(notes: Any) -> Any:
+    """Whether a note begins as that of a voided transaction does."""
+    return pc.fill_null(pc.starts_with(pc.utf8_lower(notes), "voided"), False)
 
 
 def document(table: pa.Table) -> dict[str, Any]:

@@ -8,9 +8,11 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 
 from kolleno_pipelines.connectors.columns import at, days, first_of, frame, list_rows, pc, take_rows
+from kolleno_pipelines.connectors.quickbooks.documents import is_zero, says_voided
 
 Rows = dict[str, pa.Table]
 
@@ -60,6 +62,7 @@ def _lines(table: pa.Table) -> pa.Table:
     if "EntityRef" in table.column_names:
         header |= {"payee": at(table, "EntityRef.value"), "payee_type": at(table, "EntityRef.type")}
         header["is_credit"] = at(table, "Credit")
+    lines = lines.append_column("ordinal", _ordinals(rows))
     for name, column in header.items():
         lines = lines.append_column(name, pc.take(column, rows))
     return lines
@@ -73,12 +76,14 @@ def _journals(lines: pa.Table, kind: str, customer: Any, account: Any, credit: A
     made = take_rows(made, known)
     columns = {
         "line": made["payload_line"],
-        "source_id": pc.binary_join_element_wise(kind, at(made, "txn_id"), first_of(at(made, "Id"), ""), ":"),
+        "source_id": pc.binary_join_element_wise(kind, at(made, "txn_id"), _line_ids(made), ":"),
         "entry_source_id": pc.binary_join_element_wise(kind, at(made, "txn_id"), ":"),
         "ref": made["ref"],
         "customer_source_id": made["customer"],
         "account_source_id": made["account"],
-        "posting_status": "posted",
+        "posting_status": pc.if_else(
+            pc.and_(is_zero(at(made, "Amount")), says_voided(at(made, "note"))), "voided", "posted"
+        ),
         "amount": made["signed"],
         "currency_iso": made["currency"],
         "exchange_rate": made["rate"],
@@ -86,3 +91,16 @@ def _journals(lines: pa.Table, kind: str, customer: Any, account: Any, credit: A
         "description": first_of(at(made, "Description"), at(made, "note")),
     }
     return {"journals": frame("journals", columns, made.num_rows)}
+
+
+def _ordinals(rows: Any) -> Any:
+    """Return, from 1, which line of its transaction each is; `rows` rise."""
+    parents = rows.to_numpy()
+    first = np.searchsorted(parents, parents, side="left")
+    return pa.array(np.arange(len(parents)) - first + 1, pa.int64())
+
+
+def _line_ids(lines: pa.Table) -> Any:
+    """The vendor's number of a line; one without is named by its place."""
+    place = pc.binary_join_element_wise("line", pc.cast(at(lines, "ordinal"), pa.string()), "-")
+    return first_of(at(lines, "Id"), place)

@@ -27,7 +27,7 @@ def normalise(extract: str, table: pa.Table) -> Normalised:
     deleted = pc.fill_null(pc.equal(at(table, "status"), "Deleted"), False)
     asked: list[tuple[str, Any]] = [("Id", at(table, "Id"))]
     # A deleted object has its id and its modified time, nothing else.
-    asked += [(name, first_of(pc.cast(at(table, name), pa.string()), pc.if_else(deleted, "", None))) for name in needs]
+    asked += [(name, first_of(pc.if_else(deleted, "-", None), pc.cast(at(table, name), pa.string()))) for name in needs]
     faults = missing(table, asked)
     good = pa.array([fault is None for fault in faults], pa.bool_())
     lines: list[Any] = table["line"].to_pylist()

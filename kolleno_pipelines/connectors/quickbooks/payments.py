@@ -7,6 +7,7 @@ the parts are inferred. settled - used + unapplied = total.
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
@@ -22,14 +23,24 @@ Rows = dict[str, pa.Table]
 #: Links of one payment that the platform which this follows keeps (article 11805335).
 CAP = 15
 _ZERO = Decimal(0)
-#: Lines of these stand on receivables accounts as open items of their own.
-_JOURNALS = {
-    "JournalEntry": "JournalEntry",
-    "Deposit": "Deposit",
-    "Check": "Purchase",
-    "Expense": "Purchase",
-    "Purchase": "Purchase",
+#: What a payment settles: kind of ours, what stands before the vendor's id in ours (journals.py makes the same).
+_SETTLES = {
+    "Invoice": ("invoice", ""),
+    "StatementCharge": ("finance_charge", "StatementCharge:"),
+    "Check": ("journal", "Purchase:"),
+    "Expense": ("journal", "Purchase:"),
+    "Purchase": ("journal", "Purchase:"),
 }
+#: What it uses. A deposit on a receivables account is a credit of the customer, as money back on a card is.
+_USES = {
+    "CreditMemo": ("credit_note", ""),
+    "Deposit": ("journal", "Deposit:"),
+    "CreditCardCredit": ("journal", "Purchase:"),
+}
+#: Debit or credit: the sum alone shows.
+_EITHER = {"JournalEntry": ("journal", "JournalEntry:")}
+_KINDS = {**_SETTLES, **_USES, **_EITHER}
+_MANY_SUMS = 4096
 
 
 @dataclass
@@ -58,11 +69,13 @@ class Lines:
 
     settles: list[Item] = field(default_factory=list)
     uses: list[Item] = field(default_factory=list)
-    unsure: list[Item] = field(default_factory=list)  # journal lines: debit or credit shows in the sum alone
+    either: list[Item] = field(default_factory=list)  # journal entries: debit or credit shows in the sum alone
+    unread: list[str] = field(default_factory=list)  # links that say nothing we know, in words
 
 
 def payments(table: pa.Table) -> Rows:
     """Payments with their whole sets of allocations, those of the credits that they use included."""
+    lines = _lines_of(table)
     columns = document(table) | {
         "kind": "payment",
         "ref": at(table, "PaymentRefNum"),
@@ -70,8 +83,13 @@ def payments(table: pa.Table) -> Rows:
         "date_paid": days(at(table, "TxnDate")),
         "method": at(table, "PaymentMethodRef.name"),
         "deposit_source_id": _deposited(table),
+        "extra": pa.array([_unread(found) for found in lines], pa.string()),
     }
-    return {"payments": frame("payments", columns, table.num_rows), "allocations": _allocations(table)}
+    return {"payments": frame("payments", columns, table.num_rows), "allocations": _allocations(table, lines)}
+
+
+def _unread(found: Lines) -> str | None:
+    return json.dumps({"unread_links": found.unread}) if found.unread else None
 
 
 def _deposited(table: pa.Table) -> Any:
@@ -86,41 +104,52 @@ def _deposited(table: pa.Table) -> Any:
     return pa.array(found, pa.string())
 
 
-def _allocations(table: pa.Table) -> pa.Table:
+def _lines_of(table: pa.Table) -> list[Lines]:
+    """Return what the lines of each payment do."""
     rows, lines = list_rows(table, "Line")
     by_payment: list[Lines] = [Lines() for _ in range(table.num_rows)]
     ordinals = [0] * table.num_rows
     amounts, links = lines["Amount"].to_pylist(), lines["LinkedTxn"].to_pylist()
     for row, amount, linked in zip(rows.to_pylist(), amounts, links, strict=True):
-        for link in linked or ():
+        for number, link in enumerate(linked or ()):
             ordinals[row] += 1
-            _add(by_payment[row], link, amount or _ZERO, ordinals[row])
+            # The amount is the line's: a second link of it has none of its own.
+            _add(by_payment[row], link or {}, _ZERO if number else amount or _ZERO, ordinals[row])
+    return by_payment
+
+
+def _add(lines: Lines, link: dict[str, Any], amount: Decimal, ordinal: int) -> None:
+    vendor_kind, txn_id = link.get("TxnType"), link.get("TxnId")
+    if vendor_kind not in _KINDS or not txn_id or not amount:
+        if amount:
+            lines.unread.append(f"{vendor_kind or 'a link without TxnType'} {txn_id or 'without TxnId'}: {amount:f}")
+        return
+    kind, prefix = _KINDS[vendor_kind]
+    line = f":{link['TxnLineId']}" if kind == "journal" and link.get("TxnLineId") else ""
+    item = Item(kind, f"{prefix}{txn_id}{line}", amount, ordinal)
+    if vendor_kind in _EITHER:
+        lines.either.append(item)
+    else:
+        (lines.settles if vendor_kind in _SETTLES else lines.uses).append(item)
+
+
+def _allocations(table: pa.Table, lines: list[Lines]) -> pa.Table:
     made: list[dict[str, Any]] = []
     heads: list[dict[str, Any]] = table.select(["line", "Id", "TotalAmt", "UnappliedAmt"]).to_pylist()
-    for head, found in zip(heads, by_payment, strict=True):
+    for head, found in zip(heads, lines, strict=True):
         parts = split(found, head["TotalAmt"] - head["UnappliedAmt"])
         made += (_row(head["line"], head["Id"], part) for part in _summed(parts))
     return pa.Table.from_pylist(made, schema=RECORD_TABLES["allocations"].schema)
 
 
-def _add(lines: Lines, link: dict[str, Any], amount: Decimal, ordinal: int) -> None:
-    kind, source_id = link["TxnType"], link["TxnId"]
-    if kind == "Invoice":
-        lines.settles.append(Item("invoice", source_id, amount, ordinal))
-    elif kind == "CreditMemo":
-        lines.uses.append(Item("credit_note", source_id, amount, ordinal))
-    elif kind in _JOURNALS:
-        line = f":{link['TxnLineId']}" if link["TxnLineId"] else ""
-        lines.unsure.append(Item("journal", f"{_JOURNALS[kind]}:{source_id}{line}", amount, ordinal))
-
-
 def split(lines: Lines, money: Decimal) -> list[Settled]:
     """Say which part of what settles which item; `money` is the payment's own, total less unapplied."""
     settles, uses = list(lines.settles), list(lines.uses)
-    short = money + _sum(uses) - _sum(settles)
-    # Journal lines are on the side on which the sum comes out; a lone side that fits neither is taken as settled.
-    (uses if lines.unsure and short == -_sum(lines.unsure) else settles).extend(lines.unsure)
+    as_credits = _credits(lines.either, _sum(settles) + _sum(lines.either) - _sum(uses) - money)
+    for item in lines.either:
+        (uses if item.ordinal in as_credits else settles).append(item)
     settles.sort(key=lambda item: item.ordinal)
+    uses.sort(key=lambda item: item.ordinal)
     is_inferred = bool(uses)
     sources: list[tuple[Item | None, Decimal]] = [(item, item.amount) for item in uses]
     sources.append((None, max(money, _ZERO)))
@@ -140,6 +169,21 @@ def split(lines: Lines, money: Decimal) -> list[Settled]:
         if open_amount > 0:  # the vendor states more settled than there is to settle it with
             parts.append(Settled(None, target, open_amount, is_inferred=True))
     return parts
+
+
+def _credits(either: list[Item], too_much: Decimal) -> frozenset[int]:
+    """Return the ordinals of the entries that must be credits for the sum to come out: settled - used = money.
+
+    `too_much` is what is settled beyond what there is if all are debits; a credit takes its amount off twice. Debits
+    where no choice comes out; the first choice in the order of lines where several do.
+    """
+    sums: dict[Decimal, frozenset[int]] = {_ZERO: frozenset()}
+    for item in either:
+        if too_much / 2 in sums or len(sums) > _MANY_SUMS:
+            break
+        for total, chosen in list(sums.items()):
+            sums.setdefault(total + item.amount, chosen | {item.ordinal})
+    return sums.get(too_much / 2, frozenset())
 
 
 def _sum(items: list[Item]) -> Decimal:
