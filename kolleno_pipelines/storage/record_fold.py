@@ -14,6 +14,10 @@ from kolleno_pipelines.storage.fold_report import Changes, FoldReport
 from kolleno_pipelines.storage.record_specs import HOME_CURRENCY, RECORD_SPECS, RecordSpec
 
 
+#: Temp tables of one fold: a sample tells enough of them, and they are sorted in memory.
+_SETTINGS = ("SET LOCAL default_statistics_target = 10", "SET LOCAL work_mem = '64MB'", "SET LOCAL jit = off")
+
+
 class _RecordFold:
     """One fold of one connection inside one transaction."""
 
@@ -127,7 +131,7 @@ def fold_records(conn: psycopg.Connection[Any], connection: str, *, run_id: str 
     """
     work = _RecordFold(conn, connection, run_id)
     turns.take_fold_turn(conn, connection)
-    for statement in record_sql.CREATE_TABLES:
+    for statement in (*_SETTINGS, *record_sql.CREATE_TABLES):
         work.execute(statement)
     home, accounts = work.home_currency(), work.receivables_accounts()
     work.touch_queued()
