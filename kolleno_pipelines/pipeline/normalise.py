@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Generator, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from datetime import date
 
 import psycopg
 
-from kolleno_pipelines.connectors.contract import Connector
-from kolleno_pipelines.connectors.payload_blocks import normalise_block, payload_blocks
+from kolleno_pipelines.connectors.contract import Connector, Extract
+from kolleno_pipelines.connectors.payload_blocks import Readable, normalise_block, payload_blocks
 from kolleno_pipelines.pipeline.deployment import Deployment
+from kolleno_pipelines.schemas.records import Normalised
 from kolleno_pipelines.storage import extracts, record_rows, turns
 from kolleno_pipelines.storage.archive import ArchiveError
 from kolleno_pipelines.storage.extracts import ExtractRow
@@ -55,15 +58,32 @@ def _normalise_part(deployment: Deployment, connector: Connector, part: ExtractR
         record_rows.clear_rows(conn, part)
         quarantined = 0
         extract = connector.extract(part.extract)
-        with deployment.archive.open(part.sha256) as stream:
-            for table, unreadable in payload_blocks(stream, extract.schema):
-                said = normalise_block(connector.normalise, extract.name, table)
-                said.quarantined += unreadable
-                quarantined += len(said.quarantined)
-                record_rows.put_rows(conn, part, said)
+        with (
+            deployment.archive.open(part.sha256) as stream,
+            closing(_one_ahead(_said(connector, extract, stream))) as said,
+        ):
+            for block in said:
+                quarantined += len(block.quarantined)
+                record_rows.put_rows(conn, part, block)
         extracts.note_normalised(conn, part.id, quarantined)
         reach("before_commit")
     return True
+
+
+def _said(connector: Connector, extract: Extract, stream: Readable) -> Iterator[Normalised]:
+    for table, unreadable in payload_blocks(stream, extract.schema):
+        said = normalise_block(connector.normalise, extract.name, table)
+        said.quarantined += unreadable
+        yield said
+
+
+def _one_ahead(blocks: Iterator[Normalised]) -> Generator[Normalised, None, None]:
+    """Yield each block while the next one is made: the database takes rows in and the normaliser works meanwhile."""
+    with ThreadPoolExecutor(1, thread_name_prefix="normalise") as ahead:
+        coming = ahead.submit(next, blocks, None)
+        while (block := coming.result()) is not None:
+            coming = ahead.submit(next, blocks, None)
+            yield block
 
 
 def fold(deployment: Deployment, connection: str, *, run_id: str | None = None) -> FoldReport:

@@ -13,7 +13,6 @@ from kolleno_pipelines.storage.failpoints import reach
 from kolleno_pipelines.storage.fold_report import Changes, FoldReport
 from kolleno_pipelines.storage.record_specs import HOME_CURRENCY, RECORD_SPECS, RecordSpec
 
-
 #: Temp tables of one fold: a sample tells enough of them, and they are sorted in memory.
 _SETTINGS = ("SET LOCAL default_statistics_target = 10", "SET LOCAL work_mem = '64MB'", "SET LOCAL jit = off")
 

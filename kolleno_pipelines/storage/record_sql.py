@@ -159,7 +159,7 @@ INSERT INTO normalised.parked_rows
 SELECT %(connection)s, r.extract_id, r.line, '{spec.entity}', r.source_id, '{parent.code}', '{parent.entity}',
        {parent_id}, r.version < o.content_version OR o.is_deleted
 FROM record_rows r JOIN owners o ON o.o_kind = r.o_kind AND o.o_id = r.o_id
-WHERE NOT {parent_exists(parent)}
+WHERE NOT r.has_parents AND NOT {parent_exists(parent)}
 ON CONFLICT DO NOTHING"""
 
 
