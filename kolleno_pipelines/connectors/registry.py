@@ -11,8 +11,14 @@ def _quickbooks() -> Connector:
     return QUICKBOOKS
 
 
+def _xero() -> Connector:
+    from kolleno_pipelines.connectors.xero.connector import XERO
+
+    return XERO
+
+
 #: System -> its connector, which is loaded when it is asked for: normalisers need seconds of imports.
-CONNECTORS: dict[str, Callable[[], Connector]] = {"quickbooks": _quickbooks}
+CONNECTORS: dict[str, Callable[[], Connector]] = {"quickbooks": _quickbooks, "xero": _xero}
 
 
 def connector_of(system: str) -> Connector:
