@@ -52,6 +52,7 @@ def _copy(conn: psycopg.Connection[Any], table: str, extract_id: int, rows: pa.T
     if rows.num_rows == 0:
         return
     rows = rows.append_column("extract_id", pa.repeat(pa.scalar(extract_id, pa.int32()), rows.num_rows))
+    rows = rows.combine_chunks()  # the CSV writer puts NULs in place of rows where a column's first chunk is empty
     sink = io.BytesIO()
     options = pyarrow.csv.WriteOptions(include_header=False, quoting_style="needed")
     pyarrow.csv.write_csv(rows, sink, options)
