@@ -113,11 +113,15 @@ def _dicts(value: Any) -> Iterator[dict[str, Any]]:
 
 @dataclass
 class _Progress:
-    """How far the reading of a list has come. seen: id and moment of what may come again."""
+    """How far the reading of a list has come.
+
+    seen: id and moment of what may come again; moved: of what is known to have changed while several pages were read.
+    """
 
     bound: datetime | None
     is_done: bool = False
     seen: set[tuple[str, datetime | None]] = field(default_factory=set)
+    moved: set[tuple[str, datetime | None]] = field(default_factory=set)
 
     def go_on_from(self, bound: datetime | None) -> None:
         """Ask on from a second; what is older does not come again."""
@@ -187,7 +191,9 @@ class XeroSource:
     def _has_moved(self, extract: Extract, listing: Listing, since: datetime, progress: _Progress) -> bool:
         """Whether anything changed since several pages of one second began to be read: one may have been passed by."""
         page = self._page(extract, listing, Pass.CHANGES, since, 1)
-        return any((record.source_id, record.modified_at) not in progress.seen for record in page.records)
+        marks = {(record.source_id, record.modified_at) for record in page.records} - progress.seen - progress.moved
+        progress.moved |= marks
+        return bool(marks)
 
     def _page(self, extract: Extract, listing: Listing, pass_: Pass, since: datetime | None, number: int) -> Page:
         parameters = listing.parameters(pass_) | {"page": str(number), "pageSize": str(PAGE)}

@@ -119,7 +119,7 @@ def _persons(table: pa.Table) -> pa.Table:
     rows, persons = list_rows(table, "ContactPersons")
     owner = pc.take(at(table, "ContactID"), rows)
     first, last, email = (stated(at(persons, name)) for name in ("FirstName", "LastName", "EmailAddress"))
-    name = stated(pc.utf8_trim_whitespace(pc.binary_join_element_wise(first_of(first, ""), first_of(last, ""), " ")))
+    name = stated(_words(first, last))
     known_by = pc.utf8_lower(first_of(email, name))
     mailed = pc.fill_null(at(persons, "IncludeInEmails"), False)
     columns = {
@@ -154,7 +154,7 @@ def _phones(table: pa.Table) -> pa.Table:
     kinds = at(found, "PhoneType")
     parts = [stated(at(found, f"Phone{part}")) for part in ("CountryCode", "AreaCode", "Number")]
     country = pc.binary_join_element_wise("+", pc.utf8_ltrim(parts[0], "+"), "")
-    number = pc.binary_join_element_wise(country, parts[1], parts[2], " ", null_handling="skip")
+    number = _words(country, parts[1], parts[2])
     place = pc.index_in(kinds, value_set=pa.array(_PHONES))
     owner = pc.take(at(table, "ContactID"), rows)
     columns = {
@@ -173,6 +173,12 @@ def _numbers(table: pa.Table, phones: pa.Table, vendor_type: str) -> Any:
     named = take_rows(phones, pc.equal(phones["vendor_type"].combine_chunks(), vendor_type))
     place = pc.index_in(_lines(table), value_set=_lines(named))
     return pc.take(named["number"].combine_chunks(), place)
+
+
+def _words(*columns: Any) -> Any:
+    """What there is of some columns, with a blank between."""
+    joined = pc.binary_join_element_wise(*(first_of(column, "") for column in columns), " ")
+    return pc.utf8_trim_whitespace(pc.replace_substring_regex(joined, " +", " "))
 
 
 def _lines(rows: pa.Table) -> Any:

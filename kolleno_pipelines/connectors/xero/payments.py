@@ -6,6 +6,7 @@ the credit that it leaves from where others name their invoice. Several payments
 
 from __future__ import annotations
 
+from decimal import Decimal
 from typing import Any
 
 import pyarrow as pa
@@ -45,7 +46,7 @@ def _head(table: pa.Table) -> dict[str, Any]:
 
 def _receipts(table: pa.Table) -> pa.Table:
     head, rate = _head(table), at(table, "CurrencyRate")
-    nothing = pa.repeat(pa.scalar(0, pa.int64()), table.num_rows)
+    nothing = pa.repeat(pa.scalar(Decimal(0), head["amount"].type), table.num_rows)
     columns = head | {
         "kind": "payment",
         "collection_status": "none",

@@ -1,0 +1,381 @@
+"""Reading Xero over HTTP from the simulated vendor: pages that lose nothing, windows, single objects, refusals."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from functools import partial
+from typing import Any
+
+import pytest
+from starlette.responses import HTMLResponse, JSONResponse, Response
+
+from kolleno_pipelines.connectors.contract import Pass, Record, Window
+from kolleno_pipelines.connectors.errors import NeedsHuman, Permanent, Retryable
+from kolleno_pipelines.connectors.xero import client as xero_client
+from kolleno_pipelines.connectors.xero.connector import XERO
+from kolleno_pipelines.sandbox.vendor_clock import VendorClock
+from kolleno_pipelines.sandbox.vendor_limits import VendorLimits
+from kolleno_pipelines.sandbox.vendor_server import VendorFault
+from kolleno_pipelines.sandbox.xero.access import published_limits
+from kolleno_pipelines.sandbox.xero.book import Book
+from kolleno_pipelines.sandbox.xero.cases import LATER, Case, book_of_cases
+from kolleno_pipelines.sandbox.xero.chart import BANK, account_of, set_up
+from kolleno_pipelines.sandbox.xero.contacts import contact, contact_group
+from kolleno_pipelines.sandbox.xero.ledger import Ledger
+from kolleno_pipelines.sandbox.xero.objects import Kind, invoice, object_id
+from kolleno_pipelines.sandbox.xero.server import SandboxXero
+from tests.xero_client import AT, NOW
+from tests.xero_site import source_of
+
+API = "/api.xro/2.0"
+INVOICES = XERO.extract("invoices")
+
+
+@pytest.fixture
+def cases() -> Iterator[tuple[SandboxXero, dict[str, Case]]]:
+    book, made = book_of_cases(AT)
+    with SandboxXero(book, clock=VendorClock(NOW), limits=VendorLimits()) as xero:
+        yield xero, made
+
+
+@pytest.fixture
+def small_pages(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(xero_client, "PAGE", 4)
+
+
+def changes(after: datetime | None = None, until: datetime = NOW) -> Window:
+    return Window(Pass.CHANGES, after, until)
+
+
+def read(xero: SandboxXero, name: str, window: Window) -> list[Record]:
+    return list(source_of(xero).records(XERO.extract(name), window))
+
+
+def ids_of(records: list[Record]) -> list[str]:
+    return [record.source_id for record in records]
+
+
+class Shop:
+    """A book of one contact whose invoices a test writes at moments of its choice."""
+
+    def __init__(self) -> None:
+        self.book = Book()
+        self.ledger = Ledger(self.book)
+        set_up(self.ledger, AT - timedelta(days=1))
+        self.who = self.book.put(Kind.CONTACTS, contact("shop", "Shop"), AT - timedelta(days=1))
+
+    def issue(self, key: str, at: datetime) -> str:
+        self.ledger.enter(Kind.INVOICES, invoice(key, self.who, 10, at.date(), due=at.date()), at)
+        return object_id(Kind.INVOICES, key)
+
+    def touch(self, key: str, at: datetime) -> None:
+        self.ledger.edit(Kind.INVOICES, object_id(Kind.INVOICES, key), {"Reference": f"touched {at}"}, at)
+
+    def pay(self, key: str, at: datetime) -> None:
+        bank = account_of(self.ledger, BANK, at)
+        self.ledger.pay(Kind.INVOICES, object_id(Kind.INVOICES, key), Decimal("10.00"), at.date(), bank, at, key=key)
+
+    def change_later(self, act: str, keys: list[str], clock: VendorClock) -> None:
+        """Touch or pay invoices a little after NOW, and let the vendor's clock reach it."""
+        for key in keys:
+            getattr(self, act)(key, NOW + timedelta(seconds=4))
+        clock.set(NOW + timedelta(seconds=5))
+
+
+def while_reading(xero: SandboxXero, window: Window, after: int, change: Callable[[], None]) -> list[str]:
+    """Read invoices; after so many of them something changes at the vendor."""
+    found = []
+    for record in source_of(xero).records(INVOICES, window):
+        found.append(record.source_id)
+        if len(found) == after:
+            change()
+    return found
+
+
+@pytest.mark.usefixtures("small_pages")
+@pytest.mark.parametrize("spacing", [0, 1, 90], ids=["in one second", "in seconds", "in minutes"])
+@pytest.mark.parametrize("number", [1, 3, 4, 5, 8, 23])
+def test_pages_are_read_to_their_end_whatever_the_spacing(spacing: int, number: int) -> None:
+    shop = Shop()
+    made = [shop.issue(f"i-{n:02d}", AT + timedelta(seconds=n * spacing)) for n in range(number)]
+    with SandboxXero(shop.book, clock=VendorClock(NOW), limits=VendorLimits()) as xero:
+        found = read(xero, "invoices", changes())
+        assert sorted(ids_of(found)) == sorted(made), "everything once"
+        moments = [record.modified_at for record in found]
+        assert moments == sorted(moment for moment in moments if moment)
+        since = AT + timedelta(seconds=spacing * (number // 2))
+        again = ids_of(read(xero, "invoices", changes(since)))
+        assert set(made[number // 2 :]) <= set(again)
+        assert len(again) == len(set(again))
+
+
+@pytest.mark.usefixtures("small_pages")
+@pytest.mark.parametrize("spacing", [0, 1, 30], ids=["in one second", "in seconds", "in minutes"])
+@pytest.mark.parametrize("act", ["touch", "pay"])
+def test_nothing_is_lost_when_objects_change_while_they_are_read(spacing: int, act: str) -> None:
+    """What was read on the first page changes and leaves its place: all behind it move up by as many."""
+    for window in (changes(), Window(Pass.SWEEP, None, NOW)):
+        shop = Shop()
+        keys = [f"i-{n:02d}" for n in range(19)]
+        made = [shop.issue(key, AT + timedelta(seconds=n * spacing)) for n, key in enumerate(keys)]
+        with SandboxXero(shop.book, clock=VendorClock(NOW), limits=VendorLimits()) as xero:
+            found = while_reading(xero, window, 3, partial(shop.change_later, act, keys[:3], xero.clock))
+            assert set(found) == set(made)
+            assert len(found) == len(set(found)), "a version comes once"
+
+
+@pytest.mark.usefixtures("small_pages")
+def test_a_list_that_never_rests_is_left_for_later() -> None:
+    shop = Shop()
+    for number in range(9):
+        shop.issue(f"i-{number}", AT)
+    with SandboxXero(shop.book, clock=VendorClock(NOW), limits=VendorLimits()) as xero:
+        count = [0]
+        dispatched = xero.api._dispatched
+
+        def busy(*given: Any) -> Response:
+            count[0] += 1
+            xero.clock.set(NOW + timedelta(minutes=count[0]))
+            shop.touch(f"i-{count[0] % 9}", NOW + timedelta(minutes=count[0]))
+            return dispatched(*given)
+
+        xero.api._dispatched = busy  # type: ignore[method-assign]
+        for number in range(9, 40):
+            shop.issue(f"i-{number}", AT)
+        with pytest.raises(Retryable, match="kept changing"):
+            read(xero, "invoices", changes())
+
+
+def test_windows_hold_what_changed_in_them_and_no_more(cases: tuple[SandboxXero, dict[str, Case]]) -> None:
+    xero, made = cases
+    first = {record.source_id for record in read(xero, "invoices", changes(until=AT + timedelta(hours=1)))}
+    later = [record for record in read(xero, "invoices", changes(AT + LATER)) if record.modified_at]
+    assert later
+    assert all(record.modified_at and record.modified_at >= AT + LATER - timedelta(seconds=1) for record in later)
+    assert made["prepayment"].ids["invoice"] not in first
+    assert made["prepayment"].ids["invoice"] in ids_of(later)
+    everything = set(ids_of(read(xero, "invoices", changes())))
+    assert first | set(ids_of(later)) == everything
+    assert made["supplier_side"].ids["bill"] not in everything, "bills are not asked for"
+    assert read(xero, "invoices", changes(AT + LATER + timedelta(minutes=1))) == []
+    accounts = read(xero, "accounts", changes())
+    assert len(accounts) == 6
+    assert read(xero, "accounts", changes(AT + timedelta(hours=1))) == []
+    assert read(xero, "accounts", changes(until=AT - timedelta(hours=1))) == []
+
+
+def test_every_extract_is_read_with_the_scopes_of_the_connector(cases: tuple[SandboxXero, dict[str, Case]]) -> None:
+    from kolleno_pipelines.connectors.xero.access import SCOPES
+
+    xero, _ = cases
+    xero.book.put(Kind.CONTACT_GROUPS, contact_group("large"), AT + LATER)
+    source = source_of(xero, scope=" ".join(SCOPES))
+    counts = {extract.name: len(list(source.records(extract, changes()))) for extract in XERO.extracts}
+    asked = {"invoice_history", "invoice_attachments"}
+    assert {name for name, count in counts.items() if count == 0} == asked, "those are read for ids alone"
+    assert counts["organisation"] == 1
+    paths = {request.path for request in xero.server.requests}
+    assert not any("History" in path or "Attachments" in path for path in paths)
+    for record in source.records(INVOICES, changes()):
+        assert record.payload.startswith(b"{")
+        assert b"\n" not in record.payload
+
+
+def test_archived_contacts_are_read(cases: tuple[SandboxXero, dict[str, Case]]) -> None:
+    xero, made = cases
+    gone = {made["archived_contact"].contact_id, made["merged_contacts"].ids["gone"]}
+    assert gone <= set(ids_of(read(xero, "contacts", changes())))
+    assert gone <= set(ids_of(read(xero, "contacts", Window(Pass.SWEEP, None, NOW))))
+
+
+def test_a_sweep_reads_what_is_open_and_every_contact(cases: tuple[SandboxXero, dict[str, Case]]) -> None:
+    xero, made = cases
+    sweep = Window(Pass.SWEEP, None, NOW)
+    found = {name: set(ids_of(read(xero, name, sweep))) for name in ("invoices", "credit_notes", "overpayments")}
+    words = made["statuses"].ids
+    assert {words["DRAFT"], words["SUBMITTED"], words["AUTHORISED"]} <= found["invoices"]
+    closed = {words["VOIDED"], words["DELETED"], made["refunded_credit_note"].ids["credit_note"]}
+    closed |= {made["prepayment"].ids["invoice"], made["voided_credits"].ids["overpayment"]}
+    assert not closed & set().union(*found.values())
+    assert {made["voided_credits"].ids["draft"], made["ended_allocation"].ids["credit_note"]} <= found["credit_notes"]
+    assert made["overpayment_in_part"].ids["overpayment"] in found["overpayments"]
+    open_ones = {made["prepayment"].ids["prepayment"], made["supplier_side"].ids["prepayment"]}
+    assert set(ids_of(read(xero, "prepayments", sweep))) == open_ones, "whose side it is on is for normalising"
+    assert len(read(xero, "contacts", sweep)) == len(read(xero, "contacts", changes()))
+    assert read(xero, "invoices", Window(Pass.DELETIONS, AT, NOW)) == []
+
+
+def test_objects_are_found_by_id(cases: tuple[SandboxXero, dict[str, Case]], monkeypatch: pytest.MonkeyPatch) -> None:
+    xero, made = cases
+    monkeypatch.setattr(xero_client, "LOOKUPS", 2)
+    nobody = object_id(Kind.INVOICES, "nobody's")
+    wanted = {
+        "invoices": list(made["statuses"].ids.values()),
+        "contacts": [
+            made["archived_contact"].contact_id,
+            made["mixed" if "mixed" in made else "prepayment"].contact_id,
+        ],
+        "credit_notes": [made["refunded_credit_note"].ids["credit_note"]],
+        "payments": [made["deleted_payment"].ids["payment"], made["overpaid_invoice"].ids["payment"]],
+        "overpayments": [made["overpaid_invoice"].ids["overpayment"]],
+        "prepayments": [made["prepayment"].ids["prepayment"]],
+    }
+    for name, ids in wanted.items():
+        found = ids_of(read(xero, name, Window(Pass.LOOKUP, None, NOW, (*ids, nobody))))
+        assert sorted(found) == sorted(ids), name
+    asked = [request.query for request in xero.server.requests if request.path == f"{API}/Invoices"]
+    assert len(asked) == 3, "two ids to a request"
+
+
+def test_what_hangs_on_invoices_is_read_where_asked(cases: tuple[SandboxXero, dict[str, Case]]) -> None:
+    xero, made = cases
+    ids = made["prepayment"].ids["invoice"], made["archived_contact"].ids["invoice"]
+    xero.api.papers.attach(Kind.INVOICES, ids[0], "po.pdf", NOW)
+    xero.api.papers.note(Kind.INVOICES, ids[1], "rang, pays on Friday", NOW)
+    nobody = object_id(Kind.INVOICES, "nobody's")
+    looked = Window(Pass.LOOKUP, None, NOW, (*ids, nobody))
+    history = read(xero, "invoice_history", looked)
+    assert ids_of(history) == list(ids)
+    assert b'"rang, pays on Friday"' in history[1].payload
+    assert b"po.pdf" in read(xero, "invoice_attachments", looked)[0].payload
+    for extract in ("invoice_history", "invoice_attachments"):
+        assert read(xero, extract, changes()) == []
+
+
+def test_the_limits_are_told_apart() -> None:
+    book, _ = book_of_cases(AT)
+    with SandboxXero(book, clock=VendorClock(NOW), limits=published_limits()) as xero:
+        for window, words, longest in (
+            ("minute", "the minute's requests to this organisation", 60),
+            ("day", "the day's requests to this organisation", 86_400),
+            ("appminute", "of the whole app", 60),
+        ):
+            xero.limits.use_up(xero.tenant_id, window)
+            with pytest.raises(Retryable, match=words) as stopped:
+                read(xero, "invoices", changes())
+            assert stopped.value.retry_after is not None
+            assert longest - 30 < stopped.value.retry_after <= longest
+            xero.limits.use_up(xero.tenant_id, window, left=50)
+
+
+def test_a_full_minute_is_tried_again_and_a_full_day_is_not(cases: tuple[SandboxXero, dict[str, Case]]) -> None:
+    xero, _ = cases
+
+    def limited(problem: str, wait: str | None) -> Callable[[], Response]:
+        headers = {"X-Rate-Limit-Problem": problem} | ({"Retry-After": wait} if wait else {})
+        return lambda: Response(status_code=429, headers=headers)
+
+    for problem in ("minute", "concurrent"):
+        xero.server.fail_next(API, limited(problem, "2"))
+        assert read(xero, "invoices", changes()), problem
+    before = len(xero.server.requests)
+    xero.server.fail_next(API, limited("day", "66975"))
+    with pytest.raises(Retryable) as stopped:
+        read(xero, "invoices", changes())
+    assert stopped.value.retry_after == 66_975
+    assert len(xero.server.requests) == before + 1
+    xero.server.fail_next(API, limited("day", None))
+    with pytest.raises(Retryable) as stopped:
+        read(xero, "invoices", changes())
+    assert stopped.value.retry_after == 3_600
+    xero.server.fail_next(API, limited("concurrent", None), 2)
+    with pytest.raises(Retryable, match="at once") as stopped:
+        read(xero, "invoices", changes())
+    assert stopped.value.retry_after == 1
+
+
+@pytest.mark.parametrize("form", ["json", "text", "query"])
+def test_refused_access_asks_for_a_person_in_every_form(cases: tuple[SandboxXero, dict[str, Case]], form: Any) -> None:
+    xero, _ = cases
+    xero.api.error_form = form
+    stranger = source_of(xero, tenant_id="another")
+    with pytest.raises(NeedsHuman, match="tenant id") as refused:
+        list(stranger.records(INVOICES, changes()))
+    assert "kolleno connections login xero" in str(refused.value)
+    with pytest.raises(NeedsHuman, match="lacks a scope"):
+        list(source_of(xero, scope="accounting.contacts.read").records(INVOICES, changes()))
+    xero.server.fail_next(API, 401, 2)
+    with pytest.raises(NeedsHuman, match="does not hold any more"):
+        read(xero, "invoices", changes())
+    xero.tokens.expire_access()
+    assert read(xero, "invoices", changes()), "another token is tried first"
+
+
+def test_refusals_are_told_with_the_vendors_sentence(cases: tuple[SandboxXero, dict[str, Case]]) -> None:
+    xero, _ = cases
+    with pytest.raises(Permanent, match=r"IDs must be identifiers.*error 10"):
+        read(xero, "invoices", Window(Pass.LOOKUP, None, NOW, ("no-guid",)))
+    odd = {"ErrorNumber": 16, "Type": "QueryParseException", "Message": "No property or field 'X' exists"}
+    xero.server.fail_next(API, lambda: JSONResponse(odd, 400))
+    with pytest.raises(Permanent, match=r"No property or field 'X' exists \(error 16\)"):
+        read(xero, "invoices", changes())
+    xero.server.fail_next(API, lambda: HTMLResponse("A plain sentence", 400))
+    with pytest.raises(Permanent, match="A plain sentence"):
+        read(xero, "invoices", changes())
+
+
+def test_passing_faults_are_tried_again(cases: tuple[SandboxXero, dict[str, Case]]) -> None:
+    xero, _ = cases
+    for fault in (500, 503, VendorFault.CUT):
+        xero.server.fail_next(API, fault)
+        assert read(xero, "invoices", changes()), fault
+    xero.server.fail_next(API, 503, 5)
+    with pytest.raises(Retryable, match="used up") as stopped:
+        read(xero, "invoices", changes())
+    assert stopped.value.retry_after == 60
+    xero.server.clear_faults()
+    xero.server.fail_next(API, 500, 5)
+    with pytest.raises(Retryable):
+        read(xero, "invoices", changes())
+    xero.server.clear_faults()
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"<html>maintenance</html>",
+        b'{"Invoices":[{"InvoiceID":"1","UpdatedDateUTC":"yesterday"}]}',
+        b'{"Invoices":[{"InvoiceID":"1"',
+        b'"Invoices"',
+    ],
+)
+def test_a_body_that_makes_no_sense_may_work_later(cases: tuple[SandboxXero, dict[str, Case]], body: bytes) -> None:
+    xero, _ = cases
+    xero.server.fail_next(API, lambda: Response(body, media_type="application/json"))
+    with pytest.raises(Retryable, match="cannot be read"):
+        read(xero, "invoices", changes())
+
+
+def test_pages_that_lead_round_or_come_in_another_order_are_refused(cases: tuple[SandboxXero, dict[str, Case]]) -> None:
+    xero, _ = cases
+
+    def page(*stamps: int) -> Response:
+        invoices = [{"InvoiceID": str(n), "UpdatedDateUTC": f"/Date({ms}+0000)/"} for n, ms in enumerate(stamps)]
+        pagination = {"page": 1, "pageSize": 1000, "pageCount": 9, "itemCount": 9}
+        return JSONResponse({"pagination": pagination, "Invoices": invoices})
+
+    xero.server.fail_next(API, lambda: page(1_000, 1_000), 9)
+    with pytest.raises(Permanent, match="lead round"):
+        read(xero, "invoices", changes())
+    xero.server.clear_faults()
+    xero.server.fail_next(API, lambda: page(5_000, 1_000))
+    with pytest.raises(Permanent, match="not in the order"):
+        read(xero, "invoices", changes())
+
+
+def test_an_answer_without_changes_is_empty(cases: tuple[SandboxXero, dict[str, Case]]) -> None:
+    xero, _ = cases
+    xero.server.fail_next(API, lambda: Response(status_code=304))
+    assert read(xero, "invoices", changes(AT)) == []
+    xero.server.fail_next(API, lambda: JSONResponse({"Invoices": []}))
+    assert read(xero, "invoices", changes(AT)) == []
+
+
+def test_the_header_is_in_utc_to_the_second() -> None:
+    from kolleno_pipelines.connectors.xero.lists import modified_since
+
+    east = datetime.fromisoformat("2026-02-02T11:30:00.999+02:00")
+    assert modified_since(east) == {"If-Modified-Since": "2026-02-02T09:29:59"}
+    assert modified_since(datetime(2026, 1, 1, tzinfo=UTC)) == {"If-Modified-Since": "2025-12-31T23:59:59"}
