@@ -114,16 +114,29 @@ def test_pages_are_read_to_their_end_whatever_the_spacing(spacing: int, number: 
 @pytest.mark.usefixtures("small_pages")
 @pytest.mark.parametrize("spacing", [0, 1, 30], ids=["in one second", "in seconds", "in minutes"])
 @pytest.mark.parametrize("act", ["touch", "pay"])
-def test_nothing_is_lost_when_objects_change_while_they_are_read(spacing: int, act: str) -> None:
+@pytest.mark.parametrize("after", [3, 6, 14])
+def test_nothing_is_lost_when_objects_change_while_they_are_read(spacing: int, act: str, after: int) -> None:
     """What was read on the first page changes and leaves its place: all behind it move up by as many."""
     for window in (changes(), Window(Pass.SWEEP, None, NOW)):
         shop = Shop()
         keys = [f"i-{n:02d}" for n in range(19)]
         made = [shop.issue(key, AT + timedelta(seconds=n * spacing)) for n, key in enumerate(keys)]
         with SandboxXero(shop.book, clock=VendorClock(NOW), limits=VendorLimits()) as xero:
-            found = while_reading(xero, window, 3, partial(shop.change_later, act, keys[:3], xero.clock))
+            found = while_reading(xero, window, after, partial(shop.change_later, act, keys[:3], xero.clock))
             assert set(found) == set(made)
             assert len(found) == len(set(found)), "a version comes once"
+
+
+@pytest.mark.usefixtures("small_pages")
+def test_what_changes_inside_the_window_comes_again_as_it_is_then() -> None:
+    shop = Shop()
+    keys = [f"i-{n:02d}" for n in range(19)]
+    made = [shop.issue(key, AT) for key in keys]
+    with SandboxXero(shop.book, clock=VendorClock(NOW), limits=VendorLimits()) as xero:
+        window = changes(until=NOW + timedelta(hours=1))
+        found = while_reading(xero, window, 6, partial(shop.change_later, "touch", keys[:3], xero.clock))
+        assert sorted(found) == sorted([*made, *made[:3]])
+        assert set(found[-3:]) == set(made[:3])
 
 
 @pytest.mark.usefixtures("small_pages")

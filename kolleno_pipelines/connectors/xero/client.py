@@ -172,13 +172,15 @@ class XeroSource:
                 page = self._page(extract, listing, window.pass_, progress.bound, number)
                 if page.records:
                     pages.go_to(", ".join(record.source_id for record in page.records))
-                yield from _unseen(page, window, progress)
+                # What is of a later second waits until it is sure that nothing of this one is missing.
+                yield from _unseen(page, window, progress, up_to=progress.bound if number > 1 else None)
                 began = began or page.answered_at or window.until
                 is_end = page.is_last or (page.newest is not None and page.newest > window.until)
                 is_beyond = page.newest is not None and (progress.bound is None or page.newest > progress.bound)
                 if is_end or is_beyond:
                     break
             if number == 1 or not self._has_moved(extract, listing, began, progress):
+                yield from _unseen(page, window, progress)
                 progress.is_done = is_end
                 progress.go_on_from(page.newest)
                 return
@@ -249,10 +251,11 @@ class XeroSource:
         return self._http.get(f"{API}/{what}", parameters, headers={**self._headers, **(headers or {})})
 
 
-def _unseen(page: Page, window: Window, progress: _Progress) -> Iterator[Record]:
-    """What of a page belongs to the window and did not come before."""
+def _unseen(page: Page, window: Window, progress: _Progress, up_to: datetime | None = None) -> Iterator[Record]:
+    """What of a page belongs to the window, and to seconds up to one, and did not come before."""
     for record in page.records:
         mark = (record.source_id, record.modified_at)
-        if is_within(record, window) and mark not in progress.seen:
+        is_later = up_to is not None and record.modified_at is not None and second_of(record.modified_at) > up_to
+        if is_within(record, window) and mark not in progress.seen and not is_later:
             progress.seen.add(mark)
             yield record
