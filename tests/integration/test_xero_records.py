@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from datetime import date, timedelta
 from decimal import Decimal
@@ -10,20 +11,26 @@ from typing import Any
 
 import pytest
 
+from kolleno_pipelines.connectors.xero import client
 from kolleno_pipelines.connectors.xero.connector import XERO
+from kolleno_pipelines.pipeline import extract
+from kolleno_pipelines.pipeline.extract import Reading, extract_changes
+from kolleno_pipelines.pipeline.import_extracts import import_extracts
 from kolleno_pipelines.pipeline.normalise import fold, normalise_again, normalise_pending
 from kolleno_pipelines.sandbox.company import Company
 from kolleno_pipelines.sandbox.vendor_clock import VendorClock
 from kolleno_pipelines.sandbox.vendor_limits import VendorLimits
+from kolleno_pipelines.sandbox.xero.access import published_limits
 from kolleno_pipelines.sandbox.xero.book import Book
 from kolleno_pipelines.sandbox.xero.cases import LATER, Case, book_of_cases
+from kolleno_pipelines.sandbox.xero.chart import set_up
 from kolleno_pipelines.sandbox.xero.contacts import contact
 from kolleno_pipelines.sandbox.xero.filling import filled_from
 from kolleno_pipelines.sandbox.xero.ledger import Ledger
 from kolleno_pipelines.sandbox.xero.objects import Kind, invoice
 from kolleno_pipelines.sandbox.xero.server import SandboxXero
 from tests.xero_client import AT, NOW
-from tests.xero_site import Row, Site
+from tests.xero_site import Books, Row, Site
 
 #: Names of a case's ids that are no documents of ours.
 _NO_DOCUMENT = {"batch", "refund", "allocation", "gone", "kept"}
@@ -264,3 +271,119 @@ def test_a_company_arrives_whole_and_follows_its_changes(database: str, tmp_path
         assert fold(site.deployment, "xero").is_empty, "the archive says the same again"
         assert normalise_pending(site.deployment, "xero", XERO) == 0
         assert len(xero.server.requests) == before, "what is in the archive is not asked for"
+
+
+def test_a_day_limit_ends_a_reading_which_goes_on_where_it_stopped(
+    database: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(client, "PAGE", 4)
+    monkeypatch.setattr(extract, "_PART_RECORDS", 4)
+    book = Book()
+    ledger = Ledger(book)
+    set_up(ledger, AT)
+    who = book.put(Kind.CONTACTS, contact("shop", "Shop"), AT)
+    for number in range(20):
+        at = AT + timedelta(minutes=20 * number)
+        ledger.enter(Kind.INVOICES, invoice(f"i-{number}", who, 1, at.date()), at)
+    limits = published_limits()
+    with SandboxXero(book, clock=VendorClock(NOW), limits=limits) as xero:
+        site = Site(xero, database, tmp_path)
+        reading = Reading(site.deployment, "xero", site.source, XERO.extract("invoices"), clock=lambda: NOW)
+        limits.use_up(xero.tenant_id, "day", left=3)
+        stopped = extract_changes(reading)
+        assert stopped.stopped is not None
+        assert (stopped.stopped.retry_after or 0) > 80_000
+        assert 4 <= stopped.records < 20
+        limits.use_up(xero.tenant_id, "day", left=100)
+        went_on = extract_changes(reading)
+        assert went_on.stopped is None
+        assert went_on.records < 20, "what has landed is not read again"
+        for name in ("organisation", "contacts"):
+            extract_changes(Reading(site.deployment, "xero", site.source, XERO.extract(name), clock=lambda: NOW))
+        site.normalise_and_fold()
+        assert len(site.rows("invoices")) == 20
+
+
+def _payload(name: str, source_id: str, minute: int, **fields: Any) -> dict[str, Any]:
+    stamp = f"/Date({1_767_225_600_000 + minute * 60_000}+0000)/"
+    return {
+        name: source_id,
+        "UpdatedDateUTC": stamp,
+        "Status": "AUTHORISED",
+        "Date": "/Date(1767225600000+0000)/",
+    } | fields
+
+
+def _recorded() -> dict[str, list[dict[str, Any]]]:
+    """A credit note of 80 in euros at 0.8: 30 to an invoice of 100 paid with 45, 20 paid back; 25 and 30 are left."""
+    money = {"CurrencyCode": "EUR", "CurrencyRate": 0.8}
+    party = {"Contact": {"ContactID": "c"}, **money}
+    named = {"Contact": {"ContactID": "c"}, "CurrencyCode": "EUR"}
+    part = {"AllocationID": "A", "Amount": 30, "Date": "/Date(1767312000000+0000)/", "Invoice": {"InvoiceID": "i"}}
+    note = {"Type": "ACCRECCREDIT", "Total": 80, "RemainingCredit": 30, "Allocations": [part], **party}
+    bill = {"Type": "ACCREC", "Total": 100, "AmountDue": 25, **party}
+    receipt = {
+        "PaymentType": "ACCRECPAYMENT",
+        "Amount": 45,
+        "CurrencyRate": 0.75,
+        "Invoice": {"InvoiceID": "i", **named},
+    }
+    refund = {
+        "PaymentType": "ARCREDITPAYMENT",
+        "Amount": 20,
+        "CurrencyRate": 0.8,
+        "Invoice": {"InvoiceID": "n", **named},
+    }
+    owed = {"AccountsReceivable": {"Outstanding": -5}}
+    return {
+        "organisation": [{"OrganisationID": "o", "Name": "Ltd", "BaseCurrency": "USD"}],
+        "contacts": [_payload("ContactID", "c", 1, Name="Ada", ContactStatus="ACTIVE", Balances=owed)],
+        "invoices": [
+            _payload("InvoiceID", "bad", 1, Type="ACCREC", **party, Total=1, AmountDue=1) | {"Date": "soon"},
+            _payload("InvoiceID", "i", 2, **bill),
+        ],
+        "credit_notes": [_payload("CreditNoteID", "n", 2, **note)],
+        "payments": [_payload("PaymentID", "p", 2, **receipt), _payload("PaymentID", "r", 2, **refund)],
+    }
+
+
+def _take(books: Books, folder: Path, extracts: dict[str, list[dict[str, Any]]]) -> None:
+    folder.mkdir(parents=True)
+    for name, payloads in extracts.items():
+        (folder / f"{name}.jsonl").write_text("".join(f"{json.dumps(payload)}\n" for payload in payloads))
+    import_extracts(books.deployment, "xero", XERO, folder, observed_at=NOW)
+
+
+def test_a_credit_its_refund_and_a_payment_in_another_currency(database: str, tmp_path: Path) -> None:
+    books = Books(database, tmp_path)
+    _take(books, tmp_path / "1", _recorded())
+    invoice_row, note = books.rows("invoices")["i"], books.rows("credit_notes")["n"]
+    assert set(books.rows("invoices")) == {"i"}, "the first payload of the block makes no sense, the second does"
+    assert (invoice_row["amount_home"], invoice_row["balance_home"]) == (125, Decimal("31.25"))
+    assert (note["balance"], note["amount_home"], note["exchange_rate"]) == (30, 100, Decimal("1.25"))
+    assert (books.rows("payments")["p"]["amount"], books.rows("payments")["p"]["amount_home"]) == (45, 60)
+    assert books.rows("refunds_erp")["r"]["amount"] == 20
+    amounts = {(row["from_source_id"], row["to_source_id"]): row["amount"] for row in books.live_allocations()}
+    assert amounts == {("n", "i"): 30, ("p", "i"): 45, ("n", "r"): 20}
+    assert books.unexplained() == []
+    assert books.net_by_customer() == {"c": -5}
+    assert books.rows("customers")["c"]["balance_stated"] == -5
+
+
+def test_any_order_of_extracts_ends_in_the_same_records(database: str, tmp_path: Path) -> None:
+    """Payments before their invoices, credits before contacts: what waits for its parent folds when it comes."""
+    books = Books(database, tmp_path)
+    recorded = _recorded()
+    for number, name in enumerate(reversed(list(recorded))):
+        _take(books, tmp_path / f"back {number}", {name: recorded[name]})
+    assert books.net_by_customer() == {"c": -5}
+    assert books.unexplained() == []
+    later = _payload("PaymentID", "p", 9, **recorded["payments"][0]) | {"Status": "DELETED"}
+    opened = recorded["invoices"][1] | {"AmountDue": 70, "UpdatedDateUTC": "/Date(1767226140000+0000)/"}
+    later["UpdatedDateUTC"] = opened["UpdatedDateUTC"]
+    _take(books, tmp_path / "later", {"payments": [later], "invoices": [opened]})
+    _take(books, tmp_path / "again", recorded)
+    assert books.rows("payments")["p"]["posting_status"] == "deleted", "what is older does not bring it back"
+    assert books.rows("invoices")["i"]["balance_open"] == 70
+    assert books.net_by_customer() == {"c": 40}
+    assert books.unexplained() == []

@@ -13,12 +13,21 @@ from starlette.responses import HTMLResponse, JSONResponse, Response
 
 from kolleno_pipelines.connectors.contract import Pass, Record, Window
 from kolleno_pipelines.connectors.errors import NeedsHuman, Permanent, Retryable
+from kolleno_pipelines.connectors.xero import access
 from kolleno_pipelines.connectors.xero import client as xero_client
 from kolleno_pipelines.connectors.xero.connector import XERO
+from kolleno_pipelines.connectors.xero.lists import modified_since
 from kolleno_pipelines.sandbox.vendor_clock import VendorClock
 from kolleno_pipelines.sandbox.vendor_limits import VendorLimits
 from kolleno_pipelines.sandbox.vendor_server import VendorFault
-from kolleno_pipelines.sandbox.xero.access import published_limits
+from kolleno_pipelines.sandbox.xero.access import (
+    AT_ONCE_LIMIT,
+    GRANULAR_SCOPES,
+    LIMITS,
+    REMAINING_HEADERS,
+    TOKEN_RULES,
+    published_limits,
+)
 from kolleno_pipelines.sandbox.xero.book import Book
 from kolleno_pipelines.sandbox.xero.cases import LATER, Case, book_of_cases
 from kolleno_pipelines.sandbox.xero.chart import BANK, account_of, set_up
@@ -180,11 +189,9 @@ def test_windows_hold_what_changed_in_them_and_no_more(cases: tuple[SandboxXero,
 
 
 def test_every_extract_is_read_with_the_scopes_of_the_connector(cases: tuple[SandboxXero, dict[str, Case]]) -> None:
-    from kolleno_pipelines.connectors.xero.access import SCOPES
-
     xero, _ = cases
     xero.book.put(Kind.CONTACT_GROUPS, contact_group("large"), AT + LATER)
-    source = source_of(xero, scope=" ".join(SCOPES))
+    source = source_of(xero, scope=" ".join(access.SCOPES))
     counts = {extract.name: len(list(source.records(extract, changes()))) for extract in XERO.extracts}
     asked = {"invoice_history", "invoice_attachments"}
     assert {name for name, count in counts.items() if count == 0} == asked, "those are read for ids alone"
@@ -387,8 +394,18 @@ def test_an_answer_without_changes_is_empty(cases: tuple[SandboxXero, dict[str, 
 
 
 def test_the_header_is_in_utc_to_the_second() -> None:
-    from kolleno_pipelines.connectors.xero.lists import modified_since
-
     east = datetime.fromisoformat("2026-02-02T11:30:00.999+02:00")
     assert modified_since(east) == {"If-Modified-Since": "2026-02-02T09:29:59"}
     assert modified_since(datetime(2026, 1, 1, tzinfo=UTC)) == {"If-Modified-Since": "2025-12-31T23:59:59"}
+
+
+def test_what_opens_the_source_is_what_the_vendor_publishes() -> None:
+    assert set(access.SCOPES) | {access.ATTACHMENTS_SCOPE} <= GRANULAR_SCOPES
+    assert (TOKEN_RULES.grace, TOKEN_RULES.refresh_life) == (access.GRACE, access.REFRESH_LIFETIME)
+    windows = {window.name: (window.requests, window.seconds) for window in LIMITS}
+    (rate,), day = access.LIMITS.rates, access.LIMITS.day
+    assert day is not None
+    assert {"minute": (rate.limit, rate.period), "day": (day.limit, day.period)}.items() <= windows.items()
+    assert access.LIMITS.slots == AT_ONCE_LIMIT
+    periods = {REMAINING_HEADERS[name]: windows[name][1] for name in ("minute", "day")}
+    assert dict(access.LIMIT_HEADERS.remaining) == periods
