@@ -62,11 +62,13 @@ class Books:
 
     def net_by_customer(self) -> dict[str, Decimal]:
         """What every customer owes by its own documents, aliases resolved, currencies added up as the vendor does."""
-        aliases = {name: row["customer_source_id"] for name, row in self.rows("customer_aliases").items()}
+        aliases: dict[str, str] = {
+            name: row["customer_source_id"] for name, row in self.rows("customer_aliases").items()
+        }
         net: dict[str, Decimal] = defaultdict(Decimal)
         for entity, sign in (("invoices", 1), ("credit_notes", -1), ("payments", -1)):
             for row in self.rows(entity).values():
-                customer = row["customer_source_id"]
+                customer: str = row["customer_source_id"]
                 net[aliases.get(customer, customer)] += sign * row["balance_open"]
         return net
 

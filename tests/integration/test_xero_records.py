@@ -164,7 +164,7 @@ def test_rates_are_turned_round_and_amounts_stay_in_the_documents_currency(
     case = made["foreign_currency"]
     invoice, payment = site.rows("invoices")[case.ids["invoice"]], site.rows("payments")[case.ids["payment"]]
     assert (invoice["currency_iso"], invoice["amount"], invoice["balance"]) == ("EUR", 100, 64)
-    assert invoice["exchange_rate"] == Decimal("1.428571428571")
+    assert invoice["exchange_rate"] == Decimal("1.428571428571428571")
     assert (invoice["amount_home"], invoice["balance_home"]) == (case.figures["total_home"], Decimal("91.43"))
     assert (payment["currency_iso"], payment["amount"], payment["amount_home"]) == (
         "EUR",

@@ -163,7 +163,7 @@ def test_a_list_that_never_rests_is_left_for_later() -> None:
             shop.touch(f"i-{count[0] % 9}", NOW + timedelta(minutes=count[0]))
             return dispatched(*given)
 
-        xero.api._dispatched = busy  # type: ignore[method-assign]
+        xero.api._dispatched = busy  # type: ignore[method-assign, assignment]
         for number in range(9, 40):
             shop.issue(f"i-{number}", AT)
         with pytest.raises(Retryable, match="kept changing"):

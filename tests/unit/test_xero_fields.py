@@ -58,8 +58,8 @@ def test_a_day_as_text_beside_it_counts_but_for_no_date_at_all() -> None:
 
 
 def test_rates_are_turned_round() -> None:
-    rates = pa.array([Decimal("0.70"), Decimal(1), Decimal(0), None, Decimal(-1)], pa.decimal128(24, 12))
-    assert home_rate(rates).to_pylist() == [Decimal("1.428571428571"), Decimal(1), None, None, None]
+    rates = pa.array([Decimal("0.70"), Decimal(1), Decimal(0), None, Decimal(-1)], pa.decimal128(38, 24))
+    assert home_rate(rates).to_pylist() == [Decimal("1.428571428571428571"), Decimal(1), None, None, None]
     hundred = pa.array([Decimal(100)] * 5, pa.decimal128(20, 6))
     assert home_amount(hundred, rates).to_pylist() == [Decimal("142.86"), Decimal(100), None, None, None]
 
@@ -67,7 +67,7 @@ def test_rates_are_turned_round() -> None:
 def test_the_largest_and_smallest_amounts_are_exact() -> None:
     amounts = [Decimal("99999999999999.99"), Decimal("0.01"), Decimal("-36.00"), Decimal("1.005")]
     rates = [Decimal(1), Decimal("0.31"), Decimal("0.72"), Decimal(1)]
-    found = home_amount(pa.array(amounts, pa.decimal128(20, 6)), pa.array(rates, pa.decimal128(24, 12)))
+    found = home_amount(pa.array(amounts, pa.decimal128(20, 6)), pa.array(rates, pa.decimal128(38, 24)))
     assert found.to_pylist() == [amounts[0], Decimal("0.03"), Decimal("-50.00"), Decimal("1.01")]
 
 

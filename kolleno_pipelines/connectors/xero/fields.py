@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from typing import Any
 
 import pyarrow as pa
@@ -20,7 +21,9 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MS_PER_MINUTE = 60_000
 #: The vendor keeps two decimals of every currency.
 _CENTS = 2
-_RATE_DIGITS = 12
+_RATE_DIGITS = 18
+#: Wide enough for any rate, and not too wide for an amount to be divided by it.
+_DIVISOR = pa.decimal256(34, 20)
 
 
 def moment_of(text: str) -> datetime | None:
@@ -82,9 +85,9 @@ def stated(texts: Any) -> Any:
 def home_rate(currency_rate: Any) -> Any:
     """Return home units for one document unit: CurrencyRate states the inverse, 0.70 euros for a dollar."""
     rate = _divisor(currency_rate)
-    one = pc.cast(pa.repeat(pa.scalar(1, pa.int64()), len(rate)), pa.decimal256(20, 0))
+    one = pa.repeat(pa.scalar(Decimal(1), pa.decimal256(10, 9)), len(rate))  # the quotient has more digits so
     inverse = pc.round(pc.divide(one, rate), ndigits=_RATE_DIGITS, round_mode="half_towards_infinity")
-    return pc.cast(inverse, pa.decimal128(24, 12), safe=False)
+    return pc.cast(inverse, pa.decimal128(38, 24), safe=False)
 
 
 def home_amount(amount: Any, currency_rate: Any) -> Any:
@@ -97,4 +100,4 @@ def home_amount(amount: Any, currency_rate: Any) -> Any:
 def _divisor(currency_rate: Any) -> Any:
     """A rate that is 0 or below is none."""
     positive = pc.greater(currency_rate, pa.scalar(0, currency_rate.type))
-    return pc.cast(pc.if_else(pc.fill_null(positive, False), currency_rate, None), pa.decimal256(24, 12))
+    return pc.cast(pc.if_else(pc.fill_null(positive, False), currency_rate, None), _DIVISOR, safe=False)

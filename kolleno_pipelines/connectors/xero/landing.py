@@ -11,7 +11,7 @@ import pyarrow as pa
 from kolleno_pipelines.connectors.contract import Extract, Pass
 
 TEXT, MONEY, FLAG = pa.string(), pa.decimal128(20, 6), pa.bool_()
-RATE = pa.decimal128(24, 12)
+RATE = pa.decimal128(38, 24)
 
 
 def _struct(**fields: pa.DataType) -> pa.DataType:

@@ -67,9 +67,10 @@ def _ours(table: pa.Table, rule: _Rule) -> Any:
 
 
 def _faults(table: pa.Table, rule: _Rule, ours: Any) -> list[str | None]:
-    asked: list[tuple[str, Any]] = [(rule.id_field, stated(at(table, rule.id_field)))]
+    asked: list[tuple[str, Any]] = [(rule.id_field, at(table, rule.id_field))]
     for name in rule.needs:
-        present = pc.is_valid(documents.issued(table) if name == "Date" else at(table, name))
+        value = documents.issued(table) if name == "Date" else at(table, name)
+        present = pc.is_valid(stated(value) if pa.types.is_string(value.type) else value)
         if name.endswith("CurrencyCode"):  # what is converted at 1 is in the home currency
             rate = at(table, "CurrencyRate")
             present = pc.or_(present, pc.fill_null(pc.equal(rate, pa.scalar(1, rate.type)), True))
@@ -89,7 +90,8 @@ def _words(rule: _Rule) -> list[tuple[str, Any]]:
 
 
 def _present(flags: Any) -> Any:
-    return pc.if_else(flags, flags, None)
+    """A text where something is there."""
+    return pc.if_else(flags, "-", None)
 
 
 def _organisation(table: pa.Table) -> Rows:
