@@ -1,206 +1,59 @@
 """connections.yaml as typed connections: which systems are read, and how.
 
-Opening a connection does not belong here; a connector does that with what it finds in these fields.
+The fields of each system lie beside this module; opening a connection belongs to neither.
 """
 
 from __future__ import annotations
 
-import re
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Annotated, ClassVar, Literal, TypeAlias
-from urllib.parse import unquote, urlsplit
-from zoneinfo import ZoneInfo
+from typing import TypeAlias
 
-from pydantic import (
-    AfterValidator,
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
-    Field,
-    ValidationError,
-    ValidationInfo,
-    field_validator,
-    model_validator,
-)
+from pydantic import ValidationError
 
 from kolleno_pipelines import marked_yaml
-from kolleno_pipelines.connection_values import (
-    Amount,
-    ConnectionsError,
-    Duration,
-    Reference,
-    Secret,
-    Size,
-    duration,
-    resolve,
-)
-from kolleno_pipelines.settings import expanded
+from kolleno_pipelines.api_connections import ApiConnection, QuickBooksConnection, XeroConnection
+from kolleno_pipelines.connection_models import Connection
+from kolleno_pipelines.connection_values import ConnectionsError, Reference, resolve
+from kolleno_pipelines.sftp_connection import SftpConnection
 
 __all__ = [
+    "AnyConnection",
+    "ApiConnection",
     "Connection",
     "Connections",
     "ConnectionsError",
+    "QuickBooksConnection",
     "Reference",
     "SftpConnection",
+    "XeroConnection",
+    "api_connections",
+    "ledger_of",
     "load_connections",
     "resolve",
 ]
 
-_NAME = re.compile(r"[a-z][a-z0-9_]{0,39}")
-_CURRENCY = re.compile(r"[A-Z]{3}")
+AnyConnection: TypeAlias = SftpConnection | QuickBooksConnection | XeroConnection
+Connections: TypeAlias = dict[str, AnyConnection]
+
+SYSTEMS: dict[str, type[AnyConnection]] = {
+    "sftp": SftpConnection,
+    "quickbooks": QuickBooksConnection,
+    "xero": XeroConnection,
+}
 
 
-class Connection(BaseModel):
-    """What every system has in common. `name` is the connection's key in connections.yaml."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True, validate_default=False)
-
-    #: Fields that take `${VAR}` and nothing else.
-    secrets: ClassVar[frozenset[str]] = frozenset()
-
-    name: str
-    role: Literal["ledger", "mirror"] = "ledger"
-
-    @field_validator("name")
-    @classmethod
-    def _nameable(cls, name: str) -> str:
-        if _NAME.fullmatch(name) is None:
-            raise ValueError(f"{name!r} is not a name of lower case letters, digits and _ (letter first, at most 40)")
-        return name
-
-    @field_validator("*", mode="before")
-    @classmethod
-    def _secret_only_by_reference(cls, value: object, info: ValidationInfo) -> object:
-        if info.field_name in cls.secrets:
-            if value is not None and not isinstance(value, Reference):
-                raise ValueError("a secret is never written into this file: write ${VARIABLE} and set that variable")
-        elif isinstance(value, Reference) or (isinstance(value, str) and "${" in value):
-            takers = ", ".join(sorted(cls.secrets)) or "no key"
-            raise ValueError(f"${{VARIABLE}} is understood in secrets only ({takers}): write the value itself")
-        return value
+def ledger_of(connections: Connections) -> AnyConnection:
+    """Return the connection whose numbers count: the one with that role, or the only one. ConnectionsError: none is."""
+    for connection in connections.values():
+        if connection.role == "ledger" or len(connections) == 1:
+            return connection
+    raise ConnectionsError("connections.yaml holds no connection: add one, connections.example.yaml shows how.")
 
 
-def _own_path(path: object) -> Path:
-    if isinstance(path, str | Path):
-        return expanded(Path(path))
-    if path is None:
-        raise ValueError("no value is written; name a file, or leave the key out")
-    raise ValueError(f"{path!r} is not the path of a file")
-
-
-def _default_known_hosts() -> Path:
-    """The account's own file, the system's for one without a home (as in many containers)."""
-    try:
-        return expanded(Path("~/.ssh/known_hosts"))
-    except ValueError:
-        return Path("/etc/ssh/ssh_known_hosts")
-
-
-def _known_zone(name: str) -> str:
-    try:
-        ZoneInfo(name)
-    except (KeyError, ValueError, OSError):
-        raise ValueError(f"{name!r} is not a time zone such as UTC or Europe/London") from None
-    return name
-
-
-def _server_folder(path: str) -> str:
-    if not path or "\0" in path or ".." in path.split("/"):
-        raise ValueError(f"{path!r} is not a folder on the server (no .., not empty)")
-    return path
-
-
-LocalPath: TypeAlias = Annotated[Path, BeforeValidator(_own_path)]
-ServerFolder: TypeAlias = Annotated[str, AfterValidator(_server_folder)]
-ZoneName: TypeAlias = Annotated[str, AfterValidator(_known_zone)]
-
-
-class SftpConnection(Connection):
-    """Seven CSV files dropped on an SFTP server, or in a folder of this machine (design section 8).
-
-    Durations are timedeltas, time-outs seconds, sizes bytes; paths of this machine are relative to connections.yaml.
-    """
-
-    secrets: ClassVar[frozenset[str]] = frozenset({"key_passphrase"})
-
-    system: Literal["sftp"] = "sftp"
-    name: str = "sftp"
-    location: str
-    folder: ServerFolder = "csv_data_uploads"
-    key_file: LocalPath | None = None
-    key_passphrase: Secret | None = None
-    known_hosts: LocalPath = Field(default_factory=_default_known_hosts)
-    archive_folder: ServerFolder | None = None
-    feedback_folder: ServerFolder | None = None
-    settle: Duration = duration("10s")
-    batch_window: Duration = duration("15m")
-    stall_after: Duration = duration("60m")
-    expect_every: Duration | None = None
-    timezone: ZoneName = "UTC"
-    max_file_bytes: Size = 2 * 1024**3
-    connect_timeout: float = Field(default=20, gt=0, le=600)
-    read_timeout: float = Field(default=60, gt=0, le=3600)
-    retries: int = Field(default=4, ge=0, le=20)
-    tolerance: dict[str, Amount] = Field(default_factory=dict)
-    ageing_buckets: tuple[int, ...] = (30, 60, 90)
-    allocation_key: Literal["auto", "pair", "id"] = "auto"
-    balance_stated: bool = False
-    retention_days: int | None = Field(default=None, ge=1)
-
-    @field_validator("location")
-    @classmethod
-    def _place(cls, location: str) -> str:
-        try:
-            parts = urlsplit(location)
-            port = parts.port
-        except ValueError:
-            raise ValueError("its host or port cannot be read; write sftp://user@host:22/") from None
-        if parts.password is not None:
-            raise ValueError("a password has no place in it, only keys are used; write sftp://user@host:22/")
-        if parts.query or parts.fragment:
-            raise ValueError("it ends after the path (a ? or # in a path is written %3F or %23)")
-        if parts.scheme == "sftp" and parts.hostname and parts.username and port != 0:
-            return location
-        if parts.scheme == "file" and parts.netloc in {"", "localhost"} and parts.path.startswith("/"):
-            return location
-        raise ValueError("it is neither sftp://user@host:22/ nor file:///folder")
-
-    @field_validator("tolerance")
-    @classmethod
-    def _currencies(cls, tolerance: dict[str, Amount]) -> dict[str, Amount]:
-        for code in tolerance:
-            if _CURRENCY.fullmatch(code) is None:
-                raise ValueError(f"{code!r} is not a currency code such as USD")
-        return tolerance
-
-    @field_validator("ageing_buckets")
-    @classmethod
-    def _rising(cls, days: tuple[int, ...]) -> tuple[int, ...]:
-        if not days or days[0] < 1 or list(days) != sorted(set(days)):
-            raise ValueError("the bounds are days that rise, as in [30, 60, 90]")
-        return days
-
-    @model_validator(mode="after")
-    def _complete(self) -> SftpConnection:
-        if not self.is_local and self.key_file is None:
-            raise ValueError("key_file is missing: an SFTP server is reached with a private key, name its file")
-        return self
-
-    @property
-    def is_local(self) -> bool:
-        """True for a folder of this machine (`file:///folder`)."""
-        return self.location.startswith("file:")
-
-    @property
-    def local_root(self) -> Path:
-        """The folder that `file:///folder` names."""
-        return Path(unquote(urlsplit(self.location).path))
-
-
-Connections: TypeAlias = dict[str, SftpConnection]
-
-SYSTEMS: dict[str, type[SftpConnection]] = {"sftp": SftpConnection}
+def api_connections(connections: Connections) -> list[ApiConnection]:
+    """Return the connections that are asked over the network, in the file's order."""
+    return [connection for connection in connections.values() if isinstance(connection, ApiConnection)]
 
 
 def load_connections(path: str | Path) -> Connections:
@@ -219,7 +72,8 @@ def load_connections(path: str | Path) -> Connections:
     connections: Connections = {}
     for name, fields in written["connections"].items():
         connections[name] = _connection(path, document, name, fields)
-    _refuse_several(path, document, connections)
+    _refuse_second_sftp(path, document, connections)
+    _refuse_ledgers(path, document, connections)
     return connections
 
 
@@ -238,7 +92,7 @@ def _document(path: Path) -> marked_yaml.MarkedYaml:
         raise ConnectionsError(f"{path} line {error.line}: {error}.") from None
 
 
-def _connection(path: Path, document: marked_yaml.MarkedYaml, name: str, fields: object) -> SftpConnection:
+def _connection(path: Path, document: marked_yaml.MarkedYaml, name: str, fields: object) -> AnyConnection:
     at = ("connections", name)
 
     def fault(line: int, problem: str) -> ConnectionsError:
@@ -264,7 +118,7 @@ def _connection(path: Path, document: marked_yaml.MarkedYaml, name: str, fields:
     beside = {
         key: path.parent.absolute() / value
         for key in ("key_file", "known_hosts")
-        if isinstance(value := getattr(connection, key), Path)
+        if isinstance(value := getattr(connection, key, None), Path)
     }
     return connection.model_copy(update=beside)
 
@@ -299,7 +153,7 @@ def _first_problem(
     return min(problems, key=lambda problem: problem[0])
 
 
-def _refuse_several(path: Path, document: marked_yaml.MarkedYaml, connections: Connections) -> None:
+def _refuse_second_sftp(path: Path, document: marked_yaml.MarkedYaml, connections: Connections) -> None:
     sftp = [name for name, connection in connections.items() if connection.system == "sftp"]
     if len(sftp) > 1:
         line = document.line(("connections", sftp[1]))
@@ -307,3 +161,21 @@ def _refuse_several(path: Path, document: marked_yaml.MarkedYaml, connections: C
             f"{path} line {line}: connection {sftp[1]}: a second sftp connection is not possible yet, "
             f"{sftp[0]} is the first; run a second deployment with its own database."
         )
+
+
+def _refuse_ledgers(path: Path, document: marked_yaml.MarkedYaml, connections: Connections) -> None:
+    """One system's numbers count; the others are compared with it, and nothing is added across connections."""
+    ledgers = [name for name, connection in connections.items() if connection.role == "ledger"]
+    if len(connections) < 2 or len(ledgers) == 1:
+        return
+    if ledgers:
+        first, second = ledgers[:2]
+        line = document.line(("connections", second, "role"))
+        raise ConnectionsError(
+            f"{path} line {line}: connection {second}: a second ledger, {first} is the first; the numbers of one system"
+            " count: write role: mirror where the others are only compared with it."
+        )
+    line = document.line(("connections",))
+    raise ConnectionsError(
+        f"{path} line {line}: every connection is a mirror: write role: ledger in the one whose numbers count."
+    )

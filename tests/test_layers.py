@@ -14,7 +14,17 @@ PACKAGE = "kolleno_pipelines"
 ROOT = Path(__file__).parent.parent / PACKAGE
 
 #: Plain data and its reading: every layer may use them.
-CONTRACTS = {"schemas", "settings", "connections", "connection_values", "marked_yaml", "connectors.errors"}
+CONTRACTS = {
+    "schemas",
+    "settings",
+    "connections",
+    "connection_values",
+    "connection_models",
+    "sftp_connection",
+    "api_connections",
+    "marked_yaml",
+    "connectors.errors",
+}
 CONNECTOR_PARTS = {
     *("connectors.registry", "connectors.contract", "connectors.http", "connectors.auth", "connectors.answers"),
     *("connectors.exchange", "connectors.rate_limits", "connectors.paging"),

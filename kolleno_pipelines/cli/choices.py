@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import date
+from datetime import date, datetime
 from typing import Annotated, Any
 
 import typer
@@ -16,6 +16,17 @@ def parse_day(text: str) -> date:
     except ValueError:
         pass
     raise typer.BadParameter(f"{text!r} is not a day such as 2026-03-31")
+
+
+def parse_moment(text: str) -> datetime:
+    """Return the moment that an ISO text with offset names. Raises BadParameter."""
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        raise typer.BadParameter(f"{text!r} is not a moment such as 2026-03-31T12:00:00+00:00") from None
+    if moment.tzinfo is None:
+        raise typer.BadParameter(f"{text!r} states no offset from UTC: write it as in 2026-03-31T12:00:00+00:00")
+    return moment
 
 
 def Day(flag: str, text: str) -> Any:  # noqa: N802 - reads as a type where it is used

@@ -38,11 +38,14 @@ def show(context: typer.Context, as_json: Json = False) -> None:
 
 
 @group.command()
-def check(as_json: Json = False) -> None:
-    """Open each connection, look, and say what was found; needs no database."""
+def check(
+    name: Annotated[str | None, typer.Argument(metavar="[NAME]", help="All when left out.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Open each connection, look or ask once, and say what was found; a drop folder needs no database."""
     from kolleno_pipelines.pipeline.connecting import describe_connections
 
-    outcomes = describe_connections()
+    outcomes = describe_connections(name)
     if as_json:
         print_json({"connections": [vars(outcome) for outcome in outcomes]})
     for outcome in outcomes:

@@ -1,26 +1,31 @@
-"""`kolleno check` and `ingest`: files validated before they are sent, and taken when they are there."""
+"""`kolleno check`, `ingest`, `extract`, `import-extracts`: what is sent is validated and taken. No use case."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from datetime import date
+from collections.abc import Callable, Sequence
+from datetime import date, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
-from kolleno_pipelines.cli.choices import AsJson
+from kolleno_pipelines.cli.choices import AsJson, parse_moment
 from kolleno_pipelines.cli.terminal import CannotRun, Work, end, print_json, print_rows, printable, say, working
 
 if TYPE_CHECKING:
+    from kolleno_pipelines.connections import AnyConnection
+    from kolleno_pipelines.pipeline.api_delivery import ApiDelivered
     from kolleno_pipelines.pipeline.check_report import CheckReport
     from kolleno_pipelines.pipeline.delivery import Delivered
+    from kolleno_pipelines.pipeline.deployment import Deployment
 
 
 def add_to(app: typer.Typer) -> None:
     """Add the commands."""
     app.command("check")(check)
     app.command("ingest")(ingest)
+    app.command("extract")(extract)
+    app.command("import-extracts")(import_recorded)
 
 
 def check(
@@ -104,30 +109,95 @@ def ingest(
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Look once, take what is new through to reconciliation, say what happened, and end."""
-    from kolleno_pipelines.connections import load_connections
+    """Look once into the drop folder, take what is new through to reconciliation, say what happened, and end."""
+    from kolleno_pipelines.connections import SftpConnection
     from kolleno_pipelines.pipeline.delivery import deliver
+
+    deployment = _deployment(connections)
+    chosen = [each for each in _chosen(deployment, connections) if isinstance(each, SftpConnection)]
+    if not chosen and not connections:
+        chosen = [deployment.sftp]
+    _refuse_others(connections, [each.name for each in chosen], "is no drop folder: `kolleno extract {}` reads it")
+    with working("Ingesting") as work:
+        _tell([deliver(deployment, each, progress=work.step) for each in chosen], as_json=as_json)
+
+
+def extract(
+    connections: Annotated[
+        list[str] | None, typer.Argument(metavar="[CONNECTION...]", help="All that are asked over the network.")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Ask the vendor for what changed, take it through to reconciliation, say what happened, and end."""
+    from kolleno_pipelines.connections import ApiConnection
+    from kolleno_pipelines.pipeline.api_delivery import deliver_from_vendor
+
+    deployment = _deployment(connections)
+    chosen = [each for each in _chosen(deployment, connections) if isinstance(each, ApiConnection)]
+    _refuse_others(connections, [each.name for each in chosen], "is a drop folder: `kolleno ingest {}` looks into it")
+    if not chosen:
+        raise CannotRun(f"{deployment.settings.connections} holds no connection that is asked over the network.")
+    with working("Extracting") as work:
+        _tell([deliver_from_vendor(deployment, each, progress=work.step) for each in chosen], as_json=as_json)
+
+
+def import_recorded(
+    connection: Annotated[str, typer.Argument(metavar="CONNECTION", help="Whose payloads they are.")],
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="Holds <extract>.jsonl, one payload a line.")],
+    observed_at: Annotated[
+        datetime | None,
+        typer.Option(
+            "--observed-at",
+            parser=parse_moment,
+            metavar="MOMENT",
+            help="When they were recorded, with offset; else the newest modified time in the folder.",
+        ),
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Take payloads that were recorded elsewhere through to reconciliation; nothing is asked of the vendor."""
+    from kolleno_pipelines.connections import ApiConnection
+    from kolleno_pipelines.pipeline.api_delivery import deliver_from_folder
+
+    deployment = _deployment([connection])
+    (chosen,) = _chosen(deployment, [connection])
+    if not isinstance(chosen, ApiConnection):
+        raise CannotRun(f"{connection} is a drop folder, which has no extracts: `kolleno ingest` takes its files.")
+    with working("Importing") as work:
+        done = deliver_from_folder(deployment, chosen, folder, observed_at=observed_at, progress=work.step)
+    _tell([done], as_json=as_json)
+
+
+def _deployment(names: list[str] | None) -> Deployment:
+    """Open the deployment, unless a connection is named that it does not have."""
+    from kolleno_pipelines.connections import load_connections
     from kolleno_pipelines.pipeline.deployment import open_deployment
     from kolleno_pipelines.settings import load_settings
 
     settings = load_settings()
     known = load_connections(settings.connections)
-    if unknown := [name for name in connections or () if name not in known]:
+    if unknown := [name for name in names or () if name not in known]:
         raise CannotRun(
             f"There is no connection {unknown[0]} in {settings.connections}; there is {', '.join(known) or 'none'}."
         )
-    deployment = open_deployment(settings)
-    chosen = [each for name, each in known.items() if not connections or name in connections] or [deployment.sftp]
-    with working("Ingesting") as work:
-        delivered = [deliver(deployment, each, progress=work.step) for each in chosen]
+    return open_deployment(settings, known)
+
+
+def _chosen(deployment: Deployment, names: list[str] | None) -> list[AnyConnection]:
+    return [each for name, each in deployment.connections.items() if not names or name in names]
+
+
+def _refuse_others(names: list[str] | None, chosen: list[str], why: str) -> None:
+    for name in names or ():
+        if name not in chosen:
+            raise CannotRun(f"{name} {why.format(name)}.")
+
+
+def _tell(delivered: Sequence[Delivered | ApiDelivered], *, as_json: bool) -> NoReturn:
     if as_json:
         print_json({"connections": [each.to_json() for each in delivered]})
     else:
         for each in delivered:
-            _print_delivered(each)
+            for line in each.sentences():
+                print(printable(line))
     end(findings=any(each.has_findings for each in delivered))
-
-
-def _print_delivered(delivered: Delivered) -> None:
-    for line in delivered.sentences():
-        print(printable(line))

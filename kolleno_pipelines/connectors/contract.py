@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Protocol
 
@@ -33,12 +33,14 @@ class Extract:
     name: the vendor's object in snake case and plural, `credit_memos`; what there is one of stays singular.
     schema: the fields that are read of a payload, with their types (amounts decimal128, exact); others are ignored.
     passes: how it can be read beside the changes.
+    sweeps_open_only: a sweep yields what is open only; what it leaves out may be closed or gone.
     """
 
     name: str
     vendor_object: str
     schema: pa.Schema
     passes: frozenset[Pass] = frozenset({Pass.CHANGES})
+    sweeps_open_only: bool = False
 
 
 @dataclass(frozen=True)
@@ -70,17 +72,28 @@ class RecordSource(Protocol):
         """
 
 
+def _no_lookup(_entity: str, _parent_id: str) -> tuple[str, str] | None:
+    """For systems whose objects cannot be asked for by their id."""
+    return None
+
+
 @dataclass(frozen=True)
 class Connector:
     """One system: its extracts and how their payloads become rows of our entities.
 
     normalise: pure; takes an extract's name and a block of its payloads, an Arrow table of the extract's schema with
     `line` (number in the file) and `digest` beside it. Payloads that make no sense are quarantined, the others go on.
+    lookup_of: for an entity of ours and an id in it, the extract and the vendor's id under which it is asked for.
+    tombstone: for an id and a moment, the payload that says deleted then; None where nothing vanishes from the system.
+    deletions_reach: how far back the system tells of deletions, where it does so.
     """
 
     system: str
     extracts: tuple[Extract, ...]
     normalise: Callable[[str, pa.Table], Normalised]
+    lookup_of: Callable[[str, str], tuple[str, str] | None] = _no_lookup
+    tombstone: Callable[[str, datetime], bytes] | None = None
+    deletions_reach: timedelta | None = None
 
     def extract(self, name: str) -> Extract:
         """Return an extract by name; KeyError when there is none."""

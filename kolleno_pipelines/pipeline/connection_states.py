@@ -9,7 +9,7 @@ from typing import Any
 import psycopg
 
 from kolleno_pipelines.connections import Connection, load_connections
-from kolleno_pipelines.pipeline.sign_in import APPS
+from kolleno_pipelines.pipeline.sources import APPS
 from kolleno_pipelines.settings import Settings, load_settings
 from kolleno_pipelines.storage import database, sightings
 from kolleno_pipelines.storage.tokens import TokenState, token_states

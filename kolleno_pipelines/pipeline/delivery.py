@@ -13,7 +13,7 @@ from kolleno_pipelines.pipeline.deployment import Deployment
 from kolleno_pipelines.pipeline.ingest import Ingested, ingest
 from kolleno_pipelines.pipeline.reconcile import ResultSummary
 from kolleno_pipelines.pipeline.refresh import refresh
-from kolleno_pipelines.pipeline.summaries import file_summary, result_summary
+from kolleno_pipelines.pipeline.summaries import changed_words, file_summary, reconciled_words, result_summary
 
 Progress = Callable[[str], None]
 
@@ -74,11 +74,7 @@ class Delivered:
             for file in done.loaded.loaded
             if file.rows_rejected
         )
-        changed = {entity: c for entity, c in done.folded.entities.items() if c.new or c.changed or c.gone}
-        if changed:
-            yield "Changed: " + ", ".join(
-                f"{entity} {_counts(c.new, c.changed, c.gone)}" for entity, c in changed.items()
-            )
+        yield from changed_words(done.folded.entities)
         if done.folded.parked:
             yield f"{done.folded.parked} rows wait for a record that has not come yet."
         for batch in done.open_batches:
@@ -88,7 +84,7 @@ class Delivered:
             yield f"{len(done.taken.settling)} files are still being written; the next look takes them."
         if done.unanswered:
             yield f"The sender was not answered, the next run tries again: {done.unanswered}"
-        yield from _reconciled(self.results)
+        yield from reconciled_words(self.results)
 
 
 def deliver(
@@ -115,16 +111,3 @@ def _loads(done: Ingested) -> str:
     loaded, failed = len(done.loaded.loaded), len(done.loaded.failed)
     rows = sum(file.rows_accepted or 0 for file in done.loaded.loaded)
     return f"{loaded} loaded with {rows:,} rows in {len(done.loaded.batches)} batches, {failed} failed"
-
-
-def _counts(new: int, changed: int, gone: int) -> str:
-    parts = ((new, "new"), (changed, "changed"), (gone, "gone"))
-    return ", ".join(f"{number} {word}" for number, word in parts if number)
-
-
-def _reconciled(results: list[ResultSummary]) -> Iterator[str]:
-    found = {result.result: result for result in results}
-    if (breaks := found.get("differences")) is not None:
-        red = breaks.counts.get("red", 0)
-        known = breaks.rows - red
-        yield f"Reconciled: {red} breaks ask for somebody, {known} are opening or accepted."

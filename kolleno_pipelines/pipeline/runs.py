@@ -11,7 +11,7 @@ from typing import Any
 
 import psycopg
 
-from kolleno_pipelines.connections import SftpConnection
+from kolleno_pipelines.connections import Connection
 from kolleno_pipelines.pipeline.deployment import Deployment
 from kolleno_pipelines.storage import run_marks
 from kolleno_pipelines.storage.batches import busy_days, days_in_flight
@@ -22,13 +22,13 @@ MARK_SECONDS = 15.0
 
 
 @contextmanager
-def in_flight(deployment: Deployment, connection: SftpConnection, days: Collection[date]) -> Iterator[None]:
+def in_flight(deployment: Deployment, connection: Connection, days: Collection[date]) -> Iterator[None]:
     """Hold the lock of each of the days while the block runs. Raises DayBusyError after ten minutes of waiting."""
     with deployment.session() as session, days_in_flight(session, connection.name, sorted(days)):
         yield
 
 
-def days_busy(deployment: Deployment, connection: SftpConnection, days: Collection[date]) -> set[date]:
+def days_busy(deployment: Deployment, connection: Connection, days: Collection[date]) -> set[date]:
     """Return those of the days on which somebody works now."""
     with deployment.session() as session:
         return busy_days(session, connection.name, sorted(days))

@@ -16,15 +16,12 @@ from kolleno_pipelines.connectors.auth import Consent, OAuthApp, Tokens, exchang
 from kolleno_pipelines.connectors.errors import NeedsHuman
 from kolleno_pipelines.pipeline.deployment import NotConfiguredError
 from kolleno_pipelines.pipeline.redirects import NoPortError, carries, local_redirects, parameters_of
+from kolleno_pipelines.pipeline.sources import APPS
 from kolleno_pipelines.settings import Settings, environment, load_settings
 from kolleno_pipelines.storage import database
 from kolleno_pipelines.storage.tokens import StoredTokens, rotate_keys
 
 Tell = Callable[[str], None]
-AppOf = Callable[[Connection, Callable[[str], str]], OAuthApp]
-
-#: System -> how its OAuth app is made of a connection and of what resolves `${VAR}`; absent where nobody signs in.
-APPS: dict[str, AppOf] = {}
 PATIENCE = 300.0
 
 

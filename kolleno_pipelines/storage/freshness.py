@@ -94,10 +94,17 @@ def _counting() -> str:
 _TOUCHED, _COUNTING = _touched(), _counting()
 
 
+#: What was folded: files that were dropped, and extracts of systems that are asked.
+_FOLDED = (
+    "(SELECT connection, partition_day, folded_at FROM raw.files UNION ALL"
+    " SELECT connection, partition_day, folded_at FROM raw.extracts)"
+)
+
+
 def days_without_results(conn: psycopg.Connection[Any], connection: str) -> list[date]:
-    """Return the days whose files were folded after one of the day's results was computed, or that lack one."""
+    """Return the days of what was folded after one of the day's results was computed, or that lack one."""
     rows = conn.execute(
-        "SELECT DISTINCT f.partition_day FROM raw.files f CROSS JOIN unnest(%s::text[]) n (result)"
+        f"SELECT DISTINCT f.partition_day FROM {_FOLDED} f CROSS JOIN unnest(%s::text[]) n (result)"
         " LEFT JOIN reconciliation.results r"
         " ON r.result = n.result AND r.connection = f.connection AND r.day = f.partition_day"
         " WHERE f.connection = %s AND f.folded_at IS NOT NULL"
@@ -149,8 +156,8 @@ def is_present(conn: psycopg.Connection[Any], connection: str, today: date) -> b
         "SELECT count(*) = 6 FROM reconciliation.results WHERE connection = %(connection)s AND today = %(today)s"
         " AND (result IN ('balances', 'control_totals', 'unapplied_cash', 'differences')"
         "      OR result IN ('ageing', 'roll_forward') AND day = %(today)s)"
-        " AND computed_at >= COALESCE((SELECT max(folded_at) FROM raw.files WHERE connection = %(connection)s),"
-        "                             '-infinity')",
+        f" AND computed_at >= COALESCE((SELECT max(f.folded_at) FROM {_FOLDED} f"
+        "                              WHERE f.connection = %(connection)s), '-infinity')",
         {"connection": connection, "today": today},
     ).fetchone()
     return bool(row and row[0])

@@ -11,10 +11,10 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from kolleno_pipelines.connectors.contract import Extract, Record, Window
+from kolleno_pipelines.connectors.contract import Extract, Pass, Record, Window
 from kolleno_pipelines.connectors.errors import Retryable
 from kolleno_pipelines.connectors.quickbooks.landing import INVOICES
-from kolleno_pipelines.pipeline import extract as extracting
+from kolleno_pipelines.pipeline import parts
 from kolleno_pipelines.pipeline.deployment import open_deployment
 from kolleno_pipelines.pipeline.extract import OVERLAP, Extracted, Reading, extract_changes, extract_days
 from kolleno_pipelines.settings import Settings
@@ -80,7 +80,7 @@ def world(database: str, tmp_path: Path) -> World:
 def test_the_first_reading_takes_all_and_the_next_what_changed_with_an_overlap(world: World) -> None:
     world.ledger.modified = {f"I{day}": BEGINNING + timedelta(days=day) for day in range(5)}
     assert world.changes().records == 5
-    assert world.ledger.windows[-1] == Window(extracting.Pass.CHANGES, None, world.now)
+    assert world.ledger.windows[-1] == Window(Pass.CHANGES, None, world.now)
     assert world.watermark() == BEGINNING + timedelta(days=4)
     world.ledger.modified |= {"I9": BEGINNING + timedelta(days=9), "I0": BEGINNING + timedelta(days=8)}
     assert world.changes().records == 3, "the last one is read once more: it lies in the overlap"
@@ -111,7 +111,7 @@ def test_an_old_range_lands_on_its_days_and_leaves_the_watermark(world: World) -
 def test_a_source_that_asks_to_wait_stops_cleanly_and_goes_on_where_it_stopped(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(extracting, "_PART_RECORDS", 3)
+    monkeypatch.setattr(parts, "_PART_RECORDS", 3)
     world.ledger.modified = {f"I{hour}": BEGINNING + timedelta(hours=hour) for hour in range(10)}
     world.ledger.allowed = 7
     stopped = world.changes()
@@ -125,7 +125,7 @@ def test_a_source_that_asks_to_wait_stops_cleanly_and_goes_on_where_it_stopped(
 
 
 def test_another_fault_is_told_and_keeps_what_came(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(extracting, "_PART_RECORDS", 2)
+    monkeypatch.setattr(parts, "_PART_RECORDS", 2)
     world.ledger.modified = {f"I{hour}": BEGINNING + timedelta(hours=hour) for hour in range(5)}
     inner = world.ledger.records
 

@@ -7,8 +7,10 @@ days, faults inside 200 answers.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from typing import Any
 
 from kolleno_pipelines.connectors.answers import Answer, shown
@@ -24,6 +26,7 @@ PAGE = 1_000
 DELETIONS_REACH = timedelta(days=30)
 _LISTS = {"Account", "Customer"}
 _SINGLE = {"CompanyInfo", "Preferences"}
+_WITH_BALANCE = {"Invoice", "CreditMemo"}
 _LOOKUPS = 100
 _THROTTLED_FOR = 60.0
 
@@ -97,7 +100,10 @@ class QuickBooksSource:
             return self._by_id(extract, window)
         if extract.vendor_object in _SINGLE:
             return self._select(extract, f"SELECT * FROM {extract.vendor_object}")
-        return self._modified(extract, window)
+        found = self._modified(extract, window)
+        if window.pass_ is Pass.SWEEP and extract.vendor_object == "Payment":
+            return (record for record in found if _is_unapplied(record.payload))
+        return found
 
     def _modified(self, extract: Extract, window: Window) -> Iterator[Record]:
         """Page by modified time and not by position: an object that changes meanwhile leaves the window.
@@ -109,7 +115,7 @@ class QuickBooksSource:
         bound, position, seen = window.after, 1, set[str]()
         while True:
             pages.go_to(f"{bound} {position}")
-            page = list(self._select(extract, _query(extract, bound, window.until, position)))
+            page = list(self._select(extract, _query(extract, window, bound, position)))
             yield from (record for record in page if record.source_id not in seen)
             if len(page) < PAGE:
                 return
@@ -168,16 +174,23 @@ class QuickBooksSource:
             ) from None
 
 
-def _query(extract: Extract, after: datetime | None, until: datetime, position: int) -> str:
-    conditions = [f"MetaData.LastUpdatedTime <= '{_moment(until)}'"]
+def _query(extract: Extract, window: Window, after: datetime | None, position: int) -> str:
+    conditions = [f"MetaData.LastUpdatedTime <= '{_moment(window.until)}'"]
     if after is not None:
         conditions.insert(0, f"MetaData.LastUpdatedTime >= '{_moment(after)}'")
     if extract.vendor_object in _LISTS:
         conditions.append("Active IN (true, false)")
+    if window.pass_ is Pass.SWEEP and extract.vendor_object in _WITH_BALANCE:
+        conditions.append("Balance > '0'")
     return (
         f"SELECT * FROM {extract.vendor_object} WHERE {' AND '.join(conditions)}"
         f" ORDERBY MetaData.LastUpdatedTime STARTPOSITION {position} MAXRESULTS {PAGE}"
     )
+
+
+def _is_unapplied(payload: bytes) -> bool:
+    """The vendor filters payments by no amount; what does not state it counts as open."""
+    return bool(json.loads(payload, parse_float=Decimal).get("UnappliedAmt") != 0)
 
 
 def _moment(at: datetime) -> str:

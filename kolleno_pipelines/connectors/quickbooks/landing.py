@@ -49,8 +49,12 @@ _ALL = frozenset({Pass.CHANGES, Pass.DELETIONS, Pass.SWEEP, Pass.LOOKUP})
 _LIST = frozenset({Pass.CHANGES, Pass.SWEEP, Pass.LOOKUP})
 
 
+#: Their balance is part of the object: a sweep asks for the open ones.
+_OPEN_ONLY = {"Invoice", "CreditMemo", "Payment"}
+
+
 def _extract(name: str, vendor_object: str, fields: dict[str, pa.DataType], passes: frozenset[Pass]) -> Extract:
-    return Extract(name, vendor_object, pa.schema(list(fields.items())), passes)
+    return Extract(name, vendor_object, pa.schema(list(fields.items())), passes, vendor_object in _OPEN_ONLY)
 
 
 COMPANY_INFO = _extract(

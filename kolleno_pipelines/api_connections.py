@@ -1,0 +1,112 @@
+"""The connections to systems that are asked over the network. What each vendor's addresses are is its connector's.
+
+Everything but the system may be left out by a connection that only imports recorded payloads.
+"""
+
+from __future__ import annotations
+
+from datetime import date, timedelta
+from decimal import Decimal
+from typing import Annotated, ClassVar, Literal, TypeAlias
+from urllib.parse import urlsplit
+
+from pydantic import AfterValidator, BeforeValidator, Field, field_validator
+
+from kolleno_pipelines.connection_models import DocumentConnection
+from kolleno_pipelines.connection_values import Amount, Duration, Secret, duration
+
+
+def _address(url: str) -> str:
+    """An address of a vendor: encrypted, or of this machine (the sandbox)."""
+    parts = urlsplit(url)
+    is_here = parts.hostname in {"127.0.0.1", "::1", "localhost"}
+    if parts.username or parts.password or parts.query or parts.fragment or not parts.hostname:
+        raise ValueError("it is an address such as https://host/path, without user, ? and #")
+    if parts.scheme != "https" and not (parts.scheme == "http" and is_here):
+        raise ValueError("it begins with https:// (http:// only on this machine)")
+    return url.rstrip("/")
+
+
+def _cap(value: object) -> object:
+    """`off` is YAML for false."""
+    return None if value is False or value == "off" else value
+
+
+Address: TypeAlias = Annotated[str, AfterValidator(_address)]
+LinkCap: TypeAlias = Annotated[Literal[15] | None, BeforeValidator(_cap)]
+
+
+class ApiConnection(DocumentConnection):
+    """What the connections to all vendors have in common: the app, when to read, how far a sweep may go.
+
+    client_id, client_secret: of the app registered with the vendor. redirect_uri: what is registered there in place of
+    this machine's own address. start_date: the first load leaves out closed transactions not modified since.
+    close_share: a sweep that would close more of what is open than this share closes nothing.
+    api_url, token_url, authorise_url: in place of the vendor's own, for a sandbox.
+    """
+
+    secrets: ClassVar[frozenset[str]] = frozenset({"client_secret"})
+
+    system: str
+    client_id: str | None = None
+    client_secret: Secret | None = None
+    redirect_uri: Address | None = None
+    start_date: date | None = None
+    poll_every: Duration = duration("15m")
+    lookback: Duration = duration("10m")
+    sweep_every: Duration = duration("24h")
+    close_share: Amount = Decimal("0.1")
+    expect_every: Duration | None = None
+    api_url: Address | None = None
+    token_url: Address | None = None
+    authorise_url: Address | None = None
+
+    @field_validator("close_share")
+    @classmethod
+    def _part_of_one(cls, share: Decimal) -> Decimal:
+        if share > 1:
+            raise ValueError("a share is between 0 and 1, as in 0.1")
+        return share
+
+    @field_validator("poll_every", "sweep_every")
+    @classmethod
+    def _not_at_once(cls, every: timedelta) -> timedelta:
+        if every < timedelta(minutes=1):
+            raise ValueError("at least 1m, so that the vendor's limits are not used up by looking")
+        return every
+
+    @property
+    def batch_window(self) -> timedelta:
+        """How far apart what a vendor tells about one event may lie: as for the files of a batch."""
+        return duration("15m")
+
+    @property
+    def balance_stated(self) -> bool:
+        """The vendors state what each customer owes."""
+        return True
+
+
+class QuickBooksConnection(ApiConnection):
+    """A company of QuickBooks Online. realm_id: the company's; that of the sign-in where it is left out.
+
+    link_cap: 15 leaves out what a payment's links after the fifteenth allocate, as the platform does; off keeps all.
+    """
+
+    system: Literal["quickbooks"] = "quickbooks"
+    name: str = "quickbooks"
+    environment: Literal["production", "sandbox"] = "production"
+    realm_id: str | None = Field(default=None, pattern=r"^\d{1,30}$")
+    link_cap: LinkCap = None
+
+    @field_validator("realm_id", mode="before")
+    @classmethod
+    def _text(cls, value: object) -> object:
+        return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
+
+
+class XeroConnection(ApiConnection):
+    """An organisation of Xero. tenant_id: the organisation's; the only one of the sign-in where it is left out."""
+
+    system: Literal["xero"] = "xero"
+    name: str = "xero"
+    tenant_id: str | None = Field(default=None, pattern=r"^[0-9a-fA-F-]{36}$")

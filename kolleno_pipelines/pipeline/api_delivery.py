@@ -1,0 +1,153 @@
+"""An API connection from the vendor, or a folder of recorded payloads, to reconciled receivables: `kolleno extract`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from kolleno_pipelines.connections import ApiConnection
+from kolleno_pipelines.connectors.contract import Connector
+from kolleno_pipelines.connectors.registry import connector_of
+from kolleno_pipelines.pipeline.clock import Clock, utc_now
+from kolleno_pipelines.pipeline.deployment import Deployment
+from kolleno_pipelines.pipeline.import_extracts import Imported, import_extracts
+from kolleno_pipelines.pipeline.normalise import fold, normalise_pending
+from kolleno_pipelines.pipeline.passes import ReadConnection, Reader
+from kolleno_pipelines.pipeline.reconcile import ResultSummary
+from kolleno_pipelines.pipeline.refresh import refresh
+from kolleno_pipelines.pipeline.runs import in_flight
+from kolleno_pipelines.pipeline.sources import open_source
+from kolleno_pipelines.pipeline.summaries import changed_words, reconciled_words, result_summary
+from kolleno_pipelines.storage import readings
+from kolleno_pipelines.storage.fold_report import FoldReport
+
+Progress = Callable[[str], None]
+
+#: A parent that is looked up may itself wait for another.
+_ROUNDS = 3
+_SHOWN = 100
+
+
+@dataclass
+class ApiDelivered:
+    """What came to receivables, and what was kept aside or waits; `imported` holds payloads by extract of an import."""
+
+    connection: str
+    read: ReadConnection | None = None
+    imported: dict[str, int] = field(default_factory=dict)
+    observed_at: datetime | None = None
+    folded: FoldReport = field(default_factory=FoldReport)
+    quarantined: list[dict[str, Any]] = field(default_factory=list)
+    parked: list[dict[str, Any]] = field(default_factory=list)
+    results: list[ResultSummary] = field(default_factory=list)
+
+    @property
+    def has_findings(self) -> bool:
+        """Whether somebody should look: a pass that failed, a payload kept aside, a row that waits."""
+        return bool((self.read and self.read.has_findings) or self.quarantined or self.folded.parked)
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the shape of `--json`."""
+        return {
+            "connection": self.connection,
+            "passes": [vars(done) for done in self.read.passes] if self.read else [],
+            "payloads": self.imported,
+            "observed_at": self.observed_at,
+            "changes": {name: vars(changes) for name, changes in self.folded.entities.items()},
+            "quarantined": self.quarantined,
+            "parked": self.folded.parked,
+            "parked_rows": self.parked,
+            "results": [result_summary(result) for result in self.results],
+        }
+
+    def sentences(self) -> Iterator[str]:
+        """Yield what happened, a line each."""
+        if self.read is not None:
+            yield f"{self.connection}: {self.read.records:,} payloads received."
+            yield from (
+                f"{done.pass_} of {done.extract}: {done.error or done.finding}"
+                for done in self.read.passes
+                if done.error or done.finding
+            )
+        if self.observed_at is not None:
+            taken = ", ".join(f"{name} {number:,}" for name, number in self.imported.items())
+            yield f"{self.connection}: taken as observed at {self.observed_at.isoformat()}: {taken}."
+        yield from (
+            f"Quarantined: {one['extract']} line {one['line']}"
+            f"{' (' + one['source_id'] + ')' if one['source_id'] else ''}: {one['reason']}"
+            for one in self.quarantined
+        )
+        yield from changed_words(self.folded.entities)
+        if self.folded.parked:
+            yield f"{self.folded.parked} rows wait for a record that has not come yet."
+            yield from (
+                f"Waits: {one['entity']} {one['source_id']} for {one['parent_entity']} {one['parent_id']}"
+                for one in self.parked
+            )
+        yield from reconciled_words(self.results)
+
+
+def deliver_from_vendor(
+    deployment: Deployment,
+    connection: ApiConnection,
+    *,
+    run_id: str | None = None,
+    clock: Clock = utc_now,
+    progress: Progress = lambda _: None,
+) -> ApiDelivered:
+    """Read what is due and take it through to reconciliation; missing parents are read as they become known.
+
+    Raises NeedsHuman after what had landed was taken through: a sign-in that ended delays nothing that is here.
+    """
+    connector = connector_of(connection.system)
+    done = ApiDelivered(connection.name)
+    with in_flight(deployment, connection, [clock().date()]):
+        try:
+            with open_source(deployment, connection) as source:
+                reader = Reader(deployment, connection, connector, source, run_id, clock, progress)
+                done.read = reader.read()
+                _fold(deployment, connector, done, run_id)
+                for _ in range(_ROUNDS):
+                    looked_up = reader.read_missing_parents()
+                    done.read.passes += looked_up.passes
+                    if not looked_up.records:
+                        break
+                    _fold(deployment, connector, done, run_id)
+        finally:
+            _fold(deployment, connector, done, run_id)
+    return _finished(deployment, done, clock, progress)
+
+
+def deliver_from_folder(
+    deployment: Deployment,
+    connection: ApiConnection,
+    folder: Path,
+    *,
+    observed_at: datetime | None = None,
+    run_id: str | None = None,
+    clock: Clock = utc_now,
+    progress: Progress = lambda _: None,
+) -> ApiDelivered:
+    """Import recorded payloads and take them through to reconciliation. Raises ImportFolderError."""
+    connector = connector_of(connection.system)
+    imported: Imported = import_extracts(
+        deployment, connection.name, connector, folder, observed_at=observed_at, run_id=run_id, clock=clock
+    )
+    done = ApiDelivered(connection.name, None, imported.payloads, imported.observed_at, imported.folded)
+    return _finished(deployment, done, clock, progress)
+
+
+def _fold(deployment: Deployment, connector: Connector, done: ApiDelivered, run_id: str | None) -> None:
+    normalise_pending(deployment, done.connection, connector)
+    done.folded.add(fold(deployment, done.connection, run_id=run_id))
+
+
+def _finished(deployment: Deployment, done: ApiDelivered, clock: Clock, progress: Progress) -> ApiDelivered:
+    with deployment.session() as session:
+        done.quarantined = readings.quarantined(session, done.connection, _SHOWN)
+        done.parked = readings.parked(session, done.connection, _SHOWN)[1]
+    done.results = refresh(deployment, clock=clock, progress=progress)
+    return done

@@ -1,0 +1,201 @@
+"""One reading of an API connection: every pass that is due, extract by extract. What a pass does lies beside it.
+
+An extract that fails or is stopped does not stop the others; what needs a person does.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime, time, timedelta
+from functools import partial
+
+from kolleno_pipelines.connections import ApiConnection
+from kolleno_pipelines.connectors.contract import Connector, Extract, Pass, RecordSource
+from kolleno_pipelines.connectors.errors import ConnectorError, NeedsHuman
+from kolleno_pipelines.pipeline.clock import Clock, utc_now
+from kolleno_pipelines.pipeline.deletions import (
+    deletions_read_until,
+    extract_deletions,
+    is_beyond_reach,
+    note_deletions_read,
+)
+from kolleno_pipelines.pipeline.deployment import Deployment
+from kolleno_pipelines.pipeline.extract import extract_changes, extract_days
+from kolleno_pipelines.pipeline.lookups import extract_missing_parents
+from kolleno_pipelines.pipeline.parts import Extracted, Reading
+from kolleno_pipelines.pipeline.sweep import sweep
+from kolleno_pipelines.storage import readings, watermarks
+
+Progress = Callable[[str], None]
+
+
+@dataclass
+class PassDone:
+    """What one pass over one extract came to; `error` says why it ended early, `finding` what to look at."""
+
+    extract: str
+    pass_: str
+    records: int = 0
+    bytes: int = 0
+    error: str | None = None
+    finding: str | None = None
+
+
+@dataclass
+class ReadConnection:
+    """What one reading of a connection came to."""
+
+    connection: str
+    passes: list[PassDone] = field(default_factory=list)
+
+    @property
+    def failed(self) -> list[PassDone]:
+        """The passes that ended early."""
+        return [done for done in self.passes if done.error is not None]
+
+    @property
+    def records(self) -> int:
+        """Payloads received."""
+        return sum(done.records for done in self.passes)
+
+    @property
+    def has_findings(self) -> bool:
+        """Whether somebody should look."""
+        return any(done.error or done.finding for done in self.passes)
+
+    def of(self, extract: str) -> list[PassDone]:
+        """The passes over one extract."""
+        return [done for done in self.passes if done.extract == extract]
+
+
+@dataclass(frozen=True)
+class Reader:
+    """Reads a connection by an open source, for a run."""
+
+    deployment: Deployment
+    connection: ApiConnection
+    connector: Connector
+    source: RecordSource
+    run_id: str | None = None
+    clock: Clock = utc_now
+    progress: Progress = lambda _: None
+
+    def read(self, wanted: Collection[str] | None = None) -> ReadConnection:
+        """Take every pass that is due over the wanted extracts (all of them). Raises NeedsHuman."""
+        done = ReadConnection(self.connection.name)
+        for extract in self.connector.extracts:
+            if wanted is None or extract.name in wanted:
+                self._extract(extract, done)
+        if wanted is None:
+            self._missing_parents(done)
+        return done
+
+    def read_days(self, first: date, last: date, wanted: Collection[str] | None = None) -> ReadConnection:
+        """Read what was modified on the days [first, last] once more; no watermark moves. Raises NeedsHuman."""
+        done = ReadConnection(self.connection.name)
+        for extract in self.connector.extracts:
+            if Pass.CHANGES in extract.passes and (wanted is None or extract.name in wanted):
+                reading = self._reading(extract)
+                self._take(done, extract, Pass.CHANGES, partial(extract_days, reading, first, last), note=False)
+        return done
+
+    def read_missing_parents(self) -> ReadConnection:
+        """Look up the parents that rows wait for. Raises NeedsHuman."""
+        done = ReadConnection(self.connection.name)
+        self._missing_parents(done)
+        return done
+
+    def _reading(self, extract: Extract) -> Reading:
+        return Reading(
+            self.deployment,
+            self.connection.name,
+            self.source,
+            extract,
+            self.run_id,
+            self.clock,
+            self.connection.lookback,
+        )
+
+    def _extract(self, extract: Extract, done: ReadConnection) -> None:
+        reading, began = self._reading(extract), self.clock()
+        reach = self.connector.deletions_reach
+        tells = Pass.DELETIONS in extract.passes
+        deleted_until = deletions_read_until(reading) if tells else None
+        if tells and deleted_until is None:
+            note_deletions_read(reading, began)  # what was deleted before is nothing that was ever read
+        if Pass.CHANGES in extract.passes:
+            self._changes(reading, done, began)
+        too_old = deleted_until is not None and is_beyond_reach(deleted_until, began, reach)
+        if deleted_until is not None and not too_old:
+            self._take(done, extract, Pass.DELETIONS, partial(extract_deletions, reading, deleted_until, reach))
+        if Pass.SWEEP in extract.passes and self._is_sweep_due(extract, began):
+            share = self.connection.close_share
+            run = partial(sweep, reading, self.connector, close_share=share, everything=too_old)
+            swept = self._take(done, extract, Pass.SWEEP, run)
+            if too_old and swept.error is None and swept.finding is None:
+                note_deletions_read(reading, began)
+
+    def _changes(self, reading: Reading, done: ReadConnection, began: datetime) -> None:
+        """Read the changes; a first reading of everything is a sweep as well."""
+        extract = reading.extract
+        since = self._start if extract.sweeps_open_only else None
+        with self.deployment.transaction() as conn:
+            is_first = not readings.has_payloads(conn, self.connection.name, extract.name)
+        changes = self._take(done, extract, Pass.CHANGES, partial(extract_changes, reading, since=since))
+        if is_first and since is None and changes.error is None and changes.records:
+            with self.deployment.transaction() as conn:
+                watermarks.move_watermark(conn, self.connection.name, extract.name, Pass.SWEEP.value, began)
+
+    @property
+    def _start(self) -> datetime | None:
+        day = self.connection.start_date
+        return None if day is None else datetime.combine(day, time.min, UTC)
+
+    def _is_sweep_due(self, extract: Extract, now: datetime) -> bool:
+        with self.deployment.transaction() as conn:
+            swept = watermarks.watermark(conn, self.connection.name, extract.name, Pass.SWEEP.value)
+        return swept is None or now - swept >= self.connection.sweep_every
+
+    def _missing_parents(self, done: ReadConnection) -> None:
+        try:
+            found = extract_missing_parents(self.connector, self._reading)
+        except NeedsHuman:
+            raise
+        except ConnectorError as error:
+            done.passes.append(PassDone("missing parents", Pass.LOOKUP.value, error=str(error)))
+            return
+        for extract, landed in found.items():
+            done.passes.append(_summary(extract, Pass.LOOKUP, landed))
+
+    def _take(
+        self, done: ReadConnection, extract: Extract, pass_: Pass, run: Callable[[], Extracted], *, note: bool = True
+    ) -> PassDone:
+        """Run a pass and note how it ended. Raises NeedsHuman, noted too."""
+        self.progress(f"{self.connection.name}: {pass_.value} of {extract.name}")
+        began = self.clock()
+        try:
+            came = _summary(extract.name, pass_, run())
+        except ConnectorError as error:
+            came = PassDone(extract.name, pass_.value, error=str(error))
+            if isinstance(error, NeedsHuman):
+                self._note(came, began)
+                raise
+        done.passes.append(came)
+        if note:
+            self._note(came, began)
+        return came
+
+    def _note(self, came: PassDone, began: datetime) -> None:
+        key = (self.connection.name, came.extract, came.pass_)
+        with self.deployment.transaction() as conn:
+            readings.note_reading(conn, key, began, error=came.error, finding=came.finding)
+
+
+def _summary(extract: str, pass_: Pass, landed: Extracted) -> PassDone:
+    stopped = None
+    if landed.stopped is not None:
+        wait = timedelta(seconds=round(landed.stopped.retry_after or 0))
+        stopped = f"{landed.stopped} It goes on where it stopped, in {wait} at the earliest."
+    size = sum(part.size for part in landed.parts)
+    return PassDone(extract, pass_.value, landed.records, size, stopped, landed.finding)

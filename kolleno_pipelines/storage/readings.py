@@ -1,0 +1,148 @@
+"""What is remembered of reading API systems: `raw.readings`, `raw.lookups`, who is known, who waits. No network."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+import psycopg
+from psycopg.rows import class_row
+
+#: The entities whose documents have a balance: those with one are open.
+_BALANCED = ("invoices", "credit_notes", "payments")
+
+
+@dataclass(frozen=True)
+class ReadingRow:
+    """One row of `raw.readings`."""
+
+    extract: str
+    pass_: str
+    tried_at: datetime
+    read_at: datetime | None
+    error: str | None
+    finding: str | None
+
+
+def note_reading(
+    conn: psycopg.Connection[Any],
+    key: tuple[str, str, str],
+    began: datetime,
+    *,
+    error: str | None = None,
+    finding: str | None = None,
+) -> None:
+    """Note how a reading of (connection, extract, pass) ended: with an error, or at its end."""
+    conn.execute(
+        "INSERT INTO raw.readings AS r (connection, extract, pass, tried_at, read_at, error, finding)"
+        " VALUES (%(c)s, %(x)s, %(p)s, %(at)s, CASE WHEN %(error)s::text IS NULL THEN %(at)s END, %(error)s,"
+        " %(finding)s) ON CONFLICT (connection, extract, pass) DO UPDATE SET tried_at = excluded.tried_at,"
+        " read_at = COALESCE(excluded.read_at, r.read_at), error = excluded.error,"
+        " finding = CASE WHEN excluded.error IS NULL THEN excluded.finding ELSE r.finding END",
+        {"c": key[0], "x": key[1], "p": key[2], "at": began, "error": error, "finding": finding},
+    )
+
+
+def readings_of(conn: psycopg.Connection[Any], connection: str) -> list[ReadingRow]:
+    """Return how each extract of a connection was last read."""
+    with conn.cursor(row_factory=class_row(ReadingRow)) as cursor:
+        return cursor.execute(
+            "SELECT extract, pass AS pass_, tried_at, read_at, error, finding FROM raw.readings"
+            " WHERE connection = %s ORDER BY extract, pass",
+            [connection],
+        ).fetchall()
+
+
+def has_payloads(conn: psycopg.Connection[Any], connection: str, extract: str) -> bool:
+    """Whether anything of an extract was ever received."""
+    row = conn.execute(
+        "SELECT EXISTS (SELECT FROM raw.extracts WHERE connection = %s AND extract = %s)", [connection, extract]
+    ).fetchone()
+    return bool(row and row[0])
+
+
+def live_objects(
+    conn: psycopg.Connection[Any], connection: str, extract: str, until: datetime, *, open_only: bool
+) -> dict[str, str]:
+    """Return id -> digest of the newest payload of what was not deleted by `until`; of the open ones only."""
+    is_open = " OR ".join(
+        f"EXISTS (SELECT FROM receivables.{entity} r WHERE r.connection = %(connection)s AND r.source_id = n.source_id"
+        " AND r.balance_open <> 0)"
+        for entity in _BALANCED
+    )
+    rows = conn.execute(
+        "SELECT source_id, digest FROM (SELECT DISTINCT ON (source_id) source_id, digest, is_deleted"
+        " FROM normalised.payloads"
+        " WHERE connection = %(connection)s AND kind = %(extract)s AND observed_at <= %(until)s"
+        " ORDER BY source_id, modified_at DESC NULLS LAST, observed_at DESC, digest DESC) n"
+        f" WHERE NOT is_deleted AND ({is_open if open_only else 'true'})".encode(),
+        {"connection": connection, "extract": extract, "until": until},
+    )
+    return {row[0]: row[1] for row in rows}
+
+
+def missing_parents(conn: psycopg.Connection[Any], connection: str) -> list[tuple[str, str]]:
+    """Return (entity, id) of the parents that rows wait for, those first for which most do."""
+    rows = conn.execute(
+        "SELECT parent_entity, parent_id FROM normalised.parked_rows WHERE connection = %s AND NOT is_overtaken"
+        " AND parent_id <> '' GROUP BY 1, 2 ORDER BY count(*) DESC, 1, 2",
+        [connection],
+    )
+    return [(row[0], row[1]) for row in rows]
+
+
+def not_asked(
+    conn: psycopg.Connection[Any],
+    connection: str,
+    wanted: Sequence[tuple[str, str]],
+    now: datetime,
+    *,
+    again_after: timedelta,
+) -> list[tuple[str, str]]:
+    """Return those of (extract, id) that were not looked up within `again_after`."""
+    rows = conn.execute(
+        "SELECT extract, source_id FROM raw.lookups WHERE connection = %s AND asked_at > %s",
+        [connection, now - again_after],
+    )
+    asked = {(row[0], row[1]) for row in rows}
+    return [one for one in wanted if one not in asked]
+
+
+def note_lookups(
+    conn: psycopg.Connection[Any], connection: str, extract: str, now: datetime, asked: Iterable[str], found: set[str]
+) -> None:
+    """Note who was asked for by id, and who was there."""
+    with conn.cursor() as cursor:
+        cursor.executemany(
+            "INSERT INTO raw.lookups VALUES (%s, %s, %s, %s, %s) ON CONFLICT (connection, extract, source_id)"
+            " DO UPDATE SET asked_at = excluded.asked_at, is_found = excluded.is_found",
+            [(connection, extract, source_id, now, source_id in found) for source_id in asked],
+        )
+
+
+def quarantined(conn: psycopg.Connection[Any], connection: str, limit: int) -> list[dict[str, Any]]:
+    """Return the newest quarantined payloads of a connection that no later version of their object has made good."""
+    rows = conn.execute(
+        "SELECT e.extract, q.line, q.source_id, q.reason, e.observed_at, e.sha256 FROM raw.quarantined_payloads q"
+        " JOIN raw.extracts e ON e.id = q.extract_id WHERE e.connection = %(connection)s AND NOT EXISTS ("
+        "SELECT FROM normalised.payloads p WHERE p.connection = e.connection AND p.kind = e.extract"
+        " AND p.source_id = q.source_id AND p.observed_at > e.observed_at)"
+        " ORDER BY e.observed_at DESC, q.extract_id DESC, q.line LIMIT %(limit)s",
+        {"connection": connection, "limit": limit},
+    ).fetchall()
+    names = ("extract", "line", "source_id", "reason", "observed_at", "sha256")
+    return [dict(zip(names, row, strict=True)) for row in rows]
+
+
+def parked(conn: psycopg.Connection[Any], connection: str, limit: int) -> tuple[dict[str, int], list[dict[str, Any]]]:
+    """Return the number of waiting rows by entity, and the first of them with whom they wait for."""
+    waiting = "FROM normalised.parked_rows w WHERE connection = %s AND NOT is_overtaken"
+    counts = conn.execute(
+        f"SELECT entity, count(DISTINCT (extract_id, line, source_id)) {waiting} GROUP BY 1".encode(), [connection]
+    ).fetchall()
+    rows = conn.execute(
+        f"SELECT entity, source_id, code, parent_entity, parent_id {waiting} ORDER BY 1, 2, 4 LIMIT %s".encode(),
+        [connection, limit],
+    ).fetchall()
+    names = ("entity", "source_id", "code", "parent_entity", "parent_id")
+    return {row[0]: row[1] for row in counts}, [dict(zip(names, row, strict=True)) for row in rows]
