@@ -2,20 +2,31 @@
 
 import dagster as dg
 
+from kolleno_pipelines.assets.checks.api import api_checks
 from kolleno_pipelines.assets.checks.arrivals import arrival_checks
 from kolleno_pipelines.assets.checks.results import result_checks
 from kolleno_pipelines.assets.checks.rows import parked_checks, reject_checks
 from kolleno_pipelines.assets.partitions import days_from
+from kolleno_pipelines.assets.raw.api import raw_extracts
 from kolleno_pipelines.assets.raw.sftp import raw_files
+from kolleno_pipelines.assets.receivables.api import api_receivables
 from kolleno_pipelines.assets.receivables.sftp import receivables
 from kolleno_pipelines.assets.reconciliation.by_day import results_by_day
 from kolleno_pipelines.assets.reconciliation.present import balances, control_totals, differences, unapplied_cash
 from kolleno_pipelines.assets.sftp_csv.tables import csv_tables
+from kolleno_pipelines.automation.api_polls import api_polls
 from kolleno_pipelines.automation.jobs import EXECUTOR, build_jobs
 from kolleno_pipelines.automation.schedules import build_schedules
 from kolleno_pipelines.automation.sftp_arrivals import sftp_arrivals
 from kolleno_pipelines.automation.sftp_watch import sftp_watch
-from kolleno_pipelines.connections import Connections, ConnectionsError, SftpConnection, load_connections
+from kolleno_pipelines.connections import (
+    Connections,
+    ConnectionsError,
+    SftpConnection,
+    api_connections,
+    ledger_of,
+    load_connections,
+)
 from kolleno_pipelines.resources.deployment import deployment_resource
 from kolleno_pipelines.settings import Settings, load_settings
 
@@ -29,28 +40,33 @@ def build_definitions(settings: Settings | None = None, connections: Connections
     settings = settings or load_settings()
     if connections is None:
         connections = _configured(settings)
-    sftp = _sftp(settings, connections)
-    days = days_from(settings.first_day)
+    if not connections:
+        raise ConnectionsError(
+            f"{settings.connections} holds no connection: add one, connections.example.yaml shows how."
+        )
+    sftp = [each for each in connections.values() if isinstance(each, SftpConnection)]
+    apis, days = api_connections(connections), days_from(settings.first_day)
     return dg.Definitions(
         assets=[
-            raw_files(sftp, days),
-            csv_tables(sftp, days),
-            receivables(sftp, days),
-            balances(sftp),
-            control_totals(sftp),
-            unapplied_cash(sftp),
-            differences(sftp),
-            results_by_day(sftp, days),
+            *(make(each, days) for each in sftp for make in (raw_files, csv_tables, receivables)),
+            *(make(each, days) for each in apis for make in (raw_extracts, api_receivables)),
+            balances(connections),
+            control_totals(connections),
+            unapplied_cash(connections),
+            differences(connections),
+            results_by_day(connections, days),
         ],
         asset_checks=[
-            arrival_checks(sftp),
-            reject_checks(sftp),
-            parked_checks(sftp),
-            *result_checks(sftp),
+            *(make(each) for each in sftp for make in (arrival_checks, reject_checks, parked_checks)),
+            *(check for each in apis for check in api_checks(each)),
+            *result_checks(ledger_of(connections)),
         ],
-        jobs=build_jobs(),
+        jobs=build_jobs(connections),
         schedules=build_schedules(),
-        sensors=[sftp_arrivals(sftp), sftp_watch(sftp)],
+        sensors=[
+            *(make(each) for each in sftp for make in (sftp_arrivals, sftp_watch)),
+            *(api_polls(each) for each in apis),
+        ],
         resources={"deployment": deployment_resource(settings, connections)},
         executor=EXECUTOR,
     )
@@ -61,15 +77,6 @@ def _configured(settings: Settings) -> Connections:
     if "connections" not in settings.model_fields_set and not settings.connections.exists():
         return {"sftp": SftpConnection(location=(settings.home / "drop").as_uri())}
     return load_connections(settings.connections)
-
-
-def _sftp(settings: Settings, connections: Connections) -> SftpConnection:
-    for connection in connections.values():
-        if isinstance(connection, SftpConnection):
-            return connection
-    raise ConnectionsError(
-        f"{settings.connections} holds no connection with `system: sftp`: add one, connections.example.yaml shows how."
-    )
 
 
 @dg.definitions

@@ -172,7 +172,7 @@ def test_an_absent_bad_or_empty_file_is_one_sentence(tmp_path: Path) -> None:
     for text, words in (
         (None, "copy connections.example.yaml"),
         ("connections:\n  sftp: {system: sftp, locatoin: x}\n", "line 2"),
-        ("connections: {}\n", "holds no connection with `system: sftp`"),
+        ("connections: {}\n", "holds no connection: add one"),
     ):
         if text is not None:
             path.write_text(text)

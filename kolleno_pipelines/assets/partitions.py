@@ -3,9 +3,11 @@
 Partitioned assets are written as `multi_asset`, also where they are one: `asset` warns about `backfill_policy` (beta).
 """
 
-from datetime import date, timedelta
+from datetime import date
 
 import dagster as dg
+
+from kolleno_pipelines.pipeline.days import ranges as cut
 
 #: Days in one run of a backfill: bounded memory and few starts (docs/decisions.md).
 RUN_DAYS = 31
@@ -26,13 +28,7 @@ def days_of_run(context: dg.AssetExecutionContext) -> list[date]:
 
 def ranges(days: list[date], longest: int = RUN_DAYS) -> list[tuple[date, date]]:
     """Return sorted days as ranges (first, last) without gaps, none longer than `longest` days."""
-    cut: list[tuple[date, date]] = []
-    for day in sorted(set(days)):
-        if cut and day - cut[-1][1] == timedelta(days=1) and (day - cut[-1][0]).days < longest:
-            cut[-1] = (cut[-1][0], day)
-        else:
-            cut.append((day, day))
-    return cut
+    return cut(days, longest)
 
 
 def range_tags(first: date, last: date) -> dict[str, str]:

@@ -1,8 +1,10 @@
-"""The three jobs: everything, everything but raw, the results alone. When they start is decided elsewhere."""
+"""The jobs: a connection's way to the results, everything but raw, the results alone. When they start is not here."""
 
 from typing import TYPE_CHECKING
 
 import dagster as dg
+
+from kolleno_pipelines.connections import ApiConnection, Connection, Connections, SftpConnection, api_connections
 
 if TYPE_CHECKING:
     from dagster._core.definitions.unresolved_asset_job_definition import UnresolvedAssetJobDefinition
@@ -30,21 +32,39 @@ EXECUTOR = dg.ExecutorDefinition(
 )
 
 
-def build_jobs() -> list["UnresolvedAssetJobDefinition"]:
+def read_job(connection: ApiConnection) -> str:
+    """Return the name of the job that reads an API connection."""
+    return f"read_{connection.name}"
+
+
+def build_jobs(connections: Connections) -> list["UnresolvedAssetJobDefinition"]:
     """Return the jobs; a range of days is given by the run (partition, range tags, backfill)."""
     everything = dg.AssetSelection.all()
+    sftp = [each for each in connections.values() if isinstance(each, SftpConnection)]
     return [
-        dg.define_asset_job(
-            SFTP,
-            everything,
-            executor_def=EXECUTOR,
-            description="From the drop folder to reconciled receivables, for a day or a range of days.",
+        *(
+            dg.define_asset_job(
+                SFTP,
+                _way_of(each) | dg.AssetSelection.groups("sftp_csv"),
+                executor_def=EXECUTOR,
+                description="From the drop folder to reconciled receivables, for a day or a range of days.",
+            )
+            for each in sftp
+        ),
+        *(
+            dg.define_asset_job(
+                read_job(each),
+                _way_of(each),
+                executor_def=EXECUTOR,
+                description=f"From {each.name} to reconciled receivables: today what is due, a past day once more.",
+            )
+            for each in api_connections(connections)
         ),
         dg.define_asset_job(
             REPROCESS,
             everything - dg.AssetSelection.groups("raw"),
             executor_def=EXECUTOR,
-            description="Validate, load, fold and reconcile again from the archive; the server is not asked.",
+            description="Validate, load, fold and reconcile again from the archive; no server is asked.",
         ),
         dg.define_asset_job(
             RECONCILIATION,
@@ -53,3 +73,9 @@ def build_jobs() -> list["UnresolvedAssetJobDefinition"]:
             description="The results alone, from the receivables as they are.",
         ),
     ]
+
+
+def _way_of(connection: Connection) -> dg.AssetSelection:
+    """What leads from one connection to the results; other connections are neither asked nor folded."""
+    own = dg.AssetSelection.key_prefixes(["raw", connection.name], ["receivables", connection.name])
+    return own | dg.AssetSelection.groups("reconciliation")

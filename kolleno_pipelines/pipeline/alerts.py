@@ -31,6 +31,7 @@ class AlertKind(StrEnum):
     RUN_ORPHANED = "run_orphaned"
     GAVE_UP = "gave_up"
     CANNOT_LIST = "cannot_list"
+    NEEDS_REAUTH = "needs_reauth"
 
 
 @dataclass(frozen=True)

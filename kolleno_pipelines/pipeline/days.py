@@ -1,6 +1,7 @@
-"""Which days a person may ask for. What is done with them does not belong here."""
+"""Which days may be asked for, and days as ranges. What is done with them does not belong here."""
 
-from datetime import date
+from collections.abc import Iterable
+from datetime import date, timedelta
 
 
 class DaysError(ValueError):
@@ -20,3 +21,14 @@ def days_within(first: date, last: date, first_day: date, today: date) -> tuple[
             " choose other days."
         )
     return max(first, first_day), min(last, today)
+
+
+def ranges(days: Iterable[date], longest: int | None = None) -> list[tuple[date, date]]:
+    """Return days as ranges (first, last) without gaps, none longer than `longest` days."""
+    cut: list[tuple[date, date]] = []
+    for day in sorted(set(days)):
+        if cut and day - cut[-1][1] == timedelta(days=1) and (longest is None or (day - cut[-1][0]).days < longest):
+            cut[-1] = (cut[-1][0], day)
+        else:
+            cut.append((day, day))
+    return cut

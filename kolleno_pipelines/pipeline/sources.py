@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 
-from kolleno_pipelines.connections import ApiConnection, Connection, QuickBooksConnection
+from kolleno_pipelines.connections import ApiConnection, Connection, QuickBooksConnection, XeroConnection
 from kolleno_pipelines.connectors.auth import Authoriser, OAuthApp
 from kolleno_pipelines.connectors.contract import RecordSource
 from kolleno_pipelines.connectors.errors import NeedsHuman
@@ -18,6 +18,9 @@ from kolleno_pipelines.storage.tokens import StoredTokens
 
 Resolve = Callable[[str], str]
 AppOf = Callable[[Connection, Resolve], OAuthApp]
+#: Under which name the organisation is kept beside its tokens.
+_TENANT = "tenantId"
+
 Opens = Callable[[Deployment, ApiConnection, Authoriser, StoredTokens, ExitStack], RecordSource]
 
 
@@ -79,6 +82,76 @@ def _quickbooks(
     return QuickBooksSource(http, realm)
 
 
+def _xero_app(connection: Connection, resolve: Resolve) -> OAuthApp:
+    from kolleno_pipelines.connectors.xero import access
+
+    if not isinstance(connection, XeroConnection):
+        raise TypeError(f"{connection.name} is no connection to Xero")
+    client_id, client_secret = _credentials(connection, resolve)
+    return OAuthApp(
+        authorise_url=connection.authorise_url or access.AUTHORISE_URL,
+        token_url=connection.token_url or access.TOKEN_URL,
+        client_id=client_id,
+        client_secret=client_secret,
+        scopes=access.SCOPES,
+        redirect_uri=connection.redirect_uri,
+        grace=access.GRACE,
+        refresh_lifetime=access.REFRESH_LIFETIME,
+    )
+
+
+def _xero(
+    deployment: Deployment,
+    connection: ApiConnection,
+    authoriser: Authoriser,
+    tokens: StoredTokens,
+    opened: ExitStack,
+) -> RecordSource:
+    from kolleno_pipelines.connectors.http import HttpClient
+    from kolleno_pipelines.connectors.xero import access
+    from kolleno_pipelines.connectors.xero.client import XeroSource, classify
+
+    if not isinstance(connection, XeroConnection):
+        raise TypeError(f"{connection.name} is no connection to Xero")
+    base_url = connection.api_url or access.BASE_URL
+    known = tokens.account().get(_TENANT)
+    if known is None and connection.tenant_id is None:
+        known = _only_tenant(connection, base_url, authoriser)
+        tokens.note_account({_TENANT: known})
+    tenant = _account(connection, "tenant_id", connection.tenant_id, known)
+    limits = opened.enter_context(SharedLimits(deployment.database_url, f"xero {tenant}", access.LIMITS))
+    http = opened.enter_context(
+        HttpClient(
+            connection.name,
+            base_url,
+            classify=classify,
+            authorise=authoriser,
+            limits=limits,
+            limit_headers=access.LIMIT_HEADERS,
+            request_id_headers=access.REQUEST_ID_HEADERS,
+        )
+    )
+    return XeroSource(http, tenant)
+
+
+def _only_tenant(connection: XeroConnection, base_url: str, authoriser: Authoriser) -> str:
+    """Ask which organisations the sign-in reaches. Raises NeedsHuman unless it is one."""
+    from kolleno_pipelines.connectors.http import HttpClient
+    from kolleno_pipelines.connectors.xero import access
+    from kolleno_pipelines.connectors.xero.client import classify
+
+    with HttpClient(connection.name, base_url, classify=classify, authorise=authoriser) as http:
+        said = http.get(access.CONNECTIONS_PATH).json()
+    tenants = [str(one["tenantId"]) for one in said if isinstance(one, dict) and one.get("tenantId")]
+    if len(tenants) != 1:
+        raise NeedsHuman(
+            f"The sign-in reaches {len(tenants)} organisations ({', '.join(tenants[:5]) or 'none'}): write tenant_id in"
+            " connections.yaml.",
+            connection.name,
+        )
+    return tenants[0]
+
+
 def _account(connection: ApiConnection, key: str, written: str | None, signed_in: str | None) -> str:
     """Which of the vendor's accounts is read. Raises NeedsHuman where the file and the sign-in name two."""
     if written and signed_in and written != signed_in:
@@ -98,10 +171,10 @@ def _account(connection: ApiConnection, key: str, written: str | None, signed_in
 
 
 #: System -> how its OAuth app is made of a connection and of what resolves `${VAR}`; absent where nobody signs in.
-APPS: dict[str, AppOf] = {"quickbooks": _quickbooks_app}
+APPS: dict[str, AppOf] = {"quickbooks": _quickbooks_app, "xero": _xero_app}
 
 #: System -> how its client is made; what it opens is closed with the stack.
-SOURCES: dict[str, Opens] = {"quickbooks": _quickbooks}
+SOURCES: dict[str, Opens] = {"quickbooks": _quickbooks, "xero": _xero}
 
 
 @contextmanager

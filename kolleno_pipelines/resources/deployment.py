@@ -7,7 +7,7 @@ from functools import cached_property
 
 import dagster as dg
 
-from kolleno_pipelines.connections import Connections, SftpConnection
+from kolleno_pipelines.connections import Connection, Connections
 from kolleno_pipelines.pipeline.deployment import Deployment, open_deployment
 from kolleno_pipelines.pipeline.runs import RunMark, in_flight
 from kolleno_pipelines.settings import Settings
@@ -35,16 +35,11 @@ class DeploymentResource:
             self._mark.renew()
         return deployment
 
-    @property
-    def sftp(self) -> SftpConnection:
-        """The one SFTP connection. Raises NotConfiguredError."""
-        return self._opened.sftp
-
     @contextmanager
-    def working(self, days: Collection[date]) -> Iterator[Deployment]:
-        """Give the deployment while the locks of these days are held. Raises DayBusyError after ten minutes."""
+    def working(self, connection: Connection, days: Collection[date]) -> Iterator[Deployment]:
+        """Give the deployment while a connection's days are locked. Raises DayBusyError after ten minutes."""
         deployment = self.deployment
-        with in_flight(deployment, self.sftp, days):
+        with in_flight(deployment, connection, days):
             yield deployment
 
     def close(self) -> None:

@@ -2,11 +2,13 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from typing import Any
 
 import psycopg
 from psycopg.rows import class_row
+
+from kolleno_pipelines.storage.overview import EntityTotal
 
 #: The entities whose documents have a balance: those with one are open.
 _BALANCED = ("invoices", "credit_notes", "payments")
@@ -146,3 +148,43 @@ def parked(conn: psycopg.Connection[Any], connection: str, limit: int) -> tuple[
     ).fetchall()
     names = ("entity", "source_id", "code", "parent_entity", "parent_id")
     return {row[0]: row[1] for row in counts}, [dict(zip(names, row, strict=True)) for row in rows]
+
+
+@dataclass(frozen=True)
+class DayExtract:
+    """What landed of an extract for a day."""
+
+    extract: str
+    day: date
+    parts: int
+    payloads: int
+    bytes: int
+    quarantined: int
+
+
+def day_extracts(conn: psycopg.Connection[Any], connection: str, first: date, last: date) -> list[DayExtract]:
+    """Return what landed for the days [first, last], by day and extract."""
+    with conn.cursor(row_factory=class_row(DayExtract)) as cursor:
+        return cursor.execute(
+            "SELECT extract, partition_day AS day, count(*) AS parts, sum(records)::bigint AS payloads,"
+            " sum(size)::bigint AS bytes, COALESCE(sum(quarantined), 0)::bigint AS quarantined FROM raw.extracts"
+            " WHERE connection = %s AND partition_day BETWEEN %s AND %s GROUP BY 1, 2 ORDER BY 2, 1",
+            [connection, first, last],
+        ).fetchall()
+
+
+def other_totals(conn: psycopg.Connection[Any], connection: str) -> list[EntityTotal]:
+    """Return rows of the entities that CSV files do not have; sums where they have amounts."""
+    parts = [
+        f"SELECT '{entity}' AS entity, '' AS currency_iso, count(*) AS rows, NULL::numeric AS amount,"
+        f" NULL::numeric AS balance_open FROM receivables.{entity} WHERE connection = %(connection)s"
+        for entity in ("ledger_units", "accounts", "customer_aliases", "phones")
+    ]
+    parts += [
+        f"SELECT '{entity}', currency_iso, count(*), sum(amount), {balance} FROM receivables.{entity}"
+        " WHERE connection = %(connection)s GROUP BY currency_iso"
+        for entity, balance in (("journals", "sum(balance_open)"), ("refunds_erp", "NULL::numeric"))
+    ]
+    with conn.cursor(row_factory=class_row(EntityTotal)) as cursor:
+        statement = f"{' UNION ALL '.join(parts)} ORDER BY entity, currency_iso"
+        return cursor.execute(statement.encode(), {"connection": connection}).fetchall()

@@ -5,7 +5,7 @@ import dagster as dg
 from kolleno_pipelines.assets.checks.facts import Fact
 from kolleno_pipelines.assets.presentation import amount_text, rows_table
 from kolleno_pipelines.assets.reconciliation.present import result_key
-from kolleno_pipelines.connections import SftpConnection
+from kolleno_pipelines.connections import Connection
 from kolleno_pipelines.pipeline.result_facts import (
     WORST,
     Rows,
@@ -21,7 +21,7 @@ _BREAK = ("kind", "left_kind", "left_source_id", "right_kind", "right_source_id"
 _BREAK_COLUMNS = (*_BREAK, "currency_iso", "amount", "cause", "since", "status", "break_id")
 
 
-def result_checks(connection: SftpConnection) -> list[dg.AssetChecksDefinition]:
+def result_checks(connection: Connection) -> list[dg.AssetChecksDefinition]:
     """Return the checks on the results."""
     return [
         _no_open_break(connection),
@@ -31,7 +31,7 @@ def result_checks(connection: SftpConnection) -> list[dg.AssetChecksDefinition]:
     ]
 
 
-def _no_open_break(connection: SftpConnection) -> dg.AssetChecksDefinition:
+def _no_open_break(connection: Connection) -> dg.AssetChecksDefinition:
     key = result_key("differences")
 
     @dg.asset_check(
@@ -49,7 +49,7 @@ def _no_open_break(connection: SftpConnection) -> dg.AssetChecksDefinition:
     return no_open_break
 
 
-def _agrees_with_source(connection: SftpConnection) -> dg.AssetChecksDefinition:
+def _agrees_with_source(connection: Connection) -> dg.AssetChecksDefinition:
     key = result_key("control_totals")
 
     @dg.asset_check(
@@ -72,7 +72,7 @@ def _agrees_with_source(connection: SftpConnection) -> dg.AssetChecksDefinition:
     return agrees_with_source
 
 
-def _roll_forward_explained(connection: SftpConnection) -> dg.AssetChecksDefinition:
+def _roll_forward_explained(connection: Connection) -> dg.AssetChecksDefinition:
     key = result_key("roll_forward")
 
     @dg.asset_check(
@@ -91,7 +91,7 @@ def _roll_forward_explained(connection: SftpConnection) -> dg.AssetChecksDefinit
     return roll_forward_explained
 
 
-def _ageing_ties(connection: SftpConnection) -> dg.AssetChecksDefinition:
+def _ageing_ties(connection: Connection) -> dg.AssetChecksDefinition:
     key = result_key("ageing")
 
     @dg.asset_check(

@@ -44,7 +44,7 @@ def raw_files(connection: SftpConnection, days: dg.DailyPartitionsDefinition) ->
         context: dg.AssetExecutionContext, deployment: dg.ResourceParam[DeploymentResource]
     ) -> dg.MaterializeResult[None]:
         run_days = days_of_run(context)
-        with deployment.working(run_days) as opened:
+        with deployment.working(connection, run_days) as opened:
             taken = take(
                 opened, connection, days=set(run_days), run_id=context.run.run_id, progress=say_calmly(context.log.info)
             )

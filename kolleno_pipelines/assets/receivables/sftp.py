@@ -60,7 +60,7 @@ def receivables(connection: SftpConnection, days: dg.DailyPartitionsDefinition) 
         from kolleno_pipelines.pipeline.fold import Changes, fold
 
         run_days = days_of_run(context)
-        with deployment.working(run_days) as opened:
+        with deployment.working(connection, run_days) as opened:
             report = fold(opened, connection, run_id=context.run.run_id)
         unanswered = _answer(opened, connection)
         sums = by_table_and_day(files_of(opened, connection, run_days[0], run_days[-1]))

@@ -7,10 +7,9 @@ import dagster as dg
 
 from kolleno_pipelines.assets.partitions import RANGES, days_of_run
 from kolleno_pipelines.assets.presentation import Metadata, amount_text, rows_table
-from kolleno_pipelines.assets.receivables.sftp import entity_key
 from kolleno_pipelines.assets.reconciliation.ageing_picture import ageing_picture, bucket_place
-from kolleno_pipelines.assets.reconciliation.present import result_key, result_spec
-from kolleno_pipelines.connections import SftpConnection
+from kolleno_pipelines.assets.reconciliation.present import entity_keys, result_key, result_spec
+from kolleno_pipelines.connections import AnyConnection, Connections, ledger_of
 from kolleno_pipelines.pipeline.clock import utc_now
 from kolleno_pipelines.pipeline.deployment import Deployment
 from kolleno_pipelines.pipeline.result_facts import DayAmount, ageing_of, roll_forward_of
@@ -25,9 +24,12 @@ _QUESTIONS = {
 }
 
 
-def results_by_day(connection: SftpConnection, days: dg.DailyPartitionsDefinition) -> dg.AssetsDefinition:
-    """Return ageing and roll-forward; either can be run alone. Each run refreshes today beside its own days."""
-    deps = [entity_key(connection, entity) for entity in _SOURCES]
+def results_by_day(connections: Connections, days: dg.DailyPartitionsDefinition) -> dg.AssetsDefinition:
+    """Return ageing and roll-forward; either can be run alone. Each run refreshes today beside its own days.
+
+    What is shown of a day are the ledger's figures; mirrors are in the tables.
+    """
+    deps, ledger = entity_keys(connections, _SOURCES), ledger_of(connections)
 
     @dg.multi_asset(
         name="results_by_day",
@@ -47,9 +49,9 @@ def results_by_day(connection: SftpConnection, days: dg.DailyPartitionsDefinitio
         opened, today, run_days = deployment.deployment, utc_now().date(), days_of_run(context)
         wanted = [name for name in _QUESTIONS if result_key(name) in context.selected_asset_keys]
         past = [day for day in run_days if day <= today]
-        reconcile_days(opened.database_url, {connection.name: connection}, today, {*past, today}, results=wanted)
+        reconcile_days(opened.database_url, connections, today, {*past, today}, results=wanted)
         for name in wanted:
-            _describe(context, opened, connection, name, run_days, today)
+            _describe(context, opened, ledger, name, run_days, today)
             yield dg.MaterializeResult(asset_key=result_key(name))
 
     return results
@@ -58,7 +60,7 @@ def results_by_day(connection: SftpConnection, days: dg.DailyPartitionsDefinitio
 def _describe(
     context: dg.AssetExecutionContext,
     deployment: Deployment,
-    connection: SftpConnection,
+    connection: AnyConnection,
     name: str,
     run_days: Sequence[date],
     today: date,

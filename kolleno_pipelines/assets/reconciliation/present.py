@@ -1,12 +1,12 @@
 """Results that are the present state: balances, control totals, unapplied cash, differences. No days, no formula."""
 
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 import dagster as dg
 
 from kolleno_pipelines.assets.presentation import Metadata, model_schema, rows_table
-from kolleno_pipelines.assets.receivables.sftp import entity_key
-from kolleno_pipelines.connections import SftpConnection
+from kolleno_pipelines.connections import Connections
 from kolleno_pipelines.pipeline.clock import utc_now
 from kolleno_pipelines.resources.deployment import DeploymentResource
 from kolleno_pipelines.schemas.model_columns import RESULTS
@@ -20,6 +20,11 @@ DOCUMENTS = ("customers", "invoices", "credit_notes", "payments", "allocations")
 def result_key(result: str) -> dg.AssetKey:
     """Return the key of a result."""
     return dg.AssetKey(["reconciliation", result])
+
+
+def entity_keys(connections: Connections, entities: Iterable[str]) -> list[dg.AssetKey]:
+    """Return the keys of entities of every connection."""
+    return [dg.AssetKey(["receivables", name, entity]) for name in connections for entity in entities]
 
 
 def result_spec(
@@ -44,40 +49,40 @@ def result_spec(
     )
 
 
-def balances(connection: SftpConnection) -> dg.AssetsDefinition:
+def balances(connections: Connections) -> dg.AssetsDefinition:
     """Return the asset that proves each stated balance by its allocations."""
     question = "Does amount - allocations equal the stated balance, document by document? What does not is listed."
     return _result(
-        result_spec("balances", question, [entity_key(connection, entity) for entity in DOCUMENTS]),
-        connection,
+        result_spec("balances", question, entity_keys(connections, DOCUMENTS)),
+        connections,
     )
 
 
-def control_totals(connection: SftpConnection) -> dg.AssetsDefinition:
+def control_totals(connections: Connections) -> dg.AssetsDefinition:
     """Return the asset that adds up what is owed."""
     question = (
         "Open invoices - credit notes - unapplied payments per customer and currency: what is owed now, and does it"
         " equal what the source itself says, where it says so?"
     )
-    deps = [entity_key(connection, entity) for entity in ("customers", "invoices", "credit_notes", "payments")]
-    return _result(result_spec("control_totals", question, deps), connection)
+    deps = entity_keys(connections, ("customers", "invoices", "credit_notes", "payments"))
+    return _result(result_spec("control_totals", question, deps), connections)
 
 
-def unapplied_cash(connection: SftpConnection) -> dg.AssetsDefinition:
+def unapplied_cash(connections: Connections) -> dg.AssetsDefinition:
     """Return the asset that lists money not applied to invoices."""
     question = "Which payments and credit notes are not applied in full, and since when?"
-    deps = [entity_key(connection, entity) for entity in ("credit_notes", "payments")]
-    return _result(result_spec("unapplied_cash", question, deps), connection)
+    deps = entity_keys(connections, ("credit_notes", "payments"))
+    return _result(result_spec("unapplied_cash", question, deps), connections)
 
 
-def differences(connection: SftpConnection) -> dg.AssetsDefinition:
+def differences(connections: Connections) -> dg.AssetsDefinition:
     """Return the asset that keeps every break of the other results in one list."""
     question = "Every break in one list: what, how much, since when, probable cause, who accepted it."
     deps = [result_key("balances"), result_key("control_totals")]
-    return _result(result_spec("differences", question, deps), connection)
+    return _result(result_spec("differences", question, deps), connections)
 
 
-def _result(spec: dg.AssetSpec, connection: SftpConnection) -> dg.AssetsDefinition:
+def _result(spec: dg.AssetSpec, connections: Connections) -> dg.AssetsDefinition:
     """Return the asset of one result: the four have one shape."""
     name = spec.key.path[-1]
 
@@ -92,7 +97,7 @@ def _result(spec: dg.AssetSpec, connection: SftpConnection) -> dg.AssetsDefiniti
             "differences": reconcile.reconcile_differences,
         }[name]
         opened = deployment.deployment
-        summary = compute(opened.database_url, {connection.name: connection}, utc_now().date())
+        summary = compute(opened.database_url, connections, utc_now().date())
         return dg.MaterializeResult(asset_key=spec.key, metadata=summary_metadata(summary))
 
     return result

@@ -51,7 +51,7 @@ def csv_tables(connection: SftpConnection, days: dg.DailyPartitionsDefinition) -
         run_days = days_of_run(context)
         progress = say_calmly(context.log.info)
         for first, last in ranges(run_days):
-            with deployment.working([day for day in run_days if first <= day <= last]) as opened:
+            with deployment.working(connection, [day for day in run_days if first <= day <= last]) as opened:
                 load(
                     opened,
                     connection,

@@ -42,8 +42,12 @@ _ALL = frozenset({Pass.CHANGES, Pass.SWEEP, Pass.LOOKUP})
 _ASKED = frozenset({Pass.LOOKUP})
 
 
+#: What a sweep asks for by status: what is open.
+_OPEN_ONLY = {"invoices", "credit_notes", "overpayments", "prepayments"}
+
+
 def _extract(name: str, vendor_object: str, fields: dict[str, pa.DataType], passes: frozenset[Pass]) -> Extract:
-    return Extract(name, vendor_object, pa.schema(list(fields.items())), passes)
+    return Extract(name, vendor_object, pa.schema(list(fields.items())), passes, name in _OPEN_ONLY)
 
 
 ORGANISATION = _extract(

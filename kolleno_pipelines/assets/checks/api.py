@@ -1,0 +1,102 @@
+"""Facts about an API connection: signed in, read in time, no sweep refused, nothing kept aside or waiting."""
+
+from collections.abc import Iterator
+
+import dagster as dg
+
+from kolleno_pipelines.assets.checks.facts import Fact, wanted_results
+from kolleno_pipelines.assets.presentation import rows_table
+from kolleno_pipelines.assets.raw.api import extract_keys
+from kolleno_pipelines.assets.receivables.api import api_entity_key
+from kolleno_pipelines.connections import ApiConnection
+from kolleno_pipelines.pipeline.api_facts import parked_rows, quarantined_payloads, standing
+from kolleno_pipelines.pipeline.deployment import Deployment
+from kolleno_pipelines.resources.deployment import DeploymentResource
+from kolleno_pipelines.schemas.api_systems import API_SYSTEMS, WITH_PARENTS
+
+DESCRIPTIONS = {
+    "signed_in": "The tokens work; else a person signs in again (kolleno connections login).",
+    "no_failed_reading": "The last reading of each extract, pass by pass, came to its end.",
+    "no_refused_sweep": "No sweep would have closed more than `close_share` of what is open.",
+    "not_silent": "All extracts were read to the end within `expect_every`.",
+    "none_quarantined": "Every payload could be normalised, or a later one of its object was.",
+}
+NONE_PARKED = "none_parked"
+_SHOWN = 500
+
+
+def api_checks(connection: ApiConnection) -> list[dg.AssetChecksDefinition]:
+    """Return the checks of a connection: five on its first extract, one on each entity whose rows name a parent."""
+    return [_reading_checks(connection), _parked_checks(connection)]
+
+
+def _reading_checks(connection: ApiConnection) -> dg.AssetChecksDefinition:
+    key = extract_keys(connection)[0]
+
+    @dg.multi_asset_check(
+        name=f"readings_of_{connection.name}",
+        specs=[dg.AssetCheckSpec(name, asset=key, description=text) for name, text in DESCRIPTIONS.items()],
+        can_subset=True,
+    )
+    def checks(
+        context: dg.AssetCheckExecutionContext, deployment: dg.ResourceParam[DeploymentResource]
+    ) -> Iterator[dg.AssetCheckResult]:
+        yield from wanted_results(context, reading_facts(deployment.deployment, connection))
+
+    return checks
+
+
+def reading_facts(deployment: Deployment, connection: ApiConnection) -> list[Fact]:
+    """Judge the five facts about a connection's readings now."""
+    key, now = extract_keys(connection)[0], standing(deployment, connection)
+    aside = quarantined_payloads(deployment, connection, _SHOWN)
+    failed, refused = [vars(row) for row in now.failed], [vars(row) for row in now.refused]
+    return [
+        Fact(key, "signed_in", now.sign_in is None, now.sign_in or "The tokens work."),
+        Fact(
+            key,
+            "no_failed_reading",
+            not failed,
+            f"Readings that ended early: {len(failed)}." if failed else "Every reading came to its end.",
+            {"readings": rows_table(failed, ("extract", "pass_", "tried_at", "error"))},
+        ),
+        Fact(
+            key,
+            "no_refused_sweep",
+            not refused,
+            " ".join(str(row.finding) for row in now.refused) or "No sweep was refused.",
+        ),
+        Fact(key, "not_silent", not now.is_silent, now.silence),
+        Fact(
+            key,
+            "none_quarantined",
+            not aside,
+            f"Payloads kept aside: {len(aside)}." if aside else "No payload is kept aside.",
+            {"payloads": rows_table(aside)},
+        ),
+    ]
+
+
+def _parked_checks(connection: ApiConnection) -> dg.AssetChecksDefinition:
+    text = (
+        "No row waits for a parent; one that does loads by itself when the parent comes, which is asked for by its id."
+    )
+    entities = [entity for entity in API_SYSTEMS[connection.system].entities if entity in WITH_PARENTS]
+
+    @dg.multi_asset_check(
+        name=f"parked_of_{connection.name}",
+        specs=[dg.AssetCheckSpec(NONE_PARKED, asset=api_entity_key(connection, e), description=text) for e in entities],
+        can_subset=True,
+    )
+    def parked(
+        context: dg.AssetCheckExecutionContext, deployment: dg.ResourceParam[DeploymentResource]
+    ) -> Iterator[dg.AssetCheckResult]:
+        counts, rows = parked_rows(deployment.deployment, connection, _SHOWN)
+        for entity in entities:
+            number = counts.get(entity, 0)
+            words = f"Rows that wait for a parent: {number}." if number else "No row waits for a parent."
+            shown = {"parked rows": rows_table(row for row in rows if row["entity"] == entity)}
+            fact = Fact(api_entity_key(connection, entity), NONE_PARKED, not number, words, shown, is_red=False)
+            yield from wanted_results(context, [fact])
+
+    return parked

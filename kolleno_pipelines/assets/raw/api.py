@@ -1,0 +1,109 @@
+"""`raw/<connection>/<extract>`: what a system with an API answered, in the archive. Nothing is normalised here."""
+
+from collections.abc import Iterator, Sequence
+from datetime import date
+from typing import TYPE_CHECKING
+
+import dagster as dg
+
+from kolleno_pipelines.assets.partitions import RANGES, days_of_run
+from kolleno_pipelines.assets.presentation import Metadata, model_schema, rows_table, say_calmly
+from kolleno_pipelines.connections import ApiConnection
+from kolleno_pipelines.pipeline.api_facts import DayExtract, day_extracts
+from kolleno_pipelines.pipeline.clock import utc_now
+from kolleno_pipelines.resources.deployment import DeploymentResource
+from kolleno_pipelines.schemas.api_systems import API_SYSTEMS, EXTRACTS
+
+if TYPE_CHECKING:
+    from kolleno_pipelines.pipeline.api_runs import ReadConnection
+
+_PASS_COLUMNS = ("extract", "pass_", "records", "bytes", "error", "finding")
+
+
+def extract_key(connection: ApiConnection, extract: str) -> dg.AssetKey:
+    """Return the key of an extract."""
+    return dg.AssetKey(["raw", connection.name, extract])
+
+
+def extract_keys(connection: ApiConnection) -> list[dg.AssetKey]:
+    """Return the keys of all extracts in the order of reading."""
+    return [extract_key(connection, extract) for extract in API_SYSTEMS[connection.system].extracts]
+
+
+def raw_extracts(connection: ApiConnection, days: dg.DailyPartitionsDefinition) -> dg.AssetsDefinition:
+    """Return the extracts of a connection; each can be read alone."""
+
+    @dg.multi_asset(
+        name=f"raw_{connection.name}",
+        specs=[_spec(connection, extract, days) for extract in API_SYSTEMS[connection.system].extracts],
+        can_subset=True,
+        backfill_policy=RANGES,
+        partitions_def=days,
+    )
+    def extracts(
+        context: dg.AssetExecutionContext, deployment: dg.ResourceParam[DeploymentResource]
+    ) -> Iterator[dg.MaterializeResult[None]]:
+        from kolleno_pipelines.pipeline.api_runs import read_days
+
+        run_days, selected = days_of_run(context), context.selected_asset_keys
+        names = [key.path[-1] for key in extract_keys(connection) if key in selected]
+        wanted = None if len(names) == len(extract_keys(connection)) else names
+        with deployment.working(connection, run_days) as opened:
+            say, run_id = say_calmly(context.log.info), context.run.run_id
+            done = read_days(opened, connection, run_days, wanted=wanted, run_id=run_id, progress=say)
+        landed = day_extracts(opened, connection, run_days)
+        for name in names:
+            _describe(context, connection, name, run_days, landed, done)
+            yield dg.MaterializeResult(asset_key=extract_key(connection, name))
+        if done.failed and utc_now().date() not in run_days:
+            told = "; ".join(dict.fromkeys(f"{one.extract}: {one.error}" for one in done.failed[:5]))
+            raise dg.Failure(f"Not all of these days was read: {told}", allow_retries=False)
+
+    return extracts
+
+
+def _spec(connection: ApiConnection, extract: str, days: dg.DailyPartitionsDefinition) -> dg.AssetSpec:
+    return dg.AssetSpec(
+        extract_key(connection, extract),
+        group_name="raw",
+        owners=["team:receivables"],
+        kinds={connection.system},
+        partitions_def=days,
+        metadata={"dagster/column_schema": model_schema(EXTRACTS), "dagster/table_name": "raw.extracts"},
+        description=(
+            f"`{extract}` of {API_SYSTEMS[connection.system].title} as received, a JSON line each in the archive, a"
+            " ledger row (`raw.extracts`) per part. Today reads every pass that is due (changes, deletions, sweep,"
+            " missing parents); a day that is over reads what was last modified on it, and moves no watermark."
+        ),
+    )
+
+
+def _describe(
+    context: dg.AssetExecutionContext,
+    connection: ApiConnection,
+    extract: str,
+    days: Sequence[date],
+    landed: Sequence[DayExtract],
+    done: "ReadConnection",
+) -> None:
+    key = extract_key(connection, extract)
+    own = {one.day: one for one in landed if one.extract == extract}
+    for day in days:
+        scalars = _scalars(own.get(day))
+        context.add_asset_metadata(scalars, asset_key=key, partition_key=day.isoformat())
+    once: Metadata = {
+        "received now": sum(one.records for one in done.of(extract)),
+        "passes of the run": rows_table(done.of(extract), _PASS_COLUMNS),
+    }
+    if errors := [one.error for one in done.of(extract) if one.error]:
+        once["ended early"] = " | ".join(errors)
+    context.add_asset_metadata(once, asset_key=key, partition_key=days[-1].isoformat())
+
+
+def _scalars(day: DayExtract | None) -> Metadata:
+    return {
+        "dagster/partition_row_count": day.payloads if day else 0,
+        "parts": day.parts if day else 0,
+        "bytes": day.bytes if day else 0,
+        "quarantined": day.quarantined if day else 0,
+    }

@@ -1,0 +1,114 @@
+"""How an API connection stands, for checks, sensors and pages: sign-in, readings, what is kept aside or waits.
+
+Nothing is asked of a vendor, nothing is changed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+from typing import Any
+
+from kolleno_pipelines.connections import ApiConnection
+from kolleno_pipelines.pipeline.clock import Clock, utc_now
+from kolleno_pipelines.pipeline.deployment import Deployment
+from kolleno_pipelines.storage import overview, readings
+from kolleno_pipelines.storage.overview import EntityTotal
+from kolleno_pipelines.storage.readings import DayExtract, ReadingRow
+from kolleno_pipelines.storage.tokens import token_states
+
+__all__ = [
+    "DayExtract",
+    "EntityTotal",
+    "Standing",
+    "day_extracts",
+    "entity_totals",
+    "parked_rows",
+    "quarantined_payloads",
+    "standing",
+]
+
+
+#: The pass by which an extract keeps up (connectors.contract.Pass, which would load pyarrow).
+_CHANGES = "changes"
+
+
+@dataclass(frozen=True)
+class Standing:
+    """sign_in: why a person must sign in, None while the tokens work. last_read: when everything was last read.
+
+    tried_at: when something was last asked for.
+    """
+
+    connection: str
+    sign_in: str | None
+    failed: list[ReadingRow]
+    refused: list[ReadingRow]
+    last_read: datetime | None
+    tried_at: datetime | None
+    expect_every: timedelta | None
+    is_silent: bool
+
+    @property
+    def silence(self) -> str:
+        """What is known of the last reading, and what to do when it is too long ago."""
+        when = f"{self.last_read.astimezone(UTC):%Y-%m-%d %H:%M} UTC" if self.last_read else "never"
+        said = f"All extracts of {self.connection} were last read: {when}"
+        if self.expect_every is None:
+            return f"{said}; it has no expect_every in connections.yaml, so silence is not judged."
+        if not self.is_silent:
+            return f"{said}; expected every {self.expect_every}."
+        return f"Silence: {said}; expected every {self.expect_every}. Try: kolleno connections check {self.connection}."
+
+
+def standing(deployment: Deployment, connection: ApiConnection, *, clock: Clock = utc_now) -> Standing:
+    """Return how a connection stands now."""
+    with deployment.session() as session:
+        signed_in = token_states(session).get(connection.name)
+        rows = readings.readings_of(session, connection.name)
+    sign_in = None
+    if signed_in is None:
+        sign_in = f"Nobody has signed in yet: run kolleno connections login {connection.name}."
+    elif signed_in.state != "connected":
+        why = f" ({signed_in.reason})" if signed_in.reason else ""
+        sign_in = f"The vendor asks for a new sign-in{why}: run kolleno connections login {connection.name}."
+    changes = [row.read_at for row in rows if row.pass_ == _CHANGES]
+    last_read = min((at for at in changes if at is not None), default=None) if all(changes) else None
+    every = connection.expect_every
+    return Standing(
+        connection.name,
+        sign_in,
+        [row for row in rows if row.error is not None],
+        [row for row in rows if row.finding is not None],
+        last_read,
+        max((row.tried_at for row in rows), default=None),
+        every,
+        every is not None and (last_read is None or clock() - last_read > every),
+    )
+
+
+def quarantined_payloads(deployment: Deployment, connection: ApiConnection, limit: int) -> list[dict[str, Any]]:
+    """Return payloads that could not be normalised and that nothing later has made good, newest first."""
+    with deployment.session() as session:
+        return readings.quarantined(session, connection.name, limit)
+
+
+def parked_rows(
+    deployment: Deployment, connection: ApiConnection, limit: int
+) -> tuple[dict[str, int], list[dict[str, Any]]]:
+    """Return the number of waiting rows by entity, and some of them with whom they wait for."""
+    with deployment.session() as session:
+        return readings.parked(session, connection.name, limit)
+
+
+def entity_totals(deployment: Deployment, connection: ApiConnection) -> list[EntityTotal]:
+    """Return rows and sums of every receivables entity of the connection."""
+    with deployment.session() as session:
+        return [*overview.entity_totals(session, connection.name), *readings.other_totals(session, connection.name)]
+
+
+def day_extracts(deployment: Deployment, connection: ApiConnection, days: Sequence[date]) -> list[DayExtract]:
+    """Return what landed for the days [first, last], by day and extract."""
+    with deployment.session() as session:
+        return readings.day_extracts(session, connection.name, days[0], days[-1])
