@@ -17,6 +17,7 @@ from kolleno_pipelines.pipeline.parts import Extracted, Reading, land, parts_of
 from kolleno_pipelines.storage import extracts, readings, watermarks
 
 _SWEEP = Pass.SWEEP.value
+_UNANNOUNCED = {_SWEEP, Pass.LOOKUP.value, Pass.IMPORT.value}
 
 
 def sweep(reading: Reading, connector: Connector, *, close_share: Decimal, everything: bool = False) -> Extracted:
@@ -29,7 +30,9 @@ def sweep(reading: Reading, connector: Connector, *, close_share: Decimal, every
     open_only = reading.extract.sweeps_open_only and not everything
     with reading.deployment.transaction() as conn:
         live = readings.live_objects(conn, reading.connection, reading.extract.name, began, open_only=open_only)
-        is_settled = not extracts.extracts_to_normalise(conn, reading.connection)
+        pending = extracts.extracts_to_normalise(conn, reading.connection)
+    # What an earlier sweep brought and nobody has normalised yet is not known: then nothing is left out.
+    is_settled = not any(part.extract == reading.extract.name and part.pass_ in _UNANNOUNCED for part in pending)
     window = Window(Pass.CHANGES if everything else Pass.SWEEP, None, began)
     seen: set[str] = set()
     done = Extracted()

@@ -1,0 +1,128 @@
+"""An API connection through the graph against the simulated QuickBooks: today, replays, backfills, the sensor."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import dagster as dg
+import pytest
+
+from kolleno_pipelines.assets.partitions import range_tags
+from kolleno_pipelines.connectors.rate_limits import AccountLimits
+from kolleno_pipelines.definitions import build_definitions
+from kolleno_pipelines.sandbox.company import Company
+from kolleno_pipelines.sandbox.quickbooks.filling import filled_from
+from kolleno_pipelines.settings import Settings
+from tests.api_sites import NAME, SECRET_VARIABLE, ApiSite, quickbooks_site
+
+DAYS = 4
+JOB = f"read_{NAME}"
+
+
+@pytest.fixture
+def site(settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[ApiSite]:
+    first = datetime.now(UTC).date() - timedelta(days=DAYS)
+    company = Company.build(
+        3, customers=6, days=DAYS, first_day=first, invoices_per_day=3, history_days=20, expressible=True
+    )
+    settings = settings.model_copy(update={"first_day": first - timedelta(days=1)})
+    with quickbooks_site(filled_from(company).file, settings, tmp_path / "site") as site:
+        monkeypatch.setenv(SECRET_VARIABLE, site.vendor.tokens.client_secret)
+        monkeypatch.setattr("kolleno_pipelines.connectors.quickbooks.account.LIMITS", AccountLimits(slots=4))
+        yield site
+
+
+def _run(
+    site: ApiSite, instance: dg.DagsterInstance, job: str, tags: dict[str, str], *, succeeds: bool = True
+) -> dg.ExecuteInProcessResult:
+    definition = build_definitions(site.settings, site.connections).resolve_job_def(job)
+    result = definition.execute_in_process(instance=instance, tags=tags, raise_on_error=False)
+    assert result.success is succeeds
+    return result
+
+
+def _evaluations(result: dg.ExecuteInProcessResult) -> dict[str, bool]:
+    return {f"{e.asset_key.to_user_string()} {e.check_name}": e.passed for e in result.get_asset_check_evaluations()}
+
+
+def test_today_is_read_and_a_replay_of_a_range_asks_for_nothing(site: ApiSite, ephemeral: dg.DagsterInstance) -> None:
+    today = datetime.now(UTC).date()
+    result = _run(site, ephemeral, JOB, range_tags(today, today))
+    (invoices,) = [
+        event
+        for event in result.asset_materializations_for_node(f"raw_{NAME}")
+        if event.asset_key == dg.AssetKey(["raw", NAME, "invoices"])
+    ]
+    stored = site.rows("SELECT sum(records) FROM raw.extracts WHERE extract = 'invoices'")[0][0]
+    assert invoices.metadata["dagster/partition_row_count"].value == stored > 0
+    checks = _evaluations(result)
+    for name in ("signed_in", "no_failed_reading", "no_refused_sweep", "not_silent", "none_quarantined"):
+        assert checks[f"raw/{NAME}/company_info {name}"], name
+    assert checks[f"receivables/{NAME}/allocations none_parked"]
+    before, asked = site.receivables(), site.vendor.api_requests
+    assert before["invoices"]
+    assert asked
+    _run(site, ephemeral, "reprocess", range_tags(today - timedelta(days=2), today))
+    assert site.vendor.api_requests == asked, "the archive is read, the vendor is not asked"
+    assert site.receivables() == before
+
+
+def test_past_days_are_read_once_more_and_move_no_watermark(site: ApiSite, ephemeral: dg.DagsterInstance) -> None:
+    today = datetime.now(UTC).date()
+    _run(site, ephemeral, JOB, range_tags(today, today))
+    marks = "SELECT extract, pass, reached FROM raw.watermarks ORDER BY 1, 2"
+    before, reached, asked = site.receivables(), site.rows(marks), site.vendor.api_requests
+    first = today - timedelta(days=3)
+    _run(site, ephemeral, JOB, range_tags(first, today - timedelta(days=1)))
+    assert site.vendor.api_requests > asked
+    assert site.rows(marks) == reached
+    assert site.receivables() == before
+    assert {row[0] for row in site.rows("SELECT DISTINCT partition_day FROM raw.extracts")} > {today}
+
+
+def test_a_sign_in_that_ended_fails_the_run_and_turns_the_check(site: ApiSite, ephemeral: dg.DagsterInstance) -> None:
+    today = datetime.now(UTC).date()
+    site.vendor.tokens.revoke()
+    _run(site, ephemeral, JOB, range_tags(today, today), succeeds=False)
+    definitions = build_definitions(site.settings, site.connections)
+    sensor = definitions.resolve_sensor_def(f"{NAME}_polls")
+    context = dg.build_sensor_context(instance=ephemeral, definitions=definitions)
+    tick = sensor.evaluate_tick(context)
+    assert not tick.run_requests
+    assert "a person must sign in" in str(tick.skip_message)
+    signed_in = [e for e in tick.asset_events if isinstance(e, dg.AssetCheckEvaluation) and e.check_name == "signed_in"]
+    assert [e.passed for e in signed_in] == [False]
+
+
+def test_the_sensor_starts_a_run_when_one_is_due_and_later_after_failures(
+    site: ApiSite, ephemeral: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from kolleno_pipelines.automation import api_polls
+
+    definitions = build_definitions(site.settings, site.connections)
+    sensor = definitions.resolve_sensor_def(f"{NAME}_polls")
+    now = datetime.now(UTC)
+    monkeypatch.setattr(api_polls, "utc_now", lambda: now)
+
+    def tick(cursor: str | None) -> tuple[int, str | None]:
+        context = dg.build_sensor_context(instance=ephemeral, definitions=definitions, cursor=cursor)
+        done = sensor.evaluate_tick(context)
+        return len(done.run_requests or []), done.cursor
+
+    started, cursor = tick(None)
+    assert started == 1
+    now += timedelta(minutes=14)
+    assert tick(cursor)[0] == 0
+    now += timedelta(minutes=1)
+    assert tick(cursor)[0] == 1
+    job = definitions.resolve_job_def(JOB)
+    for _ in range(2):
+        run = ephemeral.create_run_for_job(job, tags={"kolleno/connection": NAME}, status=dg.DagsterRunStatus.STARTED)
+        ephemeral.report_run_failed(run)
+        _, cursor = tick(cursor)
+    now += timedelta(minutes=30)
+    assert tick(cursor)[0] == 0, "two failures in a row: four times poll_every"
+    now += timedelta(minutes=31)
+    assert tick(cursor)[0] == 1
