@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from datetime import date
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from kolleno_pipelines.cli.choices import AsJson, Day
-from kolleno_pipelines.cli.terminal import CannotRun, end, print_json, print_rows, say, working
+from kolleno_pipelines.cli.terminal import CannotRun, end, print_json, print_rows, printable, say, working
 
 if TYPE_CHECKING:
     from kolleno_pipelines.pipeline.reprocess import Reprocessed
@@ -31,7 +31,9 @@ def reprocess(
     """Take a range of days through again, from the archive; an old range never overwrites newer data."""
     if only not in {None, "failed"}:
         raise typer.BadParameter(f"{only!r} is not known; it is `failed`", param_hint="--only")
+    from kolleno_pipelines.connections import SftpConnection, api_connections
     from kolleno_pipelines.pipeline import reprocess as reprocessing
+    from kolleno_pipelines.pipeline.api_delivery import deliver_again
     from kolleno_pipelines.pipeline.clock import utc_now
     from kolleno_pipelines.pipeline.days import DaysError, days_within
     from kolleno_pipelines.pipeline.deployment import open_deployment
@@ -42,22 +44,34 @@ def reprocess(
         first, last = days_within(first, last, deployment.settings.first_day, utc_now().date())
     except DaysError as error:
         raise CannotRun(str(error)) from None
-    with working("Re-processing", total=sum(1 for _ in reprocessing.chunks(first, last))) as work:
-        done = reprocessing.reprocess(
-            deployment,
-            deployment.sftp,
-            first,
-            last,
-            only_failed=only == "failed",
-            dry_run=dry_run,
-            requested_by=operator_name(),
-            progress=work.step,
-        )
+    drops = [each for each in deployment.connections.values() if isinstance(each, SftpConnection)]
+    apis = [] if only or dry_run else api_connections(deployment.connections)
+    if not drops and not apis:
+        raise CannotRun("Only files that were dropped can be chosen by --only and --dry-run; there is no drop folder.")
+    shown: dict[str, Any] = {}
+    findings = False
+    with working("Re-processing", total=len(drops) * sum(1 for _ in reprocessing.chunks(first, last))) as work:
+        for drop in drops:
+            done = reprocessing.reprocess(
+                deployment,
+                drop,
+                first,
+                last,
+                only_failed=only == "failed",
+                dry_run=dry_run,
+                requested_by=operator_name(),
+                progress=work.step,
+            )
+            shown, findings = done.to_json(), done.has_findings
+            if not as_json:
+                _print_reprocessed(done)
+        again = [deliver_again(deployment, each, first, last, progress=work.step) for each in apis]
     if as_json:
-        print_json(done.to_json())
+        print_json(shown | {"connections": [each.to_json() for each in again]})
     else:
-        _print_reprocessed(done)
-    end(findings=done.has_findings)
+        for line in (line for each in again for line in each.sentences()):
+            print(printable(line))
+    end(findings=findings or any(each.has_findings for each in again))
 
 
 def _print_reprocessed(result: Reprocessed) -> None:

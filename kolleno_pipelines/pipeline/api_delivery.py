@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import date, datetime
 from pathlib import Path
 from typing import Any
 
@@ -12,9 +12,10 @@ from kolleno_pipelines.connections import ApiConnection
 from kolleno_pipelines.connectors.contract import Connector
 from kolleno_pipelines.connectors.registry import connector_of
 from kolleno_pipelines.pipeline.clock import Clock, utc_now
+from kolleno_pipelines.pipeline.days import days_of
 from kolleno_pipelines.pipeline.deployment import Deployment
 from kolleno_pipelines.pipeline.import_extracts import Imported, import_extracts
-from kolleno_pipelines.pipeline.normalise import fold, normalise_pending
+from kolleno_pipelines.pipeline.normalise import fold, normalise_again, normalise_pending
 from kolleno_pipelines.pipeline.passes import ReadConnection, Reader
 from kolleno_pipelines.pipeline.reconcile import ResultSummary
 from kolleno_pipelines.pipeline.refresh import refresh
@@ -33,12 +34,16 @@ _SHOWN = 100
 
 @dataclass
 class ApiDelivered:
-    """What came to receivables, and what was kept aside or waits; `imported` holds payloads by extract of an import."""
+    """What came to receivables, and what was kept aside or waits.
+
+    imported: payloads by extract of an import. parts: of extracts that were normalised again by a re-processing.
+    """
 
     connection: str
     read: ReadConnection | None = None
     imported: dict[str, int] = field(default_factory=dict)
     observed_at: datetime | None = None
+    parts: int | None = None
     folded: FoldReport = field(default_factory=FoldReport)
     quarantined: list[dict[str, Any]] = field(default_factory=list)
     parked: list[dict[str, Any]] = field(default_factory=list)
@@ -56,6 +61,7 @@ class ApiDelivered:
             "passes": [vars(done) for done in self.read.passes] if self.read else [],
             "payloads": self.imported,
             "observed_at": self.observed_at,
+            "parts": self.parts,
             "changes": {name: vars(changes) for name, changes in self.folded.entities.items()},
             "quarantined": self.quarantined,
             "parked": self.folded.parked,
@@ -75,6 +81,8 @@ class ApiDelivered:
         if self.observed_at is not None:
             taken = ", ".join(f"{name} {number:,}" for name, number in self.imported.items())
             yield f"{self.connection}: taken as observed at {self.observed_at.isoformat()}: {taken}."
+        if self.parts is not None:
+            yield f"{self.connection}: {self.parts:,} parts of extracts were normalised again from the archive."
         yield from (
             f"Quarantined: {one['extract']} line {one['line']}"
             f"{' (' + one['source_id'] + ')' if one['source_id'] else ''}: {one['reason']}"
@@ -136,7 +144,25 @@ def deliver_from_folder(
     imported: Imported = import_extracts(
         deployment, connection.name, connector, folder, observed_at=observed_at, run_id=run_id, clock=clock
     )
-    done = ApiDelivered(connection.name, None, imported.payloads, imported.observed_at, imported.folded)
+    done = ApiDelivered(connection.name, None, imported.payloads, imported.observed_at, folded=imported.folded)
+    return _finished(deployment, done, clock, progress)
+
+
+def deliver_again(
+    deployment: Deployment,
+    connection: ApiConnection,
+    first: date,
+    last: date,
+    *,
+    clock: Clock = utc_now,
+    progress: Progress = lambda _: None,
+) -> ApiDelivered:
+    """Normalise what was received for the days [first, last] once more, from the archive; the vendor is not asked."""
+    connector, days = connector_of(connection.system), days_of(first, last)
+    done = ApiDelivered(connection.name)
+    with in_flight(deployment, connection, days):
+        done.parts = normalise_again(deployment, connection.name, connector, first, last)
+        _fold(deployment, connector, done, None)
     return _finished(deployment, done, clock, progress)
 
 

@@ -32,3 +32,8 @@ def ranges(days: Iterable[date], longest: int | None = None) -> list[tuple[date,
         else:
             cut.append((day, day))
     return cut
+
+
+def days_of(first: date, last: date) -> list[date]:
+    """Return every day of [first, last]."""
+    return [first + timedelta(days=number) for number in range((last - first).days + 1)]

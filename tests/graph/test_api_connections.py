@@ -10,12 +10,14 @@ import dagster as dg
 import pytest
 
 from kolleno_pipelines.assets.partitions import range_tags
+from kolleno_pipelines.automation import api_polls
 from kolleno_pipelines.connectors.rate_limits import AccountLimits
 from kolleno_pipelines.definitions import build_definitions
 from kolleno_pipelines.sandbox.company import Company
 from kolleno_pipelines.sandbox.quickbooks.filling import filled_from
 from kolleno_pipelines.settings import Settings
 from tests.api_sites import NAME, SECRET_VARIABLE, ApiSite, quickbooks_site
+from tests.graph.ticking import Ticker
 
 DAYS = 4
 JOB = f"read_{NAME}"
@@ -87,42 +89,33 @@ def test_a_sign_in_that_ended_fails_the_run_and_turns_the_check(site: ApiSite, e
     site.vendor.tokens.revoke()
     _run(site, ephemeral, JOB, range_tags(today, today), succeeds=False)
     definitions = build_definitions(site.settings, site.connections)
-    sensor = definitions.resolve_sensor_def(f"{NAME}_polls")
-    context = dg.build_sensor_context(instance=ephemeral, definitions=definitions)
-    tick = sensor.evaluate_tick(context)
-    assert not tick.run_requests
-    assert "a person must sign in" in str(tick.skip_message)
-    signed_in = [e for e in tick.asset_events if isinstance(e, dg.AssetCheckEvaluation) and e.check_name == "signed_in"]
+    ticker = Ticker(f"{NAME}_polls", definitions, ephemeral)
+    assert not ticker.tick()
+    assert ticker.result is not None
+    assert "a person must sign in" in str(ticker.result.skip_reason)
+    events = ticker.result.asset_events
+    signed_in = [e for e in events if isinstance(e, dg.AssetCheckEvaluation) and e.check_name == "signed_in"]
     assert [e.passed for e in signed_in] == [False]
 
 
 def test_the_sensor_starts_a_run_when_one_is_due_and_later_after_failures(
     site: ApiSite, ephemeral: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from kolleno_pipelines.automation import api_polls
-
     definitions = build_definitions(site.settings, site.connections)
-    sensor = definitions.resolve_sensor_def(f"{NAME}_polls")
-    now = datetime.now(UTC)
+    ticker, now = Ticker(f"{NAME}_polls", definitions, ephemeral), datetime.now(UTC)
     monkeypatch.setattr(api_polls, "utc_now", lambda: now)
-
-    def tick(cursor: str | None) -> tuple[int, str | None]:
-        context = dg.build_sensor_context(instance=ephemeral, definitions=definitions, cursor=cursor)
-        done = sensor.evaluate_tick(context)
-        return len(done.run_requests or []), done.cursor
-
-    started, cursor = tick(None)
-    assert started == 1
+    (request,) = ticker.tick()
+    assert request.partition_key == now.date().isoformat()
     now += timedelta(minutes=14)
-    assert tick(cursor)[0] == 0
+    assert not ticker.tick()
     now += timedelta(minutes=1)
-    assert tick(cursor)[0] == 1
+    assert ticker.tick()
     job = definitions.resolve_job_def(JOB)
     for _ in range(2):
         run = ephemeral.create_run_for_job(job, tags={"kolleno/connection": NAME}, status=dg.DagsterRunStatus.STARTED)
         ephemeral.report_run_failed(run)
-        _, cursor = tick(cursor)
+        assert not ticker.tick()
     now += timedelta(minutes=30)
-    assert tick(cursor)[0] == 0, "two failures in a row: four times poll_every"
+    assert not ticker.tick(), "two failures in a row: four times poll_every"
     now += timedelta(minutes=31)
-    assert tick(cursor)[0] == 1
+    assert ticker.tick()

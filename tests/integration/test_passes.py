@@ -281,14 +281,16 @@ def company_payloads() -> dict[str, list[Record]]:
 
 
 @hypothesis_settings(
-    max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+    max_examples=8, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
 )
 @given(data=st.data())
 def test_any_split_into_windows_in_any_order_ends_in_the_same_receivables(
     data: st.DataObject, database: str, tmp_path: Path, company_payloads: dict[str, list[Record]]
 ) -> None:
     deployment = open_deployment(Settings(home=tmp_path, database_url=database), {})
-    moments = sorted({r.modified_at for rows in company_payloads.values() for r in rows if r.modified_at is not None})
+    moments = sorted(
+        {r.modified_at.astimezone(UTC) for rows in company_payloads.values() for r in rows if r.modified_at}
+    )
     begin, end = moments[0], moments[-1]
     cuts = data.draw(st.lists(st.sampled_from(moments), unique=True, max_size=4).map(sorted))
     edges = [begin, *cuts, end]
