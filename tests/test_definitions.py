@@ -15,7 +15,10 @@ import psycopg
 import pytest
 
 from kolleno_pipelines.connections import ConnectionsError, load_connections
+from kolleno_pipelines.connectors.contract import Pass
+from kolleno_pipelines.connectors.registry import CONNECTORS
 from kolleno_pipelines.definitions import build_definitions
+from kolleno_pipelines.schemas.api_systems import API_ENTITIES, API_SYSTEMS
 from kolleno_pipelines.schemas.model_columns import ENTITIES, LEDGER, RESULTS
 from kolleno_pipelines.schemas.sftp_tables import TABLES
 from kolleno_pipelines.settings import Settings
@@ -275,3 +278,51 @@ def test_dg_finds_no_fault(tmp_path: Path) -> None:
 def test_the_example_connection_is_what_the_tests_mean() -> None:
     assert list(load_connections(EXAMPLE)) == ["sftp"]
     assert shutil.which("git") is None or "connections.yaml" in (ROOT / ".gitignore").read_text().split()
+
+
+MIXED = """connections:
+  books: {system: quickbooks}
+  xero: {system: xero, role: mirror}
+"""
+
+
+def test_a_deployment_without_a_drop_folder(tmp_path: Path) -> None:
+    path = tmp_path / "connections.yaml"
+    path.write_text(MIXED)
+    repository = build_definitions(Settings(home=tmp_path, connections=path)).get_repository_def()
+    graph = repository.asset_graph
+    assert graph.external_asset_keys == set()
+    names = {key.to_user_string() for key in graph.get_all_asset_keys()}
+    assert {
+        "raw/books/invoices",
+        "raw/xero/credit_notes",
+        "receivables/books/journals",
+        "receivables/xero/payments",
+    } < names
+    assert not [name for name in names if name.startswith(("sftp_csv/", "raw/sftp"))]
+    assert {job.name for job in repository.get_all_jobs()} == {
+        *("__ASSET_JOB", "read_books", "read_xero", "reprocess", "reconciliation")
+    }
+    assert {sensor.name for sensor in repository.sensor_defs} == {"books_polls", "xero_polls"}
+    balances = graph.get(dg.AssetKey(["reconciliation", "balances"]))
+    assert {key.path[1] for key in balances.parent_keys} == {"books", "xero"}
+    read = repository.get_job("read_books").asset_layer.selected_asset_keys
+    assert not [key for key in read if key.path[0] in {"raw", "receivables"} and key.path[1] != "books"]
+    test_every_asset_says_what_it_is(build_definitions(Settings(home=tmp_path, connections=path)))
+
+
+def test_what_the_graph_shows_of_a_system_is_what_its_connector_has(database: str) -> None:
+    for system, make in CONNECTORS.items():
+        shown = API_SYSTEMS[system]
+        read = [extract.name for extract in make().extracts if extract.passes - {Pass.LOOKUP}]
+        assert list(shown.extracts) == read, system
+        assert set(shown.entities) <= set(API_ENTITIES)
+    with psycopg.connect(database) as connection:
+        rows = connection.execute(
+            "SELECT table_name, column_name, data_type FROM information_schema.columns"
+            " WHERE table_schema = 'receivables'"
+        ).fetchall()
+    kinds = {"timestamp with time zone": "timestamptz"}
+    for entity, columns in API_ENTITIES.items():
+        stored = {name: kinds.get(kind, kind) for table, name, kind in rows if table == entity}
+        assert {column.name: column.type for column in columns} == stored, entity

@@ -18,7 +18,7 @@ from kolleno_pipelines.connections import QuickBooksConnection
 from kolleno_pipelines.connectors.contract import Extract, Pass, Record, Window
 from kolleno_pipelines.connectors.errors import NeedsHuman
 from kolleno_pipelines.connectors.quickbooks.connector import QUICKBOOKS
-from kolleno_pipelines.pipeline.api_delivery import ApiDelivered, deliver_from_vendor
+from kolleno_pipelines.pipeline.api_delivery import ApiDelivered, deliver_again, deliver_from_vendor
 from kolleno_pipelines.pipeline.deployment import open_deployment
 from kolleno_pipelines.pipeline.extract import Reading, extract_changes, extract_days, extract_window
 from kolleno_pipelines.pipeline.normalise import fold, normalise_pending
@@ -337,3 +337,13 @@ def test_days_lose_nothing_at_midnight_and_stop_at_the_present(database: str, tm
         done = extract_days(reading, date(2026, 3, 2), date(2026, 3, 9))
         assert [(part.partition_day.day, part.records) for part in done.parts] == [(2, 1), (3, 1)]
         assert {part.observed_at for part in done.parts} == {now}, "when it was asked for, not the end of a day"
+
+
+def test_the_link_cap_is_a_switch(world: World) -> None:
+    world.read()
+    past = "SELECT count(*) FROM receivables.allocations WHERE beyond_cap AND removed_at IS NULL"
+    assert world.site.rows(past)[0][0] > 0, "off: all are kept, and marked"
+    world.site.write("    link_cap: 15\n")
+    day = world.now.date()
+    deliver_again(world.site.deployment, world.connection, day, day, clock=lambda: world.now)
+    assert world.site.rows(past) == [(0,)]

@@ -13,8 +13,11 @@ from hypothesis import strategies as st
 from kolleno_pipelines import marked_yaml
 from kolleno_pipelines.connections import (
     ConnectionsError,
+    QuickBooksConnection,
     Reference,
     SftpConnection,
+    api_connections,
+    ledger_of,
     load_connections,
     resolve,
 )
@@ -229,3 +232,48 @@ def test_any_text_is_read_or_refused_with_a_line(text: str) -> None:
     except marked_yaml.MarkedYamlError as refusal:
         line = refusal.line
     assert line >= 1
+
+
+BOOKS = "connections:\n  books:\n    system: quickbooks\n"
+
+
+def test_an_api_connection_may_be_its_system_alone(tmp_path: Path) -> None:
+    connections = load_connections(_file(tmp_path, BOOKS))
+    books = connections["books"]
+    assert isinstance(books, QuickBooksConnection)
+    assert (books.role, books.link_cap, books.close_share) == ("ledger", None, Decimal("0.1"))
+    assert books.sweep_every == timedelta(hours=24)
+    assert ledger_of(connections) is books
+    capped = load_connections(_file(tmp_path, BOOKS + "    link_cap: 15\n    realm_id: 4620816365\n"))["books"]
+    assert isinstance(capped, QuickBooksConnection)
+    assert (capped.link_cap, capped.realm_id) == (15, "4620816365")
+    off = load_connections(_file(tmp_path, BOOKS + "    link_cap: off\n"))["books"]
+    assert isinstance(off, QuickBooksConnection)
+    assert off.link_cap is None
+
+
+@pytest.mark.parametrize(
+    ("added", "line", "words"),
+    [
+        (f"    client_secret: {SECRET}\n", 4, "write ${VARIABLE}"),
+        ("    link_cap: 12\n", 4, "link_cap"),
+        ("    close_share: 1.5\n", 4, "a share is between 0 and 1"),
+        ("    poll_every: 5s\n", 4, "at least 1m"),
+        ("    api_url: http://books.example.com\n", 4, "begins with https://"),
+        ("    api_url: https://user@books.example.com\n", 4, "without user"),
+        ("    batch_window: 1m\n", 4, "unknown key batch_window"),
+        ("  other:\n    system: xero\n", 4, "a second ledger, books is the first"),
+        ("    role: mirror\n  other:\n    system: xero\n    role: mirror\n", 1, "every connection is a mirror"),
+    ],
+)
+def test_refusals_of_api_connections_name_the_line(tmp_path: Path, added: str, line: int, words: str) -> None:
+    message = _refusal(tmp_path, BOOKS + added)
+    assert message.startswith(f"/connections.yaml line {line}: "), message
+    assert words in message
+
+
+def test_several_systems_with_one_ledger_are_read(tmp_path: Path) -> None:
+    more = "  uk: {system: quickbooks, role: mirror}\n  xero: {system: xero, role: mirror}\n"
+    connections = load_connections(_file(tmp_path, BOOKS + more))
+    assert [each.name for each in api_connections(connections)] == ["books", "uk", "xero"]
+    assert ledger_of(connections).name == "books"
