@@ -118,12 +118,12 @@ def launch(
     """Execute a job for [first, last] in this process, in one run unless `run_days` cuts it, until a run fails."""
     from kolleno_pipelines.assets.partitions import range_tags, ranges
     from kolleno_pipelines.assets.sftp_csv.tables import STEP
-    from kolleno_pipelines.automation.jobs import RECONCILIATION
     from kolleno_pipelines.automation.kept_connections import keep_connections
 
     keep_connections(instance)
     definition = definitions.resolve_job_def(job)
-    config = {"ops": {STEP: {"config": {"reload": reload}}}} if job != RECONCILIATION else None
+    loads = STEP in {node.name for node in definition.nodes}
+    config = {"ops": {STEP: {"config": {"reload": reload}}}} if loads else None
     days = [first + timedelta(days=number) for number in range((last - first).days + 1)]
     launched = Launched(job, first.isoformat(), last.isoformat(), True, 0.0, 0.0)
     begun = time.monotonic()
