@@ -17,7 +17,7 @@ import traceback
 from collections.abc import Callable
 from pathlib import Path
 
-from benchmarks import large_batch, loading, small_batch, year
+from benchmarks import api_requests, large_batch, loading, payload_rows, small_batch, year
 from benchmarks.lines import Line, print_table, write_results
 from benchmarks.site import ROOT, Site, remove_abandoned
 
@@ -30,6 +30,9 @@ CASES: dict[tuple[str, ...], Measure] = {
     ("memory_5m", "memory_5m_postgres", "memory_growth"): large_batch.measure_more_memory,
     ("small_batch", "small_batch_from_drop"): small_batch.measure,
     ("reprocess_365", "reprocess_365_orchestrator", "reprocess_365_plain"): year.measure,
+    ("payload_rows", "payload_rows_memory"): payload_rows.measure,
+    ("quickbooks_turns_unused", "quickbooks_refused"): api_requests.measure_quickbooks,
+    ("xero_turns_unused", "xero_refused"): api_requests.measure_xero,
 }
 NAMES = [name for names in CASES for name in names]
 

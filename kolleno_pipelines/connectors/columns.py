@@ -99,9 +99,9 @@ def missing(table: pa.Table, needs: Iterable[tuple[str, Any]]) -> list[str | Non
 
     `needs` are columns of text; an empty one is missing too.
     """
-    names: list[list[str]] = [[] for _ in range(table.num_rows)]
+    names: list[str | None] = [None] * table.num_rows
     for name, column in needs:
         lacking = pc.is_null(_filled(column))
         for row in np.flatnonzero(lacking.to_numpy(zero_copy_only=False)):
-            names[row].append(name)
-    return [", ".join(found) or None for found in names]
+            names[row] = f"{names[row]}, {name}" if names[row] else name
+    return names

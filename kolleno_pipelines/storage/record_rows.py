@@ -52,6 +52,8 @@ def _copy(conn: psycopg.Connection[Any], table: str, extract_id: int, rows: pa.T
     if rows.num_rows == 0:
         return
     rows = rows.append_column("extract_id", pa.repeat(pa.scalar(extract_id, pa.int32()), rows.num_rows))
+    # What no row states needs no column; null is what it is then.
+    rows = rows.select([name for name in rows.column_names if rows[name].null_count < rows.num_rows])
     rows = rows.combine_chunks()  # the CSV writer puts NULs in place of rows where a column's first chunk is empty
     sink = io.BytesIO()
     options = pyarrow.csv.WriteOptions(include_header=False, quoting_style="needed")

@@ -129,24 +129,28 @@ def _stands(spec: RecordSpec) -> str:
     return "true"
 
 
+#: Nothing moves where every owner has one version.
+_SEVERAL = "(SELECT EXISTS (SELECT FROM versions WHERE version > 1))"
+
+
 def create_steps(spec: RecordSpec) -> str | None:
     """Return the statement that lays out `late_steps`, from which the moves are made; None where none are kept.
 
     An allocation that a version of its owner does not name, its deletion too, has the amount 0 there.
     """
     if spec.kind:
-        return """
+        return f"""
 CREATE TEMP TABLE late_steps ON COMMIT DROP AS
 SELECT source_id, version, version_at AS name_time, amount - balance AS settled, NULL::numeric AS applied
-FROM record_rows WHERE has_parents AND balance IS NOT NULL"""
+FROM record_rows WHERE has_parents AND balance IS NOT NULL AND {_SEVERAL}"""
     if spec.link_kind:
-        return """
+        return f"""
 CREATE TEMP TABLE late_steps ON COMMIT DROP AS
 SELECT k.source_id, v.version, v.version_at AS name_time, NULL::numeric AS settled, COALESCE(r.amount, 0) AS applied
 FROM (SELECT source_id, o_kind, o_id, min(version) AS first FROM record_rows WHERE has_parents GROUP BY 1, 2, 3) k
 JOIN versions v ON v.o_kind = k.o_kind AND v.o_id = k.o_id AND v.version >= k.first
 LEFT JOIN record_rows r ON r.source_id = k.source_id AND r.version = v.version
-WHERE r.source_id IS NULL OR r.has_parents"""
+WHERE (r.source_id IS NULL OR r.has_parents) AND {_SEVERAL}"""
     return None
 
 

@@ -29,13 +29,16 @@ def normalise(extract: str, table: pa.Table) -> Normalised:
     # A deleted object has its id and its modified time, nothing else.
     asked += [(name, first_of(pc.if_else(deleted, "-", None), pc.cast(at(table, name), pa.string()))) for name in needs]
     faults = missing(table, asked)
-    good = pa.array([fault is None for fault in faults], pa.bool_())
-    lines: list[Any] = table["line"].to_pylist()
-    ids: list[Any] = table["Id"].to_pylist()
-    quarantined = [
-        Quarantined(lines[row], ids[row], f"the payload lacks {fault}") for row, fault in enumerate(faults) if fault
-    ]
-    table, deleted = take_rows(table, good), pc.filter(deleted, good)
+    quarantined: list[Quarantined] = []
+    if any(faults):
+        ids, lines = table["Id"].to_pylist(), table["line"].to_numpy()
+        quarantined = [
+            Quarantined(int(lines[row]), ids[row], f"the payload lacks {fault}")
+            for row, fault in enumerate(faults)
+            if fault
+        ]
+        good = pa.array([fault is None for fault in faults], pa.bool_())
+        table, deleted = take_rows(table, good), pc.filter(deleted, good)
     modified_at = moments(at(table, "MetaData.LastUpdatedTime"))
     payloads = payload_rows(table, extract, at(table, "Id"), modified_at, deleted)
     return Normalised(payloads, rows_of(take_rows(table, pc.invert(deleted))), quarantined)

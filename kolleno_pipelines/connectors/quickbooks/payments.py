@@ -144,6 +144,8 @@ def _allocations(table: pa.Table, lines: list[Lines]) -> pa.Table:
 
 def split(lines: Lines, money: Decimal) -> list[Settled]:
     """Say which part of what settles which item; `money` is the payment's own, total less unapplied."""
+    if not lines.uses and not lines.either and _sum(lines.settles) <= money:
+        return [Settled(None, target, target.amount, is_inferred=False) for target in lines.settles]
     settles, uses = list(lines.settles), list(lines.uses)
     as_credits = _credits(lines.either, _sum(settles) + _sum(lines.either) - _sum(uses) - money)
     for item in lines.either:
