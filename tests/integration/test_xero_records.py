@@ -13,7 +13,7 @@ import pytest
 
 from kolleno_pipelines.connectors.xero import client
 from kolleno_pipelines.connectors.xero.connector import XERO
-from kolleno_pipelines.pipeline import extract
+from kolleno_pipelines.pipeline import parts
 from kolleno_pipelines.pipeline.extract import Reading, extract_changes
 from kolleno_pipelines.pipeline.import_extracts import import_extracts
 from kolleno_pipelines.pipeline.normalise import fold, normalise_again, normalise_pending
@@ -277,7 +277,7 @@ def test_a_day_limit_ends_a_reading_which_goes_on_where_it_stopped(
     database: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(client, "PAGE", 4)
-    monkeypatch.setattr(extract, "_PART_RECORDS", 4)
+    monkeypatch.setattr(parts, "_PART_RECORDS", 4)
     book = Book()
     ledger = Ledger(book)
     set_up(ledger, AT)
