@@ -49,6 +49,7 @@ class _Vendor:
     name: str
     ask: Callable[[], object]
     per_minute: int
+    at_once: int
     factor: float
     limits: VendorLimits
 
@@ -69,7 +70,7 @@ def measure_xero(site: Site, repeats: int) -> list[Line]:
 
 def _measured(vendor: _Vendor) -> list[Line]:
     began = time.monotonic()
-    with ThreadPoolExecutor(10) as threads:
+    with ThreadPoolExecutor(vendor.at_once) as threads:
         list(threads.map(lambda _: vendor.ask(), range(REQUESTS)))
     minutes = (time.monotonic() - began) * vendor.factor / 60
     granted = vendor.per_minute * minutes
@@ -92,7 +93,7 @@ def _quickbooks(site: Site) -> Iterator[_Vendor]:
         with _client(site, "quickbooks", served.url, token, account.LIMITS, factor) as http:
             query = {"query": f"SELECT * FROM Customer MAXRESULTS {_ROWS}", "minorversion": MINOR_VERSION}
             path = f"/v3/company/{file.book.realm_id}/query"
-            yield _Vendor("quickbooks", lambda: http.get(path, query), 500, factor, allowed)
+            yield _Vendor("quickbooks", lambda: http.get(path, query), 500, 10, factor, allowed)
 
 
 def _file() -> CompanyFile:
@@ -119,7 +120,7 @@ def _xero(site: Site) -> Iterator[_Vendor]:
             headers = access.headers_of(served.tenant_id)
             page = {"page": "1", "pageSize": str(_ROWS)}
             path = "/api.xro/2.0/Invoices"
-            yield _Vendor("xero", lambda: http.get(path, page, headers=headers), 60, factor, allowed)
+            yield _Vendor("xero", lambda: http.get(path, page, headers=headers), 60, 5, factor, allowed)
 
 
 @contextmanager
