@@ -18,6 +18,7 @@ class Connection:
 
     name: str = "sftp"
     role: str = "ledger"
+    system: str = "sftp"
     tolerance: dict[str, Decimal] = field(default_factory=dict)
     ageing_buckets: tuple[int, ...] = (30, 60, 90)
     batch_window: timedelta = timedelta(minutes=15)

@@ -7,8 +7,8 @@ from datetime import date, datetime
 from decimal import Decimal
 from typing import Any
 
-from kolleno_pipelines.pipeline.reconcile import Connections
 from kolleno_pipelines.pipeline.reconcile_days import Book, FutureDayError, past_days, read_book
+from kolleno_pipelines.pipeline.reconciled import Connections
 from kolleno_pipelines.rules.differences import is_red
 from kolleno_pipelines.schemas.currencies import decimals_of
 from kolleno_pipelines.schemas.results import BreakStatus

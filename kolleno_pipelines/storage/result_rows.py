@@ -14,7 +14,7 @@ Rows = list[dict[str, Any]]
 #: A break that asks for somebody: rules.differences.is_red in SQL.
 _RED = "reconciliation.is_red(d.status, d.cause)"
 #: Tables of breaks, with what they know of the cause.
-_CAUSES = {"balances": "t.cause", "control_total_breaks": "NULL"}
+_CAUSES = {"balances": "t.cause", "control_total_breaks": "t.cause", "account_totals": "t.cause"}
 
 _ORDER = {
     "balances": "cause IS NOT DISTINCT FROM 'opening', abs(difference) DESC, source_id",
@@ -22,6 +22,10 @@ _ORDER = {
     "control_totals": "connection, currency_iso",
     "control_total_breaks": "abs(difference) DESC, customer_source_id",
     "not_comparable": "customer_source_id",
+    "account_totals": "connection, account_source_id, currency_iso",
+    "agreement": "abs(difference - expected) DESC, abs(balance) DESC, customer_source_id, mirror",
+    "agreement_breaks": "abs(COALESCE(balance, 0) - COALESCE(mirror_balance, 0)) DESC, break_id",
+    "agreement_gaps": "connection, mirror, gap, kind, currency_iso",
     "unapplied_cash": "connection, currency_iso, age_days DESC, balance DESC, source_id",
     "differences": "status = 'resolved', cause IS NOT DISTINCT FROM 'opening', abs(amount) DESC NULLS LAST, break_id",
     "unexplained": "abs(amount) DESC, source_id",

@@ -12,7 +12,7 @@ from kolleno_pipelines.resources.deployment import DeploymentResource
 from kolleno_pipelines.schemas.model_columns import RESULTS
 
 if TYPE_CHECKING:
-    from kolleno_pipelines.pipeline.reconcile import ResultSummary
+    from kolleno_pipelines.pipeline.result_summary import ResultSummary
 
 DOCUMENTS = ("customers", "invoices", "credit_notes", "payments", "allocations")
 
