@@ -60,10 +60,10 @@ class QuickBooksSite:
         fold(self.deployment, "qb")
 
     def wait(self, minutes: int = 60) -> datetime:
-        """Let time go by at the vendor; returns the moment before."""
+        """Let time go by at the vendor; returns a moment of that time."""
         before = self.vendor.clock.now
         self.vendor.clock.set(before + timedelta(minutes=minutes))
-        return before
+        return before + timedelta(minutes=minutes / 2)
 
     def rows(self, query: str) -> list[tuple[Any, ...]]:
         return rows(self.database, query)

@@ -6,7 +6,11 @@ from kolleno_pipelines.schemas.model_columns import RESULTS
 
 #: Columns that a report leaves out of its result, and those that it adds at the end.
 _WITHOUT = {"differences": {"accepted_amount", "accepted_at", "resolved_on"}, "ageing": {"day"}}
-_ADDED = {"control-totals": ["breaks"], "roll-forward": ["unexplained_documents"], "differences": ["age_days"]}
+_ADDED = {
+    "control-totals": ["breaks", "accounts"],
+    "roll-forward": ["unexplained_documents"],
+    "differences": ["age_days"],
+}
 
 
 def report_columns(name: str, *, by_customer: bool = False) -> list[str]:

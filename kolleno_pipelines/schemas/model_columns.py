@@ -227,7 +227,7 @@ dated_ahead numeric part of today's closing that comes from later dates
 """),
     "unapplied_cash": _columns("""
 connection text connection
-kind text payment or credit_note
+kind text payment, overpayment, prepayment, credit_note or journal
 source_id text document
 ref text number shown to people
 customer_source_id text customer
@@ -237,6 +237,18 @@ amount numeric amount
 balance numeric what is left to apply
 age_days integer days since its date
 bucket text age
+"""),
+    "agreement": _columns("""
+connection text the ledger
+mirror text what is compared with it
+currency_iso text currency
+customers bigint customers that owe something by either
+balance numeric owed by the ledger
+mirror_balance numeric owed by the mirror
+difference numeric balance - mirror_balance
+expected numeric part of it that the two systems imply
+breaks jsonb documents and customers that differ
+gaps jsonb what one of the two cannot state
 """),
     "differences": _BREAK
     + _columns("""

@@ -13,8 +13,13 @@ Rows = list[dict[str, Any]]
 
 #: A break that asks for somebody: rules.differences.is_red in SQL.
 _RED = "reconciliation.is_red(d.status, d.cause)"
-#: Tables of breaks, with what they know of the cause.
-_CAUSES = {"balances": "t.cause", "control_total_breaks": "t.cause", "account_totals": "t.cause"}
+#: Tables of breaks: which of their rows are some, and how large.
+_BREAKS = {
+    "balances": ("true", "t.difference"),
+    "control_total_breaks": ("true", "t.difference"),
+    "account_totals": ("t.is_break", "t.difference"),
+    "agreement_breaks": ("true", "COALESCE(t.balance, 0) - COALESCE(t.mirror_balance, 0)"),
+}
 
 _ORDER = {
     "balances": "cause IS NOT DISTINCT FROM 'opening', abs(difference) DESC, source_id",
@@ -92,16 +97,17 @@ def red_totals(conn: psycopg.Connection[Any], connections: Sequence[str]) -> Row
 def red_rows(
     conn: psycopg.Connection[Any], table: str, connections: Sequence[str], *, limit: int | None = None
 ) -> Rows:
-    """Return the rows of balances or control_total_breaks that ask for somebody, as the list of differences says.
+    """Return the rows of a table of breaks that ask for somebody, as the list of differences says.
 
     A row that the list does not hold yet is open.
     """
+    is_break, size = _BREAKS[table]
     return _query(
         conn,
         f"SELECT t.* FROM reconciliation.{table} t LEFT JOIN reconciliation.differences d USING (break_id)"
-        " WHERE t.connection = ANY(%s)"
-        f" AND reconciliation.is_red(COALESCE(NULLIF(d.status, 'resolved'), 'open'), {_CAUSES[table]})"
-        f" ORDER BY abs(t.difference) DESC, t.break_id LIMIT %s",
+        f" WHERE t.connection = ANY(%s) AND {is_break}"
+        " AND reconciliation.is_red(COALESCE(NULLIF(d.status, 'resolved'), 'open'), t.cause)"
+        f" ORDER BY abs({size}) DESC, t.break_id LIMIT %s",
         (list(connections), limit),
     )
 

@@ -56,6 +56,7 @@ def test_reports_have_the_shapes_and_the_figures(site: Site) -> None:
             "stated": None,
             "difference": None,
             "breaks": [],
+            "accounts": [],
         }
     ]
     ageing = site.data("report", "ageing", "--as-of", "2025-04-30")
