@@ -70,10 +70,11 @@ class Books:
             "observed_at": BASELINE,
             "origin": "1:1",
         }
+        table = more.pop("table", f"{kind}s")
         values |= more
         values.setdefault("first_seen_at", min(BASELINE, values["observed_at"]))
         values |= {"balance_open": values["balance"] if values["posting_status"] == "posted" else 0}
-        self.insert(f"receivables.{kind}s", **values)
+        self.insert(f"receivables.{table}", **values)
 
     def balance(self, invoice: str, balance: str) -> None:
         self.execute(
@@ -94,7 +95,7 @@ class Books:
 
     def money(self, kind: str, source_id: str, amount: str, balance: str, issued: date, **more: Any) -> None:
         """An overpayment or prepayment."""
-        self.document("payment", source_id, amount, balance, issued, **{"kind": kind} | more)
+        self.document(kind, source_id, amount, balance, issued, table="payments", **more)
 
     def journal(self, source_id: str, amount: str, balance: str, issued: date, **more: Any) -> None:
         """A line on receivables account A."""
@@ -123,8 +124,8 @@ class Books:
         """A folded part of an extract; returns its id."""
         with psycopg.connect(self.url) as conn:
             row = conn.execute(
-                "INSERT INTO raw.extracts (connection, extract, pass, partition_day, observed_at, sha256, size, records,"
-                " status) VALUES (%s, %s, 'changes', %s, %s, '', 0, 1, 'folded') RETURNING id",
+                "INSERT INTO raw.extracts (connection, extract, pass, partition_day, observed_at, sha256, size,"
+                " records, status) VALUES (%s, %s, 'changes', %s, %s, '', 0, 1, 'folded') RETURNING id",
                 (self.connection, name, observed_at.date(), observed_at),
             ).fetchone()
         assert row is not None
@@ -134,7 +135,7 @@ class Books:
         """What is paid is an invoice, unless `to_kind` says otherwise."""
         values = {
             "connection": self.connection,
-            "source_id": f"{paying[1]}|{invoice}|{more.get('to_kind', '')}",
+            "source_id": f"{paying[1]}|{invoice}",
             "owner_kind": paying[0],
             "owner_source_id": paying[1],
             "from_kind": paying[0],

@@ -74,10 +74,6 @@ def test_the_two_agree_but_for_what_csv_cannot_say(twins: Twins) -> None:
         "SELECT connection, mirror, gap, kind, sum(items), sum(balance) FROM reconciliation.agreement_gaps"
         " GROUP BY 1, 2, 3, 4"
     )
-        twins.site.rows(
-            "SELECT p.source_id, p.ref, p.date_issued, p.customer_source_id, p.posting_status, (SELECT array_agg((q.source_id,q.ref,q.amount)) FROM receivables.payments q WHERE q.connection='qb' and q.customer_source_id=p.customer_source_id and q.date_issued=p.date_issued) FROM receivables.payments p WHERE p.connection='qb' AND p.amount=0"
-        )
-    )
     # One of them shares customer and day with a payment without a number: the two together are that payment's match.
     assert gaps == [("qb", "sftp", "zero_payment", "payment", len(twins.filling.applications) - 1, 0)]
     assert twins.reconcile()["agreement"] == {"mirrors": 1, "breaks": 0, "expected_gaps": len(set_of_currencies(twins))}

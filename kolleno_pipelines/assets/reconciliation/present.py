@@ -61,8 +61,8 @@ def balances(connections: Connections) -> dg.AssetsDefinition:
 def control_totals(connections: Connections) -> dg.AssetsDefinition:
     """Return the asset that adds up what is owed."""
     question = (
-        "Open invoices - credit notes - unapplied payments per customer and currency: what is owed now, and does it"
-        " equal what the source itself says, where it says so?"
+        "Open invoices - credit notes - unapplied payments + journals per customer and currency, and per receivables"
+        " account: what is owed now, and does it equal what the source itself says, where it says so?"
     )
     deps = entity_keys(connections, ("customers", "invoices", "credit_notes", "payments"))
     return _result(result_spec("control_totals", question, deps), connections)
