@@ -158,7 +158,7 @@ class TestPlanted:
         case = self.cases["refund_receipt"]
         told = site.vendor.book.latest("Payment", case.ids["payment"])
         assert told is not None
-        line = {"Amount": Decimal(4), "LinkedTxn": [{"TxnId": "999", "TxnType": "StatementCharge"}]}
+        line = {"Amount": Decimal(4), "LinkedTxn": [{"TxnId": "999", "TxnType": "TransferOut"}]}
         charged = {**told, "TotalAmt": Decimal(37), "Line": [*told["Line"], line]}
         site.vendor.book.put("Payment", charged, AT + timedelta(hours=1))
         site.read()
