@@ -241,14 +241,13 @@ bucket text age
     "agreement": _columns("""
 connection text the ledger
 mirror text what is compared with it
+customer_source_id text the customer in the ledger; empty where it has none
+mirror_customer_source_id text the customer in the mirror; empty where it has none
 currency_iso text currency
-customers bigint customers that owe something by either
 balance numeric owed by the ledger
 mirror_balance numeric owed by the mirror
 difference numeric balance - mirror_balance
 expected numeric part of it that the two systems imply
-breaks jsonb documents and customers that differ
-gaps jsonb what one of the two cannot state
 """),
     "differences": _BREAK
     + _columns("""

@@ -14,6 +14,7 @@ import pytest
 from kolleno_pipelines.pipeline.deployment import open_deployment
 from kolleno_pipelines.pipeline.ingest import ingest
 from kolleno_pipelines.pipeline.reconcile import reconcile_present
+from kolleno_pipelines.pipeline.report_columns import report_columns
 from kolleno_pipelines.pipeline.reports import asks_for_somebody, report
 from kolleno_pipelines.sandbox import drops
 from kolleno_pipelines.sandbox.company import Company
@@ -173,6 +174,7 @@ def test_journals_are_a_gap_that_csv_implies(twins: Twins) -> None:
     file.add_journal(twins.site.wait(), customer, "J-1", Decimal("12.50"), COMPANY.last_day)
     twins.site.read()
     assert twins.breaks() == []
+    assert list(shown(twins, "agreement")[0]) == report_columns("agreement")
     found = [row for row in shown(twins, "agreement") if Decimal(row["difference"])]
     assert [(row["mirror"], row["difference"], row["expected"]) for row in found] == [("sftp", "12.50", "12.50")]
     assert not asks_for_somebody("agreement", found, twins.site.database)
