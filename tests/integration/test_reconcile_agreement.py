@@ -11,14 +11,19 @@ from typing import Any
 import psycopg
 import pytest
 
+from kolleno_pipelines.assets.reconciliation.present import result_key
+from kolleno_pipelines.connections import ConnectionsError, QuickBooksConnection, XeroConnection, load_connections
+from kolleno_pipelines.definitions import build_definitions
 from kolleno_pipelines.pipeline.deployment import open_deployment
 from kolleno_pipelines.pipeline.ingest import ingest
 from kolleno_pipelines.pipeline.reconcile import reconcile_present
+from kolleno_pipelines.pipeline.reconcile_agreement import compared_pairs
 from kolleno_pipelines.pipeline.report_columns import report_columns
 from kolleno_pipelines.pipeline.reports import asks_for_somebody, report
 from kolleno_pipelines.sandbox import drops
 from kolleno_pipelines.sandbox.company import Company
 from kolleno_pipelines.sandbox.quickbooks.filling import Filling, filled_from
+from kolleno_pipelines.schemas.agreement import AgreementMapping
 from kolleno_pipelines.settings import Settings
 from tests.quickbooks_site import QuickBooksSite, served
 from tests.receivables_rows import Connection
@@ -166,6 +171,27 @@ class TestPlanted:
 
 def shown(twins: Twins, name: str) -> list[dict[str, Any]]:
     return report(name, twins.site.database, CONNECTIONS, COMPANY.last_day)
+
+
+def test_the_setting_says_how_customers_are_found(tmp_path: Path) -> None:
+    text = "connections:\n  qb: {system: quickbooks}\n  xero:\n    system: xero\n    role: mirror\n    agreement: {%s: ref}\n"
+    file = tmp_path / "connections.yaml"
+    file.write_text(text % "customer_in_mirror")
+    connections = load_connections(file)
+    assert connections["xero"].agreement == AgreementMapping(customer_in_ledger="name", customer_in_mirror="ref")
+    assert [(one.name, other.name) for one, other in compared_pairs(connections)] == [("qb", "xero")]
+    file.write_text(text % "customers")
+    with pytest.raises(ConnectionsError, match=r"line 6: connection xero: agreement\.customers"):
+        load_connections(file)
+
+
+def test_the_graph_compares_mirrors_where_there_are_some(tmp_path: Path) -> None:
+    settings = Settings(home=tmp_path)
+    alone = {"qb": QuickBooksConnection(name="qb")}
+    both = alone | {"xero": XeroConnection(role="mirror")}
+    for connections, there in ((alone, False), (both, True)):
+        keys = build_definitions(settings, connections).resolve_all_asset_keys()
+        assert (result_key("agreement") in keys) is there
 
 
 def test_journals_are_a_gap_that_csv_implies(twins: Twins) -> None:

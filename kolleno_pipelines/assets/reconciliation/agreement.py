@@ -1,14 +1,18 @@
 """The result that compares mirrors with the ledger, and its check. How they are compared is in rules/agreement.py."""
 
-from collections.abc import Sequence
-
 import dagster as dg
 
 from kolleno_pipelines.assets.checks.facts import Fact
 from kolleno_pipelines.assets.presentation import rows_table
-from kolleno_pipelines.assets.reconciliation.present import result_key, result_spec, summary_metadata
+from kolleno_pipelines.assets.reconciliation.present import (
+    DOCUMENTS,
+    entity_keys,
+    result_key,
+    result_spec,
+    summary_metadata,
+)
+from kolleno_pipelines.connections import Connections
 from kolleno_pipelines.pipeline.clock import utc_now
-from kolleno_pipelines.pipeline.reconciled import Connections
 from kolleno_pipelines.pipeline.result_facts import agreement_breaks
 from kolleno_pipelines.resources.deployment import DeploymentResource
 
@@ -18,9 +22,9 @@ _QUESTION = (
 )
 
 
-def agreement(connections: Connections, deps: Sequence[dg.AssetKey]) -> dg.AssetsDefinition:
-    """Return the asset that compares every mirror among the connections with its ledger; `deps` are their entities."""
-    spec = result_spec("agreement", _QUESTION, list(deps))
+def agreement(connections: Connections) -> dg.AssetsDefinition:
+    """Return the asset that compares every mirror among the connections with its ledger."""
+    spec = result_spec("agreement", _QUESTION, entity_keys(connections, DOCUMENTS))
 
     @dg.multi_asset(name="agreement", specs=[spec], can_subset=False)
     def result(deployment: dg.ResourceParam[DeploymentResource]) -> dg.MaterializeResult[None]:

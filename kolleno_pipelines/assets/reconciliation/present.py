@@ -79,6 +79,7 @@ def differences(connections: Connections) -> dg.AssetsDefinition:
     """Return the asset that keeps every break of the other results in one list."""
     question = "Every break in one list: what, how much, since when, probable cause, who accepted it."
     deps = [result_key("balances"), result_key("control_totals")]
+    deps += [result_key("agreement")] if any(one.role == "mirror" for one in connections.values()) else []
     return _result(result_spec("differences", question, deps), connections)
 
 
