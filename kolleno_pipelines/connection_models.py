@@ -11,7 +11,7 @@ from typing import ClassVar, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator
 
 from kolleno_pipelines.connection_values import Amount, Reference
-from kolleno_pipelines.schemas.agreement import AgreementMapping
+from kolleno_pipelines.schemas.agreement_mapping import AgreementMapping
 
 _NAME = re.compile(r"[a-z][a-z0-9_]{0,39}")
 _CURRENCY = re.compile(r"[A-Z]{3}")

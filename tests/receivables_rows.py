@@ -9,7 +9,7 @@ from typing import Any
 
 import psycopg
 
-from kolleno_pipelines.schemas.agreement import AgreementMapping
+from kolleno_pipelines.schemas.agreement_mapping import AgreementMapping
 
 BASELINE = datetime(2026, 1, 1, 6, tzinfo=UTC)
 

@@ -7,7 +7,7 @@ from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
 from typing import Protocol
 
-from kolleno_pipelines.schemas.agreement import AgreementMapping
+from kolleno_pipelines.schemas.agreement_mapping import AgreementMapping
 
 
 class ReconciledConnection(Protocol):

@@ -1,4 +1,4 @@
-"""How the records of two connections of one company are found in each other, and what is compared. No rule, no I/O."""
+"""What of two connections of one company is compared, and what comes of it. No rule, no I/O."""
 
 from __future__ import annotations
 
@@ -7,23 +7,8 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
 from enum import StrEnum
-from typing import Literal
 
 from kolleno_pipelines.schemas.ledger_parts import MONEY_KINDS, DocumentKind
-
-CustomerField = Literal["name", "ref", "source_id"]
-
-
-@dataclass(frozen=True)
-class AgreementMapping:
-    """By which field a customer of the ledger and of a mirror are known to be one; `ledger` names it among several.
-
-    Names are compared without regard to case and to blanks around and between words.
-    """
-
-    customer_in_ledger: CustomerField = "name"
-    customer_in_mirror: CustomerField = "name"
-    ledger: str | None = None
 
 
 class Gap(StrEnum):

@@ -14,13 +14,12 @@ from typing import Any, NamedTuple
 import psycopg
 
 from kolleno_pipelines.schemas.agreement import (
-    AgreementMapping,
-    CustomerField,
     Side,
     SideCustomer,
     SideDocument,
     SystemTraits,
 )
+from kolleno_pipelines.schemas.agreement_mapping import AgreementMapping, CustomerField
 from kolleno_pipelines.storage.control_totals import customer_totals
 from kolleno_pipelines.storage.document_sql import NET_PARTS, customer_of
 from kolleno_pipelines.storage.documents import has_aliases

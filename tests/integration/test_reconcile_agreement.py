@@ -23,7 +23,7 @@ from kolleno_pipelines.pipeline.reports import asks_for_somebody, report
 from kolleno_pipelines.sandbox import drops
 from kolleno_pipelines.sandbox.company import Company
 from kolleno_pipelines.sandbox.quickbooks.filling import Filling, filled_from
-from kolleno_pipelines.schemas.agreement import AgreementMapping
+from kolleno_pipelines.schemas.agreement_mapping import AgreementMapping
 from kolleno_pipelines.settings import Settings
 from tests.quickbooks_site import QuickBooksSite, served
 from tests.receivables_rows import Connection
@@ -174,7 +174,8 @@ def shown(twins: Twins, name: str) -> list[dict[str, Any]]:
 
 
 def test_the_setting_says_how_customers_are_found(tmp_path: Path) -> None:
-    text = "connections:\n  qb: {system: quickbooks}\n  xero:\n    system: xero\n    role: mirror\n    agreement: {%s: ref}\n"
+    text = "connections:\n  qb: {system: quickbooks}\n  xero:\n    system: xero\n    role: mirror\n"
+    text += "    agreement: {%s: ref}\n"
     file = tmp_path / "connections.yaml"
     file.write_text(text % "customer_in_mirror")
     connections = load_connections(file)

@@ -11,7 +11,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kolleno_pipelines.rules.agreement import Agreement, agree
-from kolleno_pipelines.schemas.agreement import Side, SideCustomer, SideDocument, traits_of
+from kolleno_pipelines.schemas.agreement import (
+    Side,
+    SideCustomer,
+    SideDocument,
+    traits_of,
+)
 from kolleno_pipelines.schemas.ledger_parts import DocumentKind
 
 SEEN = datetime(2026, 1, 1, tzinfo=UTC)
