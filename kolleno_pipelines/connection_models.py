@@ -11,6 +11,7 @@ from typing import ClassVar, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator
 
 from kolleno_pipelines.connection_values import Amount, Reference
+from kolleno_pipelines.schemas.agreement_mapping import AgreementMapping
 
 _NAME = re.compile(r"[a-z][a-z0-9_]{0,39}")
 _CURRENCY = re.compile(r"[A-Z]{3}")
@@ -47,8 +48,12 @@ class Connection(BaseModel):
 
 
 class DocumentConnection(Connection):
-    """A connection that carries documents, so that it is reconciled: as the ledger, or as a mirror of it."""
+    """A connection that carries documents, so that it is reconciled: as the ledger, or as a mirror of it.
 
+    agreement: how the records of a mirror are found in the ledger.
+    """
+
+    agreement: AgreementMapping = AgreementMapping()
     tolerance: dict[str, Amount] = Field(default_factory=dict)
     ageing_buckets: tuple[int, ...] = (30, 60, 90)
 

@@ -11,6 +11,7 @@ from kolleno_pipelines.assets.raw.api import raw_extracts
 from kolleno_pipelines.assets.raw.sftp import raw_files
 from kolleno_pipelines.assets.receivables.api import api_receivables
 from kolleno_pipelines.assets.receivables.sftp import receivables
+from kolleno_pipelines.assets.reconciliation.agreement import agreement, agrees_with_ledger
 from kolleno_pipelines.assets.reconciliation.by_day import results_by_day
 from kolleno_pipelines.assets.reconciliation.present import balances, control_totals, differences, unapplied_cash
 from kolleno_pipelines.assets.sftp_csv.tables import csv_tables
@@ -45,6 +46,7 @@ def build_definitions(settings: Settings | None = None, connections: Connections
             f"{settings.connections} holds no connection: add one, connections.example.yaml shows how."
         )
     sftp = [each for each in connections.values() if isinstance(each, SftpConnection)]
+    mirrored = [connections] if any(each.role == "mirror" for each in connections.values()) else []
     apis, days = api_connections(connections), days_from(settings.first_day)
     return dg.Definitions(
         assets=[
@@ -53,6 +55,7 @@ def build_definitions(settings: Settings | None = None, connections: Connections
             balances(connections),
             control_totals(connections),
             unapplied_cash(connections),
+            *(agreement(each) for each in mirrored),
             differences(connections),
             results_by_day(connections, days),
         ],
@@ -60,6 +63,7 @@ def build_definitions(settings: Settings | None = None, connections: Connections
             *(make(each) for each in sftp for make in (arrival_checks, reject_checks, parked_checks)),
             *(check for each in apis for check in api_checks(each)),
             *result_checks(ledger_of(connections)),
+            *(agrees_with_ledger(each) for each in mirrored),
         ],
         jobs=build_jobs(connections),
         schedules=build_schedules(),

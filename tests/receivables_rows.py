@@ -9,6 +9,8 @@ from typing import Any
 
 import psycopg
 
+from kolleno_pipelines.schemas.agreement_mapping import AgreementMapping
+
 BASELINE = datetime(2026, 1, 1, 6, tzinfo=UTC)
 
 
@@ -18,10 +20,14 @@ class Connection:
 
     name: str = "sftp"
     role: str = "ledger"
+    system: str = "sftp"
     tolerance: dict[str, Decimal] = field(default_factory=dict)
     ageing_buckets: tuple[int, ...] = (30, 60, 90)
     batch_window: timedelta = timedelta(minutes=15)
     balance_stated: bool = False
+    link_cap: int | None = None
+    start_date: date | None = None
+    agreement: AgreementMapping | None = None
 
 
 class Books:
@@ -64,10 +70,11 @@ class Books:
             "observed_at": BASELINE,
             "origin": "1:1",
         }
+        table = more.pop("table", f"{kind}s")
         values |= more
         values.setdefault("first_seen_at", min(BASELINE, values["observed_at"]))
         values |= {"balance_open": values["balance"] if values["posting_status"] == "posted" else 0}
-        self.insert(f"receivables.{kind}s", **values)
+        self.insert(f"receivables.{table}", **values)
 
     def balance(self, invoice: str, balance: str) -> None:
         self.execute(
@@ -86,7 +93,46 @@ class Books:
     def credit_note(self, *args: Any, **more: Any) -> None:
         self.document("credit_note", *args, **more)
 
+    def money(self, kind: str, source_id: str, amount: str, balance: str, issued: date, **more: Any) -> None:
+        """An overpayment or prepayment."""
+        self.document(kind, source_id, amount, balance, issued, table="payments", **more)
+
+    def journal(self, source_id: str, amount: str, balance: str, issued: date, **more: Any) -> None:
+        """A line on receivables account A."""
+        values = {"connection": self.connection, "source_id": source_id, "kind": "journal", "ref": source_id}
+        values |= {"customer_connection": self.connection, "customer_source_id": "C1", "account_source_id": "A"}
+        values |= {"posting_status": "posted", "amount": amount, "balance": balance, "balance_open": balance}
+        values |= {"currency_iso": "USD", "date_issued": issued, "first_seen_at": BASELINE, "observed_at": BASELINE}
+        self.insert("receivables.journals", **values | {"origin": "1:1"} | more)
+
+    def refund(self, source_id: str, amount: str, issued: date, **more: Any) -> None:
+        values = {"connection": self.connection, "source_id": source_id, "kind": "refund", "ref": source_id}
+        values |= {"customer_connection": self.connection, "customer_source_id": "C1", "posting_status": "posted"}
+        values |= {"amount": amount, "currency_iso": "USD", "date_issued": issued, "first_seen_at": BASELINE}
+        self.insert("receivables.refunds_erp", **values | {"observed_at": BASELINE, "origin": "1:1"} | more)
+
+    def merged(self, source_id: str, into: str) -> None:
+        values = {"connection": self.connection, "source_id": source_id, "customer_source_id": into}
+        self.insert("receivables.customer_aliases", **values, observed_at=BASELINE, origin="1:1")
+
+    def account(self, source_id: str, stated: str | None, currency_iso: str | None = "USD", **more: Any) -> None:
+        values = {"connection": self.connection, "source_id": source_id, "name": f"Receivables {source_id}"}
+        values |= {"is_receivable": True, "currency_iso": currency_iso, "balance_stated": stated}
+        self.insert("receivables.accounts", **values | {"observed_at": BASELINE, "origin": "1:1"} | more)
+
+    def extract(self, name: str, observed_at: datetime = BASELINE) -> int:
+        """A folded part of an extract; returns its id."""
+        with psycopg.connect(self.url) as conn:
+            row = conn.execute(
+                "INSERT INTO raw.extracts (connection, extract, pass, partition_day, observed_at, sha256, size,"
+                " records, status) VALUES (%s, %s, 'changes', %s, %s, '', 0, 1, 'folded') RETURNING id",
+                (self.connection, name, observed_at.date(), observed_at),
+            ).fetchone()
+        assert row is not None
+        return int(row[0])
+
     def allocation(self, paying: tuple[str, str], invoice: str, amount: str, **more: Any) -> None:
+        """What is paid is an invoice, unless `to_kind` says otherwise."""
         values = {
             "connection": self.connection,
             "source_id": f"{paying[1]}|{invoice}",

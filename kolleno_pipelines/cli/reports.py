@@ -11,7 +11,7 @@ import typer
 from kolleno_pipelines.cli.choices import AsJson, Day
 from kolleno_pipelines.cli.terminal import end, print_json, print_rows, say, write_csv
 
-NAMES = ("balances", "control-totals", "ageing", "roll-forward", "unapplied-cash", "differences")
+NAMES = ("balances", "control-totals", "ageing", "roll-forward", "unapplied-cash", "agreement", "differences")
 
 
 def add_to(app: typer.Typer) -> None:

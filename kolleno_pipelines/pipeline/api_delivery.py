@@ -17,8 +17,8 @@ from kolleno_pipelines.pipeline.import_extracts import Imported, import_extracts
 from kolleno_pipelines.pipeline.link_cap import connector_for
 from kolleno_pipelines.pipeline.normalise import fold, normalise_again, normalise_pending
 from kolleno_pipelines.pipeline.passes import ReadConnection, Reader
-from kolleno_pipelines.pipeline.reconcile import ResultSummary
 from kolleno_pipelines.pipeline.refresh import refresh
+from kolleno_pipelines.pipeline.result_summary import ResultSummary
 from kolleno_pipelines.pipeline.runs import in_flight
 from kolleno_pipelines.pipeline.sources import open_source
 from kolleno_pipelines.pipeline.summaries import changed_words, reconciled_words, result_summary

@@ -11,8 +11,8 @@ from kolleno_pipelines.connectors.errors import ConnectorError
 from kolleno_pipelines.pipeline.clock import Clock, utc_now
 from kolleno_pipelines.pipeline.deployment import Deployment
 from kolleno_pipelines.pipeline.ingest import Ingested, ingest
-from kolleno_pipelines.pipeline.reconcile import ResultSummary
 from kolleno_pipelines.pipeline.refresh import refresh
+from kolleno_pipelines.pipeline.result_summary import ResultSummary
 from kolleno_pipelines.pipeline.summaries import changed_words, file_summary, reconciled_words, result_summary
 
 Progress = Callable[[str], None]

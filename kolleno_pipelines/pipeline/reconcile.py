@@ -5,12 +5,16 @@ Each result is one transaction over one moment of the database: readers see the 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
-from datetime import date, timedelta
-from decimal import Decimal
-from typing import Any, Protocol
+from collections.abc import Iterable, Iterator
+from datetime import date
+from typing import Any
 
+import psycopg
+
+from kolleno_pipelines.pipeline.reconcile_agreement import reconcile_agreement
+from kolleno_pipelines.pipeline.reconciled import Connections, ReconciledConnection, caps_links, read_since
+from kolleno_pipelines.pipeline.result_summary import WORST, ResultSummary, merge_stages
+from kolleno_pipelines.rules.account_totals import account_totals
 from kolleno_pipelines.rules.ageing import Buckets
 from kolleno_pipelines.rules.balances import check_balances, merge_summaries
 from kolleno_pipelines.rules.breaks import new_break
@@ -18,58 +22,20 @@ from kolleno_pipelines.rules.control_totals import control_totals, since_moved
 from kolleno_pipelines.rules.differences import Known, next_status
 from kolleno_pipelines.rules.findings import hierarchy_cycles
 from kolleno_pipelines.rules.unapplied_cash import unapplied_cash
-from kolleno_pipelines.schemas.ledger_parts import DocumentKind
-from kolleno_pipelines.schemas.results import BalanceSummaryRow, Break, BreakStatus, Cause, ControlTotal
-from kolleno_pipelines.storage import differences, documents, failpoints, result_rows
-from kolleno_pipelines.storage.results import Changes, Stage, note_computed, result_transaction
+from kolleno_pipelines.schemas.ledger_parts import DocumentKind, LedgerPart
+from kolleno_pipelines.schemas.results import (
+    AccountTotalRow,
+    BalanceSummaryRow,
+    Break,
+    BreakStatus,
+    Cause,
+    ControlTotal,
+)
+from kolleno_pipelines.storage import control_totals as ledger_totals
+from kolleno_pipelines.storage import differences, documents, failpoints, result_rows, waiting_payloads
+from kolleno_pipelines.storage.results import Stage, note_computed, result_transaction
 
-WORST = 20
-
-
-class ReconciledConnection(Protocol):
-    """What reconciliation needs to know of a connection; `connections.SftpConnection` is one."""
-
-    @property
-    def name(self) -> str:
-        """Key of the connection."""
-
-    @property
-    def role(self) -> str:
-        """`ledger` or `mirror`."""
-
-    @property
-    def tolerance(self) -> Mapping[str, Decimal]:
-        """Differences by currency that are let pass; 0 where none is named."""
-
-    @property
-    def ageing_buckets(self) -> tuple[int, ...]:
-        """Upper bounds of the buckets in days late."""
-
-    @property
-    def batch_window(self) -> timedelta:
-        """How far apart the files of one batch may lie."""
-
-    @property
-    def balance_stated(self) -> bool:
-        """Whether the source states its customers' balances."""
-
-
-Connections = Mapping[str, ReconciledConnection]
-
-
-@dataclass(frozen=True)
-class ResultSummary:
-    """What one computation came to: rows that exist now, rows changed, counts, money by connection and currency.
-
-    `totals` are rows of connection, currency_iso and amounts; `worst` the rows that a person looks at first.
-    """
-
-    result: str
-    rows: int
-    changes: Changes
-    counts: Mapping[str, int] = field(default_factory=dict)
-    totals: Sequence[Mapping[str, Any]] = ()
-    worst: Sequence[Mapping[str, Any]] = ()
+QUARANTINED = "quarantined_payload"
 
 
 def reconcile_present(database_url: str, connections: Connections, today: date) -> list[ResultSummary]:
@@ -78,6 +44,7 @@ def reconcile_present(database_url: str, connections: Connections, today: date) 
         reconcile_balances(database_url, connections, today),
         reconcile_control_totals(database_url, connections, today),
         reconcile_unapplied_cash(database_url, connections, today),
+        reconcile_agreement(database_url, connections, today),
         reconcile_differences(database_url, connections, today),
     ]
 
@@ -89,7 +56,7 @@ def reconcile_balances(database_url: str, connections: Connections, today: date)
         differing, findings, sums = (Stage(conn, table) for table in ("balances", "findings", "balance_summary"))
         for one in connections.values():
             parked = {kind: documents.parked_links(conn, one.name, kind) for kind in DocumentKind}
-            for part in documents.ledger_parts(conn, one.name, batch_window=one.batch_window, with_groups=True):
+            for part in ledger_of(conn, one, with_groups=True):
                 checked = check_balances(part, parked[part.kind], one.tolerance)
                 differing.add_table(checked.differing)
                 findings.add_rows(checked.findings)
@@ -111,28 +78,38 @@ def reconcile_balances(database_url: str, connections: Connections, today: date)
 def reconcile_control_totals(database_url: str, connections: Connections, today: date) -> ResultSummary:
     """Add up what is owed per customer and currency and compare it with the source's own word, where there is one."""
     rows: list[ControlTotal] = []
-    tables = ("control_totals", "control_total_breaks", "not_comparable")
+    by_account: list[AccountTotalRow] = []
+    tables = ("control_totals", "control_total_breaks", "not_comparable", "account_totals")
     with result_transaction(database_url, tables) as conn:
-        staged, breaks, apart = (Stage(conn, table) for table in tables)
+        staged, breaks, apart, accounts = (Stage(conn, table) for table in tables)
         for one in connections.values():
             found = control_totals(
                 one.name,
-                documents.currencies(conn, one.name),
-                documents.customer_totals(conn, one.name),
-                documents.stated_totals(conn, one.name) if one.balance_stated else [],
+                ledger_totals.currencies(conn, one.name),
+                ledger_totals.customer_totals(conn, one.name),
+                ledger_totals.stated_totals(conn, one.name) if one.balance_stated else [],
                 one.tolerance,
             )
             rows += found.totals
-            moved = documents.last_moves(conn, one.name, [row.customer_source_id for row in found.breaks])
-            breaks.add_rows(since_moved(found.breaks, moved))
+            apart_ids = [row.customer_source_id for row in found.breaks]
+            moved = ledger_totals.last_moves(conn, one.name, apart_ids)
+            breaks.add_rows(since_moved(found.breaks, moved, ledger_totals.last_reads(conn, one.name, apart_ids)))
             apart.add_rows(found.not_comparable)
+            by_account += _account_totals(conn, one)
         staged.add_rows(rows)
-        changes = merge_stages(connections, staged, breaks, apart)
+        accounts.add_rows(by_account)
+        changes = merge_stages(connections, staged, breaks, apart, accounts)
         note_computed(conn, "control_totals", list(connections), today)
         worst = result_rows.stored_rows(conn, "control_total_breaks", list(connections), limit=WORST)
         failpoints.reach("reconcile_control_totals")
     customers = sum(row.customers for row in rows)
-    counts = {"customers": customers, "breaks": breaks.rows, "not_comparable": apart.rows}
+    counts = {
+        "customers": customers,
+        "breaks": breaks.rows,
+        "not_comparable": apart.rows,
+        "accounts": accounts.rows,
+        "account_breaks": sum(row.is_break for row in by_account),
+    }
     names = ("connection", "currency_iso", "invoices_balance", "credit_notes_balance", "payments_balance", "net")
     money = [_fields(row, (*names, "stated", "difference")) for row in rows]
     return ResultSummary("control_totals", len(rows), changes, counts, money, worst)
@@ -158,7 +135,10 @@ def reconcile_differences(database_url: str, connections: Connections, today: da
     with result_transaction(database_url, ("differences", "difference_decisions")) as conn:
         differences.stage_present(conn, list(connections))
         for name in connections:
-            differences.stage_breaks(conn, [_parked_break(name, row) for row in differences.parked_rows(conn, name)])
+            waiting = [*differences.parked_rows(conn, name), *waiting_payloads.parked_records(conn, name)]
+            differences.stage_breaks(conn, [_parked_break(name, row) for row in waiting])
+            quarantined = waiting_payloads.quarantined(conn, name)
+            differences.stage_breaks(conn, [_quarantined_break(name, one) for one in quarantined])
         changes = differences.carry_over(conn, list(connections), today, lambda known: _next_status(known, today))
         note_computed(conn, "differences", list(connections), today)
         counted = result_rows.break_counts(conn, list(connections))
@@ -171,9 +151,27 @@ def reconcile_differences(database_url: str, connections: Connections, today: da
     return ResultSummary("differences", present, changes, counts, totals, worst)
 
 
-def merge_stages(connections: Connections, *stages: Stage, days: Sequence[date] | None = None) -> Changes:
-    """Merge staged results of the connections (and days) and return what changed."""
-    return sum((stage.merge(list(connections), days) for stage in stages), Changes())
+def ledger_of(
+    conn: psycopg.Connection[Any], connection: ReconciledConnection, *, with_groups: bool = False
+) -> Iterator[LedgerPart]:
+    """Yield a connection's posted documents as its settings say that they are read."""
+    return documents.ledger_parts(
+        conn,
+        connection.name,
+        batch_window=connection.batch_window,
+        with_groups=with_groups,
+        caps_links=caps_links(connection),
+        since=read_since(connection),
+    )
+
+
+def _account_totals(conn: psycopg.Connection[Any], one: ReconciledConnection) -> list[AccountTotalRow]:
+    """Compare receivables accounts; a source that has none, as files have, is not read for it."""
+    accounts = ledger_totals.receivables_accounts(conn, one.name)
+    if not accounts:
+        return []
+    home = ledger_totals.home_currency(conn, one.name)
+    return account_totals(accounts, ledger_totals.account_totals(conn, one.name), home, one.tolerance)
 
 
 def _next_status(known: differences.KnownBreak, today: date) -> str:
@@ -192,7 +190,18 @@ def _parked_break(connection: str, row: differences.ParkedRow) -> Break:
         currency=row.currency_iso,
         amount=row.amount,
         cause=Cause.PARKED.value,
-        evidence={"file": row.file, "line": row.line, "parent_is_parked": row.parent_is_parked},
+        evidence={row.origin: row.file, "line": row.line, "parent_is_parked": row.parent_is_parked},
+    )
+
+
+def _quarantined_break(connection: str, payload: waiting_payloads.QuarantinedPayload) -> Break:
+    return new_break(
+        QUARANTINED,
+        connection,
+        (payload.extract, payload.source_id),
+        since=payload.since,
+        cause=Cause.PARKED.value,
+        evidence={"extract": payload.origin, "line": payload.line, "reason": payload.reason},
     )
 
 

@@ -9,13 +9,15 @@ from typing import Any
 
 import psycopg
 
-from kolleno_pipelines.pipeline.reconcile import WORST, Connections, ReconciledConnection, ResultSummary, merge_stages
+from kolleno_pipelines.pipeline.reconcile import ledger_of
+from kolleno_pipelines.pipeline.reconciled import Connections, ReconciledConnection
+from kolleno_pipelines.pipeline.result_summary import WORST, ResultSummary, merge_stages
 from kolleno_pipelines.rules.ageing import Ageing, AgeingByCustomer, Buckets
 from kolleno_pipelines.rules.effective_days import movements
 from kolleno_pipelines.rules.proof import prove
 from kolleno_pipelines.rules.roll_forward import RollForward
 from kolleno_pipelines.schemas.results import AgeingRow, RollForwardRow
-from kolleno_pipelines.storage import documents, failpoints, freshness, result_rows
+from kolleno_pipelines.storage import failpoints, freshness, result_rows
 from kolleno_pipelines.storage.results import Stage, note_computed, result_transaction
 
 AGEING, ROLL_FORWARD = "ageing", "roll_forward"
@@ -122,7 +124,7 @@ def read_book(
         AgeingByCustomer(connection.name, last, buckets) if by_customer else None,
         RollForward(connection.name, first, last),
     )
-    for part in documents.ledger_parts(conn, connection.name, batch_window=connection.batch_window):
+    for part in ledger_of(conn, connection):
         moved = movements(part, today)
         book.ageing.add(moved)
         book.roll_forward.add(moved)

@@ -7,8 +7,9 @@ from datetime import date
 
 from kolleno_pipelines.pipeline.clock import Clock, utc_now
 from kolleno_pipelines.pipeline.deployment import Deployment
-from kolleno_pipelines.pipeline.reconcile import ResultSummary, reconcile_present
+from kolleno_pipelines.pipeline.reconcile import reconcile_present
 from kolleno_pipelines.pipeline.reconcile_days import reconcile_days
+from kolleno_pipelines.pipeline.result_summary import ResultSummary
 from kolleno_pipelines.storage import freshness
 
 Progress = Callable[[str], None]

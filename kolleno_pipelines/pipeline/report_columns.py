@@ -6,13 +6,20 @@ from kolleno_pipelines.schemas.model_columns import RESULTS
 
 #: Columns that a report leaves out of its result, and those that it adds at the end.
 _WITHOUT = {"differences": {"accepted_amount", "accepted_at", "resolved_on"}, "ageing": {"day"}}
-_ADDED = {"control-totals": ["breaks"], "roll-forward": ["unexplained_documents"], "differences": ["age_days"]}
+_ADDED = {
+    "agreement": ["breaks", "gaps"],
+    "control-totals": ["breaks", "accounts"],
+    "roll-forward": ["unexplained_documents"],
+    "differences": ["age_days"],
+}
 
 
 def report_columns(name: str, *, by_customer: bool = False) -> list[str]:
     """Return the columns of a report in their order; `by_customer` is for ageing."""
     stored = [column.name for column in RESULTS[name.replace("-", "_")]]
     columns = [column for column in stored if column not in _WITHOUT.get(name, ())] + _ADDED.get(name, [])
+    if name == "agreement":  # customers are summed
+        return [*columns[:2], columns[4], "customers", *columns[5:]]
     if by_customer:
         columns.insert(1, "customer_source_id")
     return columns

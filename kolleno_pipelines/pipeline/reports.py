@@ -7,8 +7,8 @@ from datetime import date, datetime
 from decimal import Decimal
 from typing import Any
 
-from kolleno_pipelines.pipeline.reconcile import Connections
 from kolleno_pipelines.pipeline.reconcile_days import Book, FutureDayError, past_days, read_book
+from kolleno_pipelines.pipeline.reconciled import Connections
 from kolleno_pipelines.rules.differences import is_red
 from kolleno_pipelines.schemas.currencies import decimals_of
 from kolleno_pipelines.schemas.results import BreakStatus
@@ -19,9 +19,15 @@ Row = dict[str, Any]
 
 BALANCES, CONTROL_TOTALS, AGEING = "balances", "control-totals", "ageing"
 ROLL_FORWARD, UNAPPLIED_CASH, DIFFERENCES = "roll-forward", "unapplied-cash", "differences"
-REPORTS = (BALANCES, CONTROL_TOTALS, AGEING, ROLL_FORWARD, UNAPPLIED_CASH, DIFFERENCES)
+AGREEMENT = "agreement"
+REPORTS = (BALANCES, CONTROL_TOTALS, AGEING, ROLL_FORWARD, UNAPPLIED_CASH, AGREEMENT, DIFFERENCES)
 OF_A_DAY = (AGEING, ROLL_FORWARD)
-_BREAKS = {BALANCES: "balances", CONTROL_TOTALS: "control_total_breaks"}
+#: Tables of the breaks that a report lists.
+_BREAKS = {
+    BALANCES: ("balances",),
+    CONTROL_TOTALS: ("control_total_breaks", "account_totals"),
+    AGREEMENT: ("agreement_breaks",),
+}
 
 
 class ReportError(ValueError):
@@ -55,6 +61,8 @@ def report(
 
         if name == CONTROL_TOTALS:
             return _control_totals(read)
+        if name == AGREEMENT:
+            return _agreement(read)
         if name == DIFFERENCES:
             return _differences(read, today)
         return [_plain(row) for row in read(name.replace("-", "_"))]
@@ -70,7 +78,7 @@ def asks_for_somebody(name: str, rows: Sequence[Row], database_url: str) -> bool
     shown = sorted({row["connection"] for row in rows})
     with reading(database_url) as conn:
         if name in _BREAKS:
-            return bool(result_rows.red_rows(conn, _BREAKS[name], shown, limit=1))
+            return any(result_rows.red_rows(conn, table, shown, limit=1) for table in _BREAKS[name])
         return name == ROLL_FORWARD and any(
             result_rows.is_red_movement(
                 conn,
@@ -155,10 +163,46 @@ def _control_totals(read: Read) -> list[Row]:
         shown = _plain({"currency_iso": one["currency_iso"], **{name: one[name] for name in names}})
         shown.pop("currency_iso")
         breaks.setdefault((one["connection"], one["currency_iso"]), []).append(shown)
+    accounts: dict[tuple[str, str], list[Row]] = {}
+    left_out = ("connection", "currency_iso", "break_id", "cause", "since", "is_break")
+    for one in read("account_totals"):
+        shown = {name: value for name, value in _plain(one).items() if name not in left_out}
+        accounts.setdefault((one["connection"], one["currency_iso"]), []).append(shown)
     return [
-        {**_plain(row), "breaks": breaks.get((row["connection"], row["currency_iso"]), [])}
+        {
+            **_plain(row),
+            "breaks": breaks.get((row["connection"], row["currency_iso"]), []),
+            "accounts": accounts.get((row["connection"], row["currency_iso"]), []),
+        }
         for row in read("control_totals")
     ]
+
+
+def _agreement(read: Read) -> list[Row]:
+    """One row per mirror and currency, with what differs and what the two systems imply; those of no currency last."""
+    rows: dict[tuple[str, str, str], Row] = {}
+
+    def row_of(one: Row) -> Row:
+        key = (one["connection"], one["mirror"], one["currency_iso"] or "")
+        facts = dict(
+            zip(("connection", "mirror", "currency_iso"), (*key[:2], one["currency_iso"] or None), strict=True)
+        )
+        empty = {"customers": 0, **dict.fromkeys(_SUMS, Decimal(0)), "breaks": [], "gaps": []}
+        return rows.setdefault(key, {**facts, **empty})
+
+    for one in read("agreement"):
+        row = row_of(one)
+        row["customers"] += 1
+        row |= {name: row[name] + one[name] for name in _SUMS}
+    for one in read("agreement_breaks"):
+        row_of(one)["breaks"].append({name: value for name, value in _plain(one).items() if name not in _OF_ROW})
+    for one in read("agreement_gaps"):
+        row_of(one)["gaps"].append({name: value for name, value in _plain(one).items() if name not in _OF_ROW})
+    return [_plain(rows[key]) for key in sorted(rows, key=lambda key: (*key[:2], not key[2], key[2]))]
+
+
+_SUMS = ("balance", "mirror_balance", "difference", "expected")
+_OF_ROW = ("connection", "mirror", "currency_iso")
 
 
 def _differences(read: Read, today: date) -> list[Row]:

@@ -18,8 +18,8 @@ from kolleno_pipelines.pipeline.fold import Changes, fold
 from kolleno_pipelines.pipeline.load import Loaded, load
 from kolleno_pipelines.pipeline.load_plan import Scope, plan
 from kolleno_pipelines.pipeline.person import operator_name
-from kolleno_pipelines.pipeline.reconcile import ResultSummary
 from kolleno_pipelines.pipeline.refresh import refresh
+from kolleno_pipelines.pipeline.result_summary import ResultSummary
 from kolleno_pipelines.pipeline.summaries import file_summary, result_summary
 from kolleno_pipelines.storage import reprocessings
 from kolleno_pipelines.storage.batches import days_in_flight

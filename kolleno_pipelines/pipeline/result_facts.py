@@ -46,6 +46,18 @@ def stated_breaks(deployment: Deployment, connection: Connection) -> Rows:
         return result_rows.red_rows(session, "control_total_breaks", [connection.name], limit=WORST)
 
 
+def agreement_breaks(deployment: Deployment, ledgers: list[str]) -> Rows:
+    """Return what mirrors say otherwise than the ledgers and nobody accepted, largest first."""
+    with deployment.session() as session:
+        return result_rows.red_rows(session, "agreement_breaks", ledgers, limit=WORST)
+
+
+def account_breaks(deployment: Deployment, connection: Connection) -> Rows:
+    """Return the receivables accounts of which the source states something else and nobody accepted it."""
+    with deployment.session() as session:
+        return result_rows.red_rows(session, "account_totals", [connection.name], limit=WORST)
+
+
 def not_comparable(deployment: Deployment, connection: Connection) -> Rows:
     """Return the first customers whose stated balance cannot be compared with anything."""
     with deployment.session() as session:

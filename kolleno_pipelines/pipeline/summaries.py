@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from kolleno_pipelines.pipeline.reconcile import ResultSummary
+from kolleno_pipelines.pipeline.result_summary import ResultSummary
 from kolleno_pipelines.storage.fold_report import Changes
 from kolleno_pipelines.storage.ledger import LedgerFile
 

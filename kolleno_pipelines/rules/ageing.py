@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from kolleno_pipelines.rules.columns import NO_DAY, Days, Places, codes, days
+from kolleno_pipelines.rules.columns import NO_DAY, Days, Flags, Places, codes, days
 from kolleno_pipelines.rules.effective_days import Movements, day_number
 from kolleno_pipelines.rules.scaled import Amounts, decimal, sums
 from kolleno_pipelines.schemas.ledger_parts import DocumentKind
@@ -129,16 +129,26 @@ class AgeingByCustomer:
 
 
 def _by_bucket(moved: Movements, spans: _Spans, buckets: Buckets) -> Iterator[tuple[str, _Spans, bool]]:
-    """Cut spans by bucket; credit notes and payments are unapplied, negative, and count as no documents."""
-    documents = moved.linked.part.documents
-    if moved.linked.part.kind is not DocumentKind.INVOICE:
-        cuts = [(UNAPPLIED, spans.negated(), False)]
+    """Cut spans by bucket; credit notes, money and credit journals are unapplied, negative, and count as no documents.
+
+    A debit journal is due when issued.
+    """
+    kind = moved.linked.part.kind
+    if kind is DocumentKind.JOURNAL:
+        is_credit = (moved.linked.amount < 0)[spans.document]
+        cuts = [(UNAPPLIED, spans.chosen(is_credit), False), *_by_days_late(moved, spans.chosen(~is_credit), buckets)]
+    elif kind is DocumentKind.INVOICE:
+        cuts = _by_days_late(moved, spans, buckets)
     else:
-        due = days(documents["date_due"])
-        due_days = np.where(due == NO_DAY, moved.linked.issued, due)[spans.document].astype(np.int64)
-        edges = zip(buckets.names, buckets.edges, strict=True)
-        cuts = [(name, spans.cut(due_days + low, due_days + high), True) for name, (low, high) in edges]
+        cuts = [(UNAPPLIED, spans.negated(), False)]
     yield from (cut for cut in cuts if len(cut[1].document))
+
+
+def _by_days_late(moved: Movements, spans: _Spans, buckets: Buckets) -> list[tuple[str, _Spans, bool]]:
+    due = days(moved.linked.part.documents["date_due"])
+    due_days = np.where(due == NO_DAY, moved.linked.issued, due)[spans.document].astype(np.int64)
+    edges = zip(buckets.names, buckets.edges, strict=True)
+    return [(name, spans.cut(due_days + low, due_days + high), True) for name, (low, high) in edges]
 
 
 def _groups(moved: Movements, document: Places, bucket: str, *, by_customer: bool) -> tuple[Places, list[_Key]]:
@@ -171,6 +181,9 @@ class _Spans:
         start, end = np.maximum(self.start, low), np.minimum(self.end, high)
         kept = start < end
         return _Spans(self.document[kept], start[kept], end[kept], self.amount[kept])
+
+    def chosen(self, which: Flags) -> _Spans:
+        return _Spans(self.document[which], self.start[which], self.end[which], self.amount[which])
 
     def negated(self) -> _Spans:
         return _Spans(self.document, self.start, self.end, -self.amount)

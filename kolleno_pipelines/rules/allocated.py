@@ -22,10 +22,9 @@ from kolleno_pipelines.rules.columns import (
     is_there,
     take,
     taken,
-    texts,
 )
 from kolleno_pipelines.rules.scaled import Amounts, scaled, sums
-from kolleno_pipelines.schemas.ledger_parts import DocumentKind, LedgerPart
+from kolleno_pipelines.schemas.ledger_parts import REFUND, DocumentKind, LedgerPart
 from kolleno_pipelines.schemas.results import LINE_OF_OTHER_SIDE, Line
 from kolleno_pipelines.schemas.statuses import PostingStatus
 
@@ -34,6 +33,9 @@ Small = npt.NDArray[np.int8]
 LINES: tuple[Line, ...] = tuple(Line)
 #: Line of a movement between two documents of one currency: it leaves the net as it is.
 TRANSFER = -1
+_DOCUMENT_KINDS = [kind.value for kind in DocumentKind]
+#: Those that are settled, in their own currency; the others settle.
+_SETTLED = {DocumentKind.INVOICE, DocumentKind.JOURNAL}
 
 
 @dataclass(frozen=True)
@@ -77,8 +79,8 @@ class Linked:
 def link(part: LedgerPart) -> Linked:
     """Join allocations and moves to their documents and decide what counts.
 
-    An allocation counts when the document at its other end is posted, or has no table of its own (a refund, a
-    discount). Its amount is in the target's currency: for a paying document of another currency it counts 0.
+    An allocation counts when what is at its other end is posted, or has no rows of its own (a discount, a deposit).
+    Its amount is in the target's currency: for a paying document of another currency it counts 0.
     """
     documents = part.documents
     allocations, places = _of_documents(part.allocations, documents)
@@ -91,8 +93,8 @@ def link(part: LedgerPart) -> Linked:
         moves["settled_delta"],
         history["amount_delta"],
     )
-    has_document, posted, differs = _other_sides(allocations, documents, places)
-    counts, ended = _counting(part.kind, allocations, has_document=has_document, posted=posted, differs=differs)
+    has_rows, posted, differs = _other_sides(allocations, documents, places)
+    counts, ended = _counting(part.kind, allocations, has_rows=has_rows, posted=posted, differs=differs)
     own = np.where(counts, stated, np.zeros_like(stated))
     issued = days(documents["date_issued"])
     return Linked(
@@ -108,7 +110,7 @@ def link(part: LedgerPart) -> Linked:
         allocation_counts=counts,
         allocation_crosses_currencies=differs & posted,
         allocation_effective=_effective(allocations, issued[places]),
-        allocation_line=_lines(allocations, has_document=has_document, differs=differs),
+        allocation_line=_lines(allocations, differs=differs),
         moves=moves,
         move_document=move_places,
         move_delta=delta,
@@ -119,26 +121,26 @@ def link(part: LedgerPart) -> Linked:
 
 
 def _counting(
-    kind: DocumentKind, allocations: pa.Table, *, has_document: Flags, posted: Flags, differs: Flags
+    kind: DocumentKind, allocations: pa.Table, *, has_rows: Flags, posted: Flags, differs: Flags
 ) -> tuple[Flags, Flags]:
     """Return whether each allocation counts for the document here, and whether it did until its other end ceased to."""
-    same_money = ~(differs & (kind is not DocumentKind.INVOICE))
-    counts = (posted | ~has_document) & same_money
+    same_money = ~(differs & (kind not in _SETTLED))
+    counts = (posted | ~has_rows) & same_money
     return counts, is_there(allocations["other_ended_at"]) & ~counts & same_money
 
 
 def _other_sides(allocations: pa.Table, documents: pa.Table, places: Places) -> tuple[Flags, Flags, Flags]:
-    """Return whether the other end has a table of its own, is posted, and has another currency."""
-    has_document = is_one_of(allocations["other_kind"], [kind.value for kind in DocumentKind])
+    """Return whether the other end has rows of its own, is posted, and is a document of another currency."""
+    has_rows = is_one_of(allocations["other_kind"], [*_DOCUMENT_KINDS, REFUND])
     posted = is_one_of(allocations["other_posting_status"], [PostingStatus.POSTED.value])
     own_currency = taken(documents["currency_iso"], places)
-    return has_document, posted, differ(allocations["other_currency_iso"], own_currency) & has_document
+    return has_rows, posted, differ(allocations["other_currency_iso"], own_currency) & has_rows
 
 
 def _ever_counted(kind: DocumentKind, history: pa.Table, documents: pa.Table, places: Places) -> Flags:
-    has_document, posted, differs = _other_sides(history, documents, places)
-    once = posted | ~has_document | is_there(history["other_ended_at"])
-    return once & ~(differs & (kind is not DocumentKind.INVOICE))
+    has_rows, posted, differs = _other_sides(history, documents, places)
+    once = posted | ~has_rows | is_there(history["other_ended_at"])
+    return once & ~(differs & (kind not in _SETTLED))
 
 
 def _effective(allocations: pa.Table, issued: Days) -> Days:
@@ -150,13 +152,12 @@ def _effective(allocations: pa.Table, issued: Days) -> Days:
     return np.maximum(latest, issued)
 
 
-def _lines(allocations: pa.Table, *, has_document: Flags, differs: Flags) -> Small:
+def _lines(allocations: pa.Table, *, differs: Flags) -> Small:
     lines = np.full(allocations.num_rows, TRANSFER, dtype=np.int8)
+    is_document = is_one_of(allocations["other_kind"], _DOCUMENT_KINDS)
+    for kind, line in LINE_OF_OTHER_SIDE.items() if not is_document.all() else ():
+        lines[is_one_of(allocations["other_kind"], [kind])] = LINES.index(line)
     lines[differs] = LINES.index(Line.UNEXPLAINED)
-    if not has_document.all():
-        kinds = texts(allocations["other_kind"])
-        for place in np.flatnonzero(~has_document):
-            lines[place] = LINES.index(LINE_OF_OTHER_SIDE[kinds[place]])
     return lines
 
 

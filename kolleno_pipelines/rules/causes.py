@@ -13,6 +13,7 @@ from kolleno_pipelines.rules.columns import Flags, Places, codes, day_of, is_one
 from kolleno_pipelines.rules.residuals import FIRST_SIGHT, Parts, settle
 from kolleno_pipelines.rules.scaled import DECIMALS, Amounts, scaled, sums
 from kolleno_pipelines.schemas.currencies import decimals_of
+from kolleno_pipelines.schemas.ledger_parts import BEYOND_CAP, MONEY_KINDS
 from kolleno_pipelines.schemas.results import Cause
 from kolleno_pipelines.schemas.statuses import PostingStatus
 
@@ -68,6 +69,8 @@ def _may_lack_history(linked: Linked, first_seen: Places) -> Flags:
     Those told on the day of the connection's earliest live input, or with its batch, and those dated up to that day.
     """
     horizon = linked.part.horizon
+    if horizon.is_complete:
+        return np.zeros(len(linked), dtype=np.bool_)
     if horizon.baseline is None:
         return np.ones(len(linked), dtype=np.bool_)
     baseline = np.datetime64(horizon.baseline.astimezone(UTC).replace(tzinfo=None), "us").astype(np.int64)
@@ -81,21 +84,23 @@ def causes(linked: Linked, origin: Origin, waiting: Mapping[int, Cause], differi
     """Return the probable cause of each document that differs, in the order of `differing` (places).
 
     In this order: a row that waits for its parent names the document (`waiting`, by place), history from before the
-    first file (more settled than explained, so at first sight), an allocation of a voided document, an allocation
-    across currencies, one allocation too many, the size of a rounding, else a side that was not sent.
+    first file (more settled than explained, so at first sight), links past the cap, an allocation of a voided document,
+    an allocation across currencies, one allocation too many, the size of a rounding, something settled of a kind that
+    is not read, else a side that was not sent.
     """
     residual = linked.residual
-    voided = is_set_aside(linked)
     stated = scaled(linked.allocations["amount"])[0]
-    voided_sum = sums(linked.allocation_document[voided], stated[voided], len(linked))
+    voided_sum, capped_sum = (_sum_of(linked, stated, which) for which in (is_set_aside(linked), _is_capped(linked)))
     twice = _count(linked, linked.allocation_amount == -residual[linked.allocation_document]) >= 2
     tests: list[tuple[Cause, Flags]] = [
         (Cause.OPENING, origin.is_opening & (residual > 0)),
+        (Cause.LINK_CAP, (capped_sum == residual) & (capped_sum != 0)),
         (Cause.VOID, (voided_sum == residual) & (voided_sum != 0)),
         (Cause.FX, _count(linked, linked.allocation_crosses_currencies) > 0),
         (Cause.DUPLICATE, twice & (residual < 0)),
         (Cause.ROUNDING, np.abs(residual) <= _rounding(linked)),
         (Cause.STALE_EXTRACT, residual < 0),
+        (Cause.UNREAD_KIND, np.full(len(linked), _tells_all_its_links(linked))),
     ]
     found = np.full(len(differing), Cause.MISSING_DOCUMENT.value, dtype=object)
     for cause, holds in reversed(tests):
@@ -107,7 +112,20 @@ def causes(linked: Linked, origin: Origin, waiting: Mapping[int, Cause], differi
 def is_set_aside(linked: Linked) -> Flags:
     """Return which allocations join a document that is known and does not count (voided, deleted, draft)."""
     status = linked.allocations["other_posting_status"]
-    return is_there(status) & ~is_one_of(status, [PostingStatus.POSTED.value])
+    return is_there(status) & ~is_one_of(status, [PostingStatus.POSTED.value, BEYOND_CAP])
+
+
+def _is_capped(linked: Linked) -> Flags:
+    return is_one_of(linked.allocations["other_posting_status"], [BEYOND_CAP])
+
+
+def _tells_all_its_links(linked: Linked) -> bool:
+    """Money of an API states in one payload what it settles: where that is less than it did, a kind is not read."""
+    return linked.part.horizon.is_complete and linked.part.kind in MONEY_KINDS
+
+
+def _sum_of(linked: Linked, stated: Amounts, which: Flags) -> Amounts:
+    return sums(linked.allocation_document[which], stated[which], len(linked))
 
 
 def _count(linked: Linked, which: Flags) -> Places:

@@ -1,6 +1,6 @@
 """Do the open documents come to what the source itself says is owed, per customer and currency (model 7)?
 
-Adding documents up per customer does not belong here (storage/documents.py does it in SQL, exactly).
+Adding documents up per customer does not belong here (storage/control_totals.py does it in SQL, exactly).
 """
 
 from __future__ import annotations
@@ -12,10 +12,11 @@ from decimal import Decimal
 
 from kolleno_pipelines.rules.breaks import break_id
 from kolleno_pipelines.schemas.ledger_parts import CustomerTotal, StatedTotal
-from kolleno_pipelines.schemas.results import ControlTotal, ControlTotalBreak, NotComparable
+from kolleno_pipelines.schemas.results import Cause, ControlTotal, ControlTotalBreak, NotComparable
 
 KIND = "control_total"
 _ZERO = Decimal(0)
+_NEVER: Mapping[str, datetime] = {}
 
 
 @dataclass(frozen=True)
@@ -68,16 +69,24 @@ def control_totals(
 
 
 def since_moved(
-    breaks: Iterable[ControlTotalBreak], moved: Mapping[tuple[str, str], datetime]
+    breaks: Iterable[ControlTotalBreak],
+    moved: Mapping[tuple[str, str], tuple[datetime, datetime]],
+    read: Mapping[str, datetime] = _NEVER,
 ) -> list[ControlTotalBreak]:
     """Return the breaks with `since` not before the last move of the customer's documents in the currency.
 
-    `moved` is by customer and currency. Either side of a difference may have moved last.
+    `moved` is by customer and currency: versions of the last move of what is open and of the last change of anything.
+    Either side of a difference may have moved last. `read` is when an API was last asked for each customer: where a
+    document changed after that, the two tell of different moments, and reading the customer again tells (model 7).
     """
-    return [
-        replace(one, since=max(one.since, moved.get((one.customer_source_id, one.currency_iso), one.since)))
-        for one in breaks
-    ]
+    dated = []
+    for one in breaks:
+        moved_at, changed_at = moved.get((one.customer_source_id, one.currency_iso), (one.since, None))
+        asked = read.get(one.customer_source_id)
+        is_older = asked is not None and changed_at is not None and changed_at > asked
+        cause = Cause.MOVED_DURING_READ.value if is_older else None
+        dated.append(replace(one, since=max(one.since, moved_at), cause=cause))
+    return dated
 
 
 def _compared(stated: StatedTotal, currency: str, total: CustomerTotal | None) -> ControlTotalBreak:

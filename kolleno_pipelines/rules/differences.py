@@ -38,5 +38,9 @@ def next_status(known: Known, today: date) -> BreakStatus:
 
 
 def is_red(status: BreakStatus, cause: str | None) -> bool:
-    """Return whether a break asks for somebody: accepted, resolved and opening ones do not."""
-    return status in {BreakStatus.OPEN, BreakStatus.REOPENED} and cause != Cause.OPENING
+    """Return whether a break asks for somebody.
+
+    Accepted, resolved and opening ones do not, nor what moved while it was read: reading it again tells.
+    """
+    quiet = {Cause.OPENING, Cause.MOVED_DURING_READ}
+    return status in {BreakStatus.OPEN, BreakStatus.REOPENED} and cause not in quiet

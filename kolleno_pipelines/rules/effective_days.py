@@ -23,6 +23,9 @@ _LINE_OF_ISSUE = {
     DocumentKind.INVOICE: Line.INVOICES,
     DocumentKind.CREDIT_NOTE: Line.CREDIT_NOTES,
     DocumentKind.PAYMENT: Line.RECEIPTS,
+    DocumentKind.OVERPAYMENT: Line.RECEIPTS,
+    DocumentKind.PREPAYMENT: Line.RECEIPTS,
+    DocumentKind.JOURNAL: Line.JOURNALS,
 }
 
 

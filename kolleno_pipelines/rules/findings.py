@@ -31,12 +31,12 @@ from kolleno_pipelines.schemas.statuses import SFTP_STATUSES, normalise_status
 
 
 def document_findings(linked: Linked, allowed: Places) -> list[Break]:
-    """Return over_allocated and closed_with_balance, and for invoices the findings about their allocations.
+    """Return over_allocated and closed_with_balance, and for what is settled the findings about its allocations.
 
     `allowed` is the tolerance of each document in millionths.
     """
     found = [*_over_allocated(linked, allowed), *_closed_with_balance(linked, allowed)]
-    if linked.part.kind is DocumentKind.INVOICE:
+    if linked.part.kind in {DocumentKind.INVOICE, DocumentKind.JOURNAL}:
         found += _currency_mismatches(linked)
         found += _customer_mismatches(linked)
     return found
@@ -74,6 +74,8 @@ def hierarchy_cycles(connection: str, parents: Mapping[str, str], seen: Mapping[
 
 def _over_allocated(linked: Linked, allowed: Places) -> list[Break]:
     excess = linked.allocated - linked.amount
+    if linked.part.kind is DocumentKind.JOURNAL:  # a credit is used up downwards
+        excess = np.where(linked.amount < 0, -excess, excess)
     places = np.flatnonzero(excess > allowed)
     newest = microseconds(linked.part.documents["first_seen_at"]).copy()
     counting = linked.allocation_counts
@@ -138,8 +140,11 @@ def _customer_mismatches(linked: Linked) -> list[Break]:
 
 
 def _pairs(linked: Linked, code: Code, which: Flags, cause: Cause | None) -> list[Break]:
-    """Return one break per pair of documents; several allocations between them are summed."""
-    at = np.flatnonzero(which)
+    """Return one break per pair of documents; several allocations between them are summed.
+
+    The pair is found where it is settled: what comes out of a journal, negative there, is left to its other end.
+    """
+    at = np.flatnonzero(which & (linked.allocation_amount >= 0))
     kinds, ids = (texts(taken(linked.allocations[name], at)) for name in ("other_kind", "other_source_id"))
     others, currencies = (
         optional_texts(taken(linked.allocations[name], at)) for name in ("other_group", "other_currency_iso")

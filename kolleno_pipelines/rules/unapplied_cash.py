@@ -1,4 +1,7 @@
-"""What is still unapplied, by age: open payments and credit notes (model 7). Proposing matches does not belong here."""
+"""What is still unapplied, by age: open payments, credit notes and credit journals (model 7).
+
+Proposing matches does not belong here.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +16,7 @@ from kolleno_pipelines.rules.effective_days import day_number
 
 
 def unapplied_cash(items: pa.Table, today: date, buckets: Buckets) -> pa.Table:
-    """Return open payments and credit notes with `age_days` (days since date_issued, at least 0) and `bucket`.
+    """Return what is unapplied with `age_days` (days since date_issued, at least 0) and `bucket`.
 
     `items` has any columns and date_issued; buckets of age are 0-30, 31-60, 61-90, 91+ by default.
     """

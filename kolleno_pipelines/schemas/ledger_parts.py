@@ -21,17 +21,30 @@ def schema(**columns: pa.DataType) -> pa.Schema:
 
 
 class DocumentKind(StrEnum):
-    """The documents that have a table of their own; an invoice is owed to us, the others are owed by us."""
+    """The documents that open amounts are made of: an invoice is owed to us, credits and money are owed by us.
+
+    A journal is a line on a receivables account, signed in itself: debit positive, what is owed to us.
+    """
 
     INVOICE = "invoice"
     CREDIT_NOTE = "credit_note"
     PAYMENT = "payment"
+    OVERPAYMENT = "overpayment"
+    PREPAYMENT = "prepayment"
+    JOURNAL = "journal"
 
     @property
     def sign(self) -> int:
         """+1 where the document adds to what is owed to us, -1 where it takes off."""
-        return 1 if self is DocumentKind.INVOICE else -1
+        return 1 if self in {DocumentKind.INVOICE, DocumentKind.JOURNAL} else -1
 
+
+#: Money received, applied or on account: rows of `receivables.payments`.
+MONEY_KINDS = (DocumentKind.PAYMENT, DocumentKind.OVERPAYMENT, DocumentKind.PREPAYMENT)
+#: Kinds that an allocation may name beside documents, and whose rows say whether they count.
+REFUND = "refund"
+#: Stands for the posting status of the other side where the setting `link_cap` leaves an allocation out.
+BEYOND_CAP = "beyond_cap"
 
 #: Posted documents of one connection and kind, as the rules take them; the group is the customer's ultimate parent.
 DOCUMENTS = schema(
@@ -51,7 +64,8 @@ DOCUMENTS = schema(
 
 #: Live allocations of those documents; `source_id` is the document's, `other_*` the document at the other end (null
 #: where it is not known) and its customer's ultimate parent; `other_ended_at` when that document ceased to count
-#: (null where it counts, or never did); `amount_at` when the amount last moved.
+#: (null where it counts, or never did); `amount_at` when the amount last moved. What comes out of a journal line has a
+#: negative amount, as the line has: it makes less of a credit.
 ALLOCATIONS = schema(
     source_id=TEXT,
     other_kind=TEXT,
@@ -101,10 +115,12 @@ class Horizon:
     """How far back the inputs of a connection reach, and how far apart the files of one batch may lie.
 
     `baseline` is the version of its earliest live input; None where there is none: then no history is here.
+    `is_complete`: a system that is asked told all of its history, whatever the day on which it was asked.
     """
 
     baseline: datetime | None = None
     batch_window: timedelta = timedelta(minutes=15)
+    is_complete: bool = False
 
 
 @dataclass(frozen=True)
@@ -131,7 +147,7 @@ class CustomerTotal:
     items_open: int
     invoices_balance: Decimal
     credit_notes_balance: Decimal
-    payments_balance: Decimal
+    payments_balance: Decimal  # overpayments and prepayments included
     journals_balance: Decimal
 
     @property
@@ -153,3 +169,33 @@ class StatedTotal:
     stated: Decimal
     observed_at: datetime
     currencies: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class ReceivablesAccount:
+    """An account on which receivables are kept, with what the source states of it, in the account's currency.
+
+    `last_read` is when the source was last asked for it.
+    """
+
+    connection: str
+    source_id: str
+    name: str
+    currency_iso: str | None
+    stated: Decimal | None
+    observed_at: datetime
+    last_read: datetime
+
+
+@dataclass(frozen=True)
+class AccountTotal:
+    """What the documents of one currency on one account come to now; without an account where they name none.
+
+    `changed_at` is the newest version among them.
+    """
+
+    account_source_id: str | None
+    currency_iso: str
+    net: Decimal
+    net_home: Decimal  # in home currency, each document at its own rate, to the cent
+    changed_at: datetime

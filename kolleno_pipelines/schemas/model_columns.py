@@ -227,7 +227,7 @@ dated_ahead numeric part of today's closing that comes from later dates
 """),
     "unapplied_cash": _columns("""
 connection text connection
-kind text payment or credit_note
+kind text payment, overpayment, prepayment, credit_note or journal
 source_id text document
 ref text number shown to people
 customer_source_id text customer
@@ -237,6 +237,17 @@ amount numeric amount
 balance numeric what is left to apply
 age_days integer days since its date
 bucket text age
+"""),
+    "agreement": _columns("""
+connection text the ledger
+mirror text what is compared with it
+customer_source_id text the customer in the ledger; empty where it has none
+mirror_customer_source_id text the customer in the mirror; empty where it has none
+currency_iso text currency
+balance numeric owed by the ledger
+mirror_balance numeric owed by the mirror
+difference numeric balance - mirror_balance
+expected numeric part of it that the two systems imply
 """),
     "differences": _BREAK
     + _columns("""

@@ -73,11 +73,8 @@ LINE_SIGNS: dict[Line, int] = {
 LINE_OF_OTHER_SIDE: dict[str, Line] = {
     "refund": Line.REFUNDS,
     "finance_charge": Line.JOURNALS,
-    "journal": Line.JOURNALS,
     "invoice_deposit": Line.RECEIPTS,
     "deposit": Line.RECEIPTS,
-    "overpayment": Line.RECEIPTS,
-    "prepayment": Line.RECEIPTS,
     "discount": Line.WRITE_OFFS,
     "write_off": Line.WRITE_OFFS,
     "withholding": Line.WRITE_OFFS,
@@ -88,7 +85,7 @@ LINE_OF_OTHER_SIDE: dict[str, Line] = {
 UNAPPLIED = "unapplied"
 NOT_DUE = "not_due"
 
-#: Open payments and credit notes.
+#: Open payments and credit notes, and journal lines that take off.
 UNAPPLIED_ITEMS = schema(
     connection=TEXT,
     kind=TEXT,
@@ -197,6 +194,28 @@ class ControlTotalBreak:
     stated: Decimal
     difference: Decimal
     since: datetime
+    cause: str | None = None
+
+
+@dataclass(frozen=True)
+class AccountTotalRow:
+    """One receivables account in one currency: what its documents come to, and what the source says of it.
+
+    `difference` is computed - stated; empty where the two cannot be compared, and `reason` says why.
+    """
+
+    break_id: str
+    connection: str
+    account_source_id: str
+    name: str
+    currency_iso: str
+    computed: Decimal
+    stated: Decimal | None
+    difference: Decimal | None
+    reason: str | None
+    cause: str | None
+    since: datetime
+    is_break: bool = False
 
 
 @dataclass(frozen=True)

@@ -57,6 +57,7 @@ class ParkedRow:
     file: str
     line: int
     since: datetime
+    origin: str = "file"  # what `file` names: a file, or an extract of an API
 
 
 @dataclass(frozen=True)
@@ -96,7 +97,7 @@ ORDER BY p.source_id, p.parent_table, p.parent_id""",
 
 
 def stage_present(conn: psycopg.Connection[Any], connections: Sequence[str]) -> None:
-    """Lay out `present_breaks`: the breaks that balances, findings and control totals hold now."""
+    """Lay out `present_breaks`: the breaks that balances, findings, control totals and agreement hold now."""
     conn.execute(
         f"CREATE TEMP TABLE present_breaks ON COMMIT DROP AS SELECT {', '.join(_FACTS)}"
         " FROM reconciliation.differences WITH NO DATA"
@@ -113,9 +114,22 @@ UNION ALL
 SELECT {facts} FROM reconciliation.findings WHERE connection = ANY(%(connections)s)
 UNION ALL
 SELECT break_id, connection, 'control_total', 'customer', customer_source_id, 'currency', currency_iso,
-       customer_source_id, currency_iso, difference, NULL, since,
+       customer_source_id, currency_iso, difference, cause, since,
        jsonb_build_object('computed', computed::text, 'stated', stated::text)
-FROM reconciliation.control_total_breaks WHERE connection = ANY(%(connections)s)""",
+FROM reconciliation.control_total_breaks WHERE connection = ANY(%(connections)s)
+UNION ALL
+SELECT break_id, connection, 'account_total', 'account', account_source_id, 'currency', currency_iso,
+       NULL, currency_iso, difference, cause, since,
+       jsonb_build_object('account', name, 'computed', computed::text, 'stated', stated::text)
+FROM reconciliation.account_totals WHERE connection = ANY(%(connections)s) AND is_break
+UNION ALL
+SELECT break_id, connection, 'agreement', kind, source_id, mirror, mirror_source_id, customer_source_id, currency_iso,
+       COALESCE(NULLIF(COALESCE(balance, 0) - COALESCE(mirror_balance, 0), 0),
+                COALESCE(amount, 0) - COALESCE(mirror_amount, 0)), cause, since,
+       jsonb_strip_nulls(jsonb_build_object(
+           'differs', differs, 'ref', ref, 'amount', amount::text, 'mirror_amount', mirror_amount::text,
+           'balance', balance::text, 'mirror_balance', mirror_balance::text, 'date_issued', date_issued))
+FROM reconciliation.agreement_breaks WHERE connection = ANY(%(connections)s)""",
         {"connections": list(connections)},
     )
 
@@ -169,7 +183,7 @@ WHERE d.status IN ('accepted', 'resolved') OR l.decision = 'accept' OR d.break_i
 _OLD = ", ".join(f"d.{fact}" for fact in _FACTS)
 _DECIDED = "accepted_by, why, until, accepted_amount, accepted_at"
 #: Breaks that leave no trace of their own version: `since` stays while the amount does.
-_UNDATED = "('control_total', 'hierarchy_cycle')"
+_UNDATED = "('control_total', 'account_total', 'agreement', 'hierarchy_cycle')"
 _SINCE = (
     f"CASE WHEN p.kind IN {_UNDATED} AND d.status <> 'resolved' AND d.amount IS NOT DISTINCT FROM p.amount"
     " THEN LEAST(d.since, p.since) ELSE p.since END"

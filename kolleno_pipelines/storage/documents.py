@@ -1,9 +1,12 @@
-"""Reads posted documents, their allocations and moves for the rules, in chunks of bounded memory. Decides nothing."""
+"""Reads posted documents, their allocations and moves for the rules, in chunks of bounded memory. Decides nothing.
+
+The SQL of documents is in document_sql.py; totals by customer and account are control_totals.py's.
+"""
 
 from __future__ import annotations
 
 import io
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping
 from datetime import datetime, timedelta
 from itertools import pairwise
 from typing import Any
@@ -18,67 +21,100 @@ from kolleno_pipelines.schemas.ledger_parts import (
     DOCUMENTS,
     MOVES,
     PARKED_LINKS,
-    CustomerTotal,
     DocumentKind,
     Horizon,
     LedgerPart,
-    StatedTotal,
 )
 from kolleno_pipelines.schemas.results import UNAPPLIED_ITEMS
+from kolleno_pipelines.storage import document_sql
+from kolleno_pipelines.storage.document_sql import TABLES, Reading, of_kind, within
 
 CHUNK = 250_000
 BATCH_WINDOW = Horizon().batch_window
 _csv: Any = pyarrow.csv
 
-_TABLES = {
-    DocumentKind.INVOICE: "receivables.invoices",
-    DocumentKind.CREDIT_NOTE: "receivables.credit_notes",
-    DocumentKind.PAYMENT: "receivables.payments",
-}
 _LINKS = {"payment": "payments_invoices", "credit_note": "credit_notes_invoices"}
 
 
 def ledger_parts(
     conn: psycopg.Connection[Any],
     connection: str,
-    kinds: tuple[DocumentKind, ...] = tuple(DocumentKind),
+    kinds: Collection[DocumentKind] = tuple(DocumentKind),
     *,
     batch_window: timedelta = BATCH_WINDOW,
     with_groups: bool = False,
+    caps_links: bool = False,
+    since: datetime | None = None,
     chunk: int = CHUNK,
 ) -> Iterator[LedgerPart]:
     """Yield the posted documents of a connection, about `chunk` at a time, each chunk with all that belongs to it.
 
-    The ultimate parents of customers are null unless asked for. All chunks agree only in a REPEATABLE READ transaction.
+    Documents of a merged customer name the one that it was merged into. The ultimate parents of customers are null
+    unless asked for. `caps_links` leaves out what is past the fifteenth link of a payment; `since` is when a system
+    that is asked was read from, unless that is all. All chunks agree only in a REPEATABLE READ transaction.
     """
-    horizon = Horizon(_baseline(conn, connection), batch_window)
-    for kind in kinds:
-        for after, upto in _ranges(conn, connection, kind, chunk):
+    horizon = _horizon(conn, connection, batch_window, since)
+    reading = Reading(has_aliases(conn, connection), with_groups, caps_links)
+    for kind in kinds_present(conn, connection):
+        for after, upto in _ranges(conn, connection, kind, chunk) if kind in kinds else ():
             bounds = {"connection": connection, "kind": kind.value, "after": after, "upto": upto}
             yield LedgerPart(
                 connection,
                 kind,
-                read_table(conn, _documents(kind, with_groups=with_groups), bounds, DOCUMENTS),
-                read_table(conn, _allocations(kind, with_groups=with_groups), bounds, ALLOCATIONS),
+                read_table(conn, document_sql.documents(kind, reading), bounds, DOCUMENTS),
+                read_table(conn, document_sql.allocations(kind, reading), bounds, ALLOCATIONS),
                 read_table(conn, _MOVES, bounds, MOVES),
-                read_table(conn, _allocation_moves(kind), bounds, ALLOCATION_MOVES),
+                read_table(conn, document_sql.allocation_moves(kind), bounds, ALLOCATION_MOVES),
                 horizon,
             )
 
 
-def _baseline(conn: psycopg.Connection[Any], connection: str) -> datetime | None:
-    """Return the version of the earliest live input of a connection."""
+def kinds_present(conn: psycopg.Connection[Any], connection: str) -> list[DocumentKind]:
+    """Return the kinds to read: invoices, credit notes and payments, and of the others those that the source has."""
+    rows = conn.execute(
+        "SELECT kind FROM receivables.payments WHERE kind <> 'payment' AND connection = %(connection)s GROUP BY 1"
+        " UNION ALL SELECT 'journal' WHERE EXISTS (SELECT FROM receivables.journals WHERE connection = %(connection)s)",
+        {"connection": connection},
+    )
+    rare = {row[0] for row in rows}
+    always = {DocumentKind.INVOICE, DocumentKind.CREDIT_NOTE, DocumentKind.PAYMENT}
+    return [kind for kind in DocumentKind if kind in always or kind.value in rare]
+
+
+def has_aliases(conn: psycopg.Connection[Any], connection: str) -> bool:
+    """Tell whether customers of a connection were merged."""
     row = conn.execute(
-        "SELECT min(name_time) FROM raw.files WHERE connection = %s AND is_loaded", (connection,)
+        "SELECT EXISTS (SELECT FROM receivables.customer_aliases WHERE connection = %s)", (connection,)
     ).fetchone()
-    return row[0] if row else None
+    return bool(row and row[0])
+
+
+def _horizon(
+    conn: psycopg.Connection[Any], connection: str, batch_window: timedelta, since: datetime | None
+) -> Horizon:
+    """Return how far back the inputs reach: files from the earliest live one on, a system that is asked all the way."""
+    row = conn.execute(
+        "SELECT (SELECT min(name_time) FROM raw.files WHERE connection = %(connection)s AND is_loaded),"
+        " EXISTS (SELECT FROM raw.extracts WHERE connection = %(connection)s)",
+        {"connection": connection},
+    ).fetchone()
+    baseline, is_asked = row or (None, False)
+    if is_asked and baseline is None:
+        return Horizon(since, batch_window, is_complete=since is None)
+    return Horizon(baseline, batch_window)
 
 
 def parked_links(conn: psycopg.Connection[Any], connection: str, kind: DocumentKind) -> pa.Table:
     """Return the parked allocation rows that name documents of a kind (PARKED_LINKS)."""
-    paying = [kind.value] if kind.value in _LINKS else list(_LINKS)
+    params = {"connection": connection, "kind": kind.value}
+    queries = [*_parked_csv_links(kind), _PARKED_ALLOCATIONS]
+    return read_table(conn, " UNION ALL ".join(queries), params, PARKED_LINKS)
+
+
+def _parked_csv_links(kind: DocumentKind) -> list[str]:
+    paying = list(_LINKS) if kind is DocumentKind.INVOICE else [one for one in _LINKS if one == kind.value]
     document = "invoice_id" if kind is DocumentKind.INVOICE else f"{kind.value}_id"
-    query = " UNION ALL ".join(
+    return [
         f"""
 SELECT l.{document}, l.amount, f.name, p.line, p.code, p.parent_table, p.parent_id,
        EXISTS (SELECT FROM sftp_csv.parked_rows q WHERE q.connection = p.connection
@@ -88,93 +124,39 @@ JOIN sftp_csv.{_LINKS[one]} l ON l.file_id = p.file_id AND l.line = p.line
 JOIN raw.files f ON f.id = p.file_id
 WHERE p.connection = %(connection)s AND p.table_name = '{_LINKS[one]}' AND l.amount <> 0"""
         for one in paying
-    )
-    return read_table(conn, query, {"connection": connection}, PARKED_LINKS)
-
-
-def unapplied_items(conn: psycopg.Connection[Any], connection: str, *, chunk: int = CHUNK) -> Iterator[pa.Table]:
-    """Yield posted payments and credit notes with something left to apply (UNAPPLIED_ITEMS), in chunks."""
-    for kind in (DocumentKind.CREDIT_NOTE, DocumentKind.PAYMENT):
-        query = f"""
-SELECT d.connection, d.kind, d.source_id, d.ref, d.customer_source_id, d.currency_iso, d.date_issued, d.amount,
-       d.balance_open
-FROM {_TABLES[kind]} d
-WHERE d.connection = %(connection)s AND d.balance_open <> 0 AND {_within("d.source_id")}"""
-        for after, upto in _ranges(conn, connection, kind, chunk):
-            yield read_table(conn, query, {"connection": connection, "after": after, "upto": upto}, UNAPPLIED_ITEMS)
-
-
-def customer_totals(conn: psycopg.Connection[Any], connection: str) -> list[CustomerTotal]:
-    """Return what each customer's posted documents of a currency come to now; customers without any have no row."""
-    union = " UNION ALL ".join(
-        f"SELECT '{kind.value}' AS kind, customer_source_id, currency_iso, balance_open FROM {table}"
-        " WHERE connection = %(connection)s AND balance_open <> 0"
-        for kind, table in _TABLES.items()
-    )
-    rows = conn.execute(
-        f"""
-SELECT customer_source_id, currency_iso, count(*) FILTER (WHERE kind = 'invoice'), count(*),
-       COALESCE(sum(balance_open) FILTER (WHERE kind = 'invoice'), 0),
-       COALESCE(sum(balance_open) FILTER (WHERE kind = 'credit_note'), 0),
-       COALESCE(sum(balance_open) FILTER (WHERE kind = 'payment'), 0),
-       0::numeric
-FROM ({union}) open_items
-GROUP BY 1, 2 ORDER BY 1, 2""",
-        {"connection": connection},
-    )
-    return [CustomerTotal(connection, *row) for row in rows]
-
-
-def currencies(conn: psycopg.Connection[Any], connection: str) -> list[str]:
-    """Return the currencies of the connection's posted documents."""
-    union = " UNION ".join(
-        f"SELECT DISTINCT currency_iso FROM {table} WHERE connection = %(connection)s AND posting_status = 'posted'"
-        for table in _TABLES.values()
-    )
-    return [row[0] for row in conn.execute(f"{union} ORDER BY 1", {"connection": connection})]
-
-
-def stated_totals(conn: psycopg.Connection[Any], connection: str) -> list[StatedTotal]:
-    """Return what the source states its customers owe, where it does."""
-    union = " UNION ALL ".join(
-        f"SELECT customer_source_id, currency_iso FROM {table}"
-        " WHERE connection = %(connection)s AND posting_status = 'posted'"
-        for table in _TABLES.values()
-    )
-    rows = conn.execute(
-        f"""
-WITH stated AS (
-    SELECT source_id, balance_currency_iso, balance_stated, observed_at FROM receivables.customers
-    WHERE connection = %(connection)s AND balance_stated IS NOT NULL
-), used AS (
-    SELECT d.customer_source_id, array_agg(DISTINCT d.currency_iso ORDER BY d.currency_iso) AS currencies
-    FROM ({union}) d JOIN stated s ON s.source_id = d.customer_source_id AND s.balance_currency_iso IS NULL GROUP BY 1
-)
-SELECT s.*, COALESCE(u.currencies, '{{}}') FROM stated s LEFT JOIN used u ON u.customer_source_id = s.source_id
-ORDER BY s.source_id""",
-        {"connection": connection},
-    )
-    return [
-        StatedTotal(connection, customer, currency, stated, seen, tuple(used))
-        for customer, currency, stated, seen, used in rows
     ]
 
 
-def last_moves(
-    conn: psycopg.Connection[Any], connection: str, customers: Sequence[str]
-) -> dict[tuple[str, str], datetime]:
-    """Return by customer and currency the version at which a document of theirs was first told or its balance moved."""
-    union = " UNION ALL ".join(
-        f"SELECT d.customer_source_id, d.currency_iso, GREATEST(d.first_seen_at, m.moved_at) AS moved_at FROM {table} d"
-        " LEFT JOIN receivables.balance_moves m USING (source_id, kind, connection)"
-        " WHERE d.connection = %(connection)s AND d.customer_source_id = ANY(%(customers)s)"
-        for table in _TABLES.values()
-    )
-    rows = conn.execute(
-        f"SELECT customer_source_id, currency_iso, max(moved_at) FROM ({union}) d GROUP BY 1, 2",
-        {"connection": connection, "customers": list(customers)},
-    )
-    return {(row[0], row[1]): row[2] for row in rows}
+#: `file` names the extract: nobody but us numbers the lines of one.
+_PARKED_ALLOCATIONS = """
+SELECT CASE WHEN r.to_kind = %(kind)s THEN r.to_source_id ELSE r.from_source_id END, r.amount,
+       e.extract || ', extract ' || e.id, p.line, p.code, p.parent_entity, p.parent_id,
+       EXISTS (SELECT FROM normalised.parked_rows q WHERE q.connection = p.connection
+               AND q.entity = p.parent_entity AND q.source_id = p.parent_id)
+FROM normalised.parked_rows p
+JOIN normalised.allocations r USING (extract_id, line, source_id)
+JOIN raw.extracts e ON e.id = p.extract_id
+WHERE p.connection = %(connection)s AND p.entity = 'allocations' AND NOT p.is_overtaken AND r.amount <> 0
+  AND %(kind)s IN (r.to_kind, r.from_kind)"""
+
+
+def unapplied_items(conn: psycopg.Connection[Any], connection: str, *, chunk: int = CHUNK) -> Iterator[pa.Table]:
+    """Yield posted documents with something left to apply (UNAPPLIED_ITEMS), in chunks.
+
+    These are credit notes and money, and lines of journals that take off, as positive as these.
+    """
+    customer, aliases = Reading(has_aliases(conn, connection)).customer("d")
+    for kind in kinds_present(conn, connection):
+        if kind is DocumentKind.INVOICE:
+            continue
+        sign, only = ("-", " AND d.amount < 0") if kind is DocumentKind.JOURNAL else ("", "")
+        query = f"""
+SELECT d.connection, d.kind, d.source_id, d.ref, {customer}, d.currency_iso, d.date_issued, {sign}d.amount,
+       {sign}d.balance_open
+FROM {TABLES[kind]} d{aliases}
+WHERE d.connection = %(connection)s AND d.balance_open <> 0{of_kind(kind)}{only} AND {within("d.source_id")}"""
+        for after, upto in _ranges(conn, connection, kind, chunk):
+            yield read_table(conn, query, {"connection": connection, "after": after, "upto": upto}, UNAPPLIED_ITEMS)
 
 
 def parents(conn: psycopg.Connection[Any], connection: str) -> tuple[dict[str, str], dict[str, Any]]:
@@ -217,8 +199,8 @@ def _ranges(
     rows = conn.execute(
         f"""
 SELECT source_id FROM (
-    SELECT source_id, row_number() OVER (ORDER BY source_id) AS number FROM {_TABLES[kind]}
-    WHERE connection = %s) numbered
+    SELECT source_id, row_number() OVER (ORDER BY source_id) AS number FROM {TABLES[kind]} d
+    WHERE connection = %s{of_kind(kind)}) numbered
 WHERE number %% %s = 0 ORDER BY source_id""",
         (connection, chunk),
     )
@@ -226,75 +208,7 @@ WHERE number %% %s = 0 ORDER BY source_id""",
     return list(pairwise(bounds))
 
 
-def _within(column: str) -> str:
-    """Ids of one range; null leaves that side open."""
-    return (
-        f"(%(after)s::text IS NULL OR {column} > %(after)s::text)"
-        f" AND (%(upto)s::text IS NULL OR {column} <= %(upto)s::text)"
-    )
-
-
-def _documents(kind: DocumentKind, *, with_groups: bool) -> str:
-    group, customers = _group("d") if with_groups else ("NULL", "")
-    return f"""
-SELECT d.source_id, d.customer_source_id, {group}, d.currency_iso, d.amount, COALESCE(d.balance, 0), d.balance_source,
-       d.status_stated, d.date_issued, d.date_due, d.date_paid, d.first_seen_at
-FROM {_TABLES[kind]} d{customers}
-WHERE d.connection = %(connection)s AND d.posting_status = 'posted' AND {_within("d.source_id")}"""
-
-
-def _ends(kind: DocumentKind) -> tuple[str, str, str]:
-    """Names of a document's own end of an allocation and of the other one, and the documents there."""
-    own, other = ("to", "from") if kind is DocumentKind.INVOICE else ("from", "to")
-    others = [one for one in DocumentKind if (one is DocumentKind.INVOICE) != (kind is DocumentKind.INVOICE)]
-    union = " UNION ALL ".join(
-        f"SELECT '{one.value}' AS kind, source_id, connection, posting_status, date_issued, currency_iso,"
-        " customer_source_id, CASE WHEN posting_status <> 'posted' AND observed_at > first_seen_at THEN observed_at END"
-        f" AS ended_at FROM {_TABLES[one]}"
-        for one in others
-    )
-    joined = (
-        f"LEFT JOIN ({union}) o\n"
-        f"    ON o.kind = a.{other}_kind AND o.source_id = a.{other}_source_id AND o.connection = a.connection"
-    )
-    return own, other, joined
-
-
-def _allocations(kind: DocumentKind, *, with_groups: bool) -> str:
-    own, other, joined = _ends(kind)
-    group, customers = _group("o") if with_groups else ("NULL", "")
-    return f"""
-SELECT a.{own}_source_id, a.{other}_kind, a.{other}_source_id, o.posting_status, o.date_issued, o.currency_iso,
-       {group}, a.amount, a.date_applied, a.first_seen_at, COALESCE(m.moved_at, a.first_seen_at), o.ended_at
-FROM receivables.allocations a
-LEFT JOIN (SELECT source_id, from_kind, connection, max(moved_at) AS moved_at FROM receivables.allocation_moves
-           GROUP BY 1, 2, 3) m USING (source_id, from_kind, connection)
-{joined}{customers}
-WHERE a.connection = %(connection)s AND a.{own}_kind = %(kind)s AND a.removed_at IS NULL
-  AND {_within(f"a.{own}_source_id")}"""
-
-
-def _allocation_moves(kind: DocumentKind) -> str:
-    """Moves of all allocations of the documents, also of those that ended."""
-    own, other, joined = _ends(kind)
-    return f"""
-SELECT a.{own}_source_id, a.{other}_kind, o.posting_status, o.currency_iso, o.ended_at, a.first_seen_at, m.moved_at,
-       m.amount_delta
-FROM receivables.allocation_moves m
-JOIN receivables.allocations a USING (source_id, from_kind, connection)
-{joined}
-WHERE a.connection = %(connection)s AND a.{own}_kind = %(kind)s AND {_within(f"a.{own}_source_id")}"""
-
-
-def _group(alias: str) -> tuple[str, str]:
-    """Column and join that give the ultimate parent of a document's customer."""
-    return "COALESCE(c.group_source_id, c.source_id)", (
-        f"\nLEFT JOIN receivables.customers c ON c.source_id = {alias}.customer_source_id"
-        f" AND c.connection = {alias}.connection"
-    )
-
-
 _MOVES = f"""
 SELECT m.source_id, m.moved_at, m.settled_delta
 FROM receivables.balance_moves m
-WHERE m.connection = %(connection)s AND m.kind = %(kind)s AND {_within("m.source_id")}"""
+WHERE m.connection = %(connection)s AND m.kind = %(kind)s AND {within("m.source_id")}"""

@@ -107,7 +107,7 @@ def derive_journal_balances(execute: Execute) -> None:
     """
     execute(
         """
-        UPDATE receivables.journals j SET balance = d.balance,
+        UPDATE receivables.journals j SET balance = d.balance, loaded_at = clock_timestamp(),
                balance_open = CASE WHEN j.posting_status = 'posted' THEN d.balance ELSE 0 END
         FROM (
             SELECT l.source_id, l.amount - COALESCE(t.amount, 0) + COALESCE(f.amount, 0) AS balance

@@ -13,7 +13,18 @@ from typing import Any
 import psycopg
 
 BY_DAY = ("ageing", "roll_forward")
-_DOCUMENTS = ("invoices", "credit_notes", "payments")
+#: What counts on a day, or makes an allocation count: the table, which is its entity in the audit, and its kinds.
+_KINDS = {
+    "invoices": ("invoice",),
+    "credit_notes": ("credit_note",),
+    "payments": ("payment", "overpayment", "prepayment"),
+    "journals": ("journal",),
+    "refunds_erp": ("refund",),
+}
+_DOCUMENTS = tuple(_KINDS)
+_ENTITIES = ", ".join(f"('{kind}', '{table}')" for table, kinds in _KINDS.items() for kind in kinds)
+_EVERY_KIND = ", ".join(f"('{kind}')" for kinds in _KINDS.values() for kind in kinds)
+_EVERY_TABLE = ", ".join(f"'{table}'" for table in _DOCUMENTS)
 
 
 _STORED = (
@@ -47,7 +58,7 @@ def _touched() -> str:
     )
     others = [
         "receivables.allocations a JOIN receivables.audit u ON u.connection = a.connection"
-        f" AND u.source_id = a.{end}_source_id AND u.entity = a.{end}_kind || 's'"
+        f" AND u.source_id = a.{end}_source_id AND (a.{end}_kind, u.entity) IN ({_ENTITIES})"
         for end in ("from", "to")
     ]
     return " UNION ALL ".join(
@@ -65,7 +76,7 @@ def _touched() -> str:
                 for other in others
             ),
             "SELECT u.connection, u.changed_at, k.kind, u.old_value FROM receivables.audit u,"
-            " unnest(ARRAY['invoice', 'payment', 'credit_note']) k (kind)"
+            f" (VALUES {_EVERY_KIND}) k (kind)"
             f" WHERE {audited} AND u.entity = 'allocations' AND u.field IN ('from_source_id', 'to_source_id')",
         ]
     )
@@ -75,7 +86,7 @@ def _counting() -> str:
     """SQL of the days from which on what was touched counts: a document's date, as it is, was, or was when it went."""
     audited = (
         "FROM receivables.audit WHERE connection = ANY(%(connections)s) AND changed_at > %(since)s"
-        " AND entity IN ('invoices', 'credit_notes', 'payments')"
+        f" AND entity IN ({_EVERY_TABLE})"
     )
     return " UNION ALL ".join(
         [
@@ -153,8 +164,8 @@ def note_holding(conn: psycopg.Connection[Any], connections: Sequence[str], resu
 def is_present(conn: psycopg.Connection[Any], connection: str, today: date) -> bool:
     """Tell whether every result of the present state and of today was computed today and after the last fold."""
     row = conn.execute(
-        "SELECT count(*) = 6 FROM reconciliation.results WHERE connection = %(connection)s AND today = %(today)s"
-        " AND (result IN ('balances', 'control_totals', 'unapplied_cash', 'differences')"
+        "SELECT count(*) = 7 FROM reconciliation.results WHERE connection = %(connection)s AND today = %(today)s"
+        " AND (result IN ('balances', 'control_totals', 'unapplied_cash', 'agreement', 'differences')"
         "      OR result IN ('ageing', 'roll_forward') AND day = %(today)s)"
         f" AND computed_at >= COALESCE((SELECT max(f.folded_at) FROM {_FOLDED} f"
         "                              WHERE f.connection = %(connection)s), '-infinity')",

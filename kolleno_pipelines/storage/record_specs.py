@@ -80,6 +80,8 @@ def _targets(table: RecordTable, *, kind: str | None, added: tuple[str, ...]) ->
     if "balance_is_home" in table.columns:
         home = f"CASE WHEN s.balance_is_home THEN {HOME_CURRENCY} END"
         chosen["balance_currency_iso"] = f"COALESCE(s.balance_currency_iso, {home})"
+    if "balance_stated" in table.columns:  # what is gone states nothing
+        chosen["balance_stated"] = "CASE WHEN NOT s.is_deleted THEN s.balance_stated END"
     if "is_active" in table.columns:
         chosen["is_active"] = "NOT (s.is_deleted OR s.has_ended) AND COALESCE(s.is_active, true)"
     return (*constant, *(Target(name, expression, follows=name in _FOLLOWS) for name, expression in chosen.items()))

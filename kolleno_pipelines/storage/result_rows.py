@@ -13,8 +13,13 @@ Rows = list[dict[str, Any]]
 
 #: A break that asks for somebody: rules.differences.is_red in SQL.
 _RED = "reconciliation.is_red(d.status, d.cause)"
-#: Tables of breaks, with what they know of the cause.
-_CAUSES = {"balances": "t.cause", "control_total_breaks": "NULL"}
+#: Tables of breaks: which of their rows are some, and how large.
+_BREAKS = {
+    "balances": ("true", "t.difference"),
+    "control_total_breaks": ("true", "t.difference"),
+    "account_totals": ("t.is_break", "t.difference"),
+    "agreement_breaks": ("true", "COALESCE(t.balance, 0) - COALESCE(t.mirror_balance, 0)"),
+}
 
 _ORDER = {
     "balances": "cause IS NOT DISTINCT FROM 'opening', abs(difference) DESC, source_id",
@@ -22,6 +27,10 @@ _ORDER = {
     "control_totals": "connection, currency_iso",
     "control_total_breaks": "abs(difference) DESC, customer_source_id",
     "not_comparable": "customer_source_id",
+    "account_totals": "connection, account_source_id, currency_iso",
+    "agreement": "abs(difference - expected) DESC, abs(balance) DESC, customer_source_id, mirror",
+    "agreement_breaks": "abs(COALESCE(balance, 0) - COALESCE(mirror_balance, 0)) DESC, break_id",
+    "agreement_gaps": "connection, mirror, gap, kind, currency_iso",
     "unapplied_cash": "connection, currency_iso, age_days DESC, balance DESC, source_id",
     "differences": "status = 'resolved', cause IS NOT DISTINCT FROM 'opening', abs(amount) DESC NULLS LAST, break_id",
     "unexplained": "abs(amount) DESC, source_id",
@@ -88,16 +97,17 @@ def red_totals(conn: psycopg.Connection[Any], connections: Sequence[str]) -> Row
 def red_rows(
     conn: psycopg.Connection[Any], table: str, connections: Sequence[str], *, limit: int | None = None
 ) -> Rows:
-    """Return the rows of balances or control_total_breaks that ask for somebody, as the list of differences says.
+    """Return the rows of a table of breaks that ask for somebody, as the list of differences says.
 
     A row that the list does not hold yet is open.
     """
+    is_break, size = _BREAKS[table]
     return _query(
         conn,
         f"SELECT t.* FROM reconciliation.{table} t LEFT JOIN reconciliation.differences d USING (break_id)"
-        " WHERE t.connection = ANY(%s)"
-        f" AND reconciliation.is_red(COALESCE(NULLIF(d.status, 'resolved'), 'open'), {_CAUSES[table]})"
-        f" ORDER BY abs(t.difference) DESC, t.break_id LIMIT %s",
+        f" WHERE t.connection = ANY(%s) AND {is_break}"
+        " AND reconciliation.is_red(COALESCE(NULLIF(d.status, 'resolved'), 'open'), t.cause)"
+        f" ORDER BY abs({size}) DESC, t.break_id LIMIT %s",
         (list(connections), limit),
     )
 

@@ -41,6 +41,7 @@ def test_a_ledger_that_ties(database: str, books: Books) -> None:
             "stated": None,
             "difference": None,
             "breaks": [],
+            "accounts": [],
         }
     ]
     assert [

@@ -50,7 +50,7 @@ def test_what_becomes_of_a_break(known: Known, status: BreakStatus) -> None:
 def test_only_open_ones_that_are_not_opening_are_red() -> None:
     red = {(status, cause) for status in BreakStatus for cause in (None, *Cause) if is_red(status, cause)}
     assert {status for status, _ in red} == {OPEN, REOPENED}
-    assert {cause for _, cause in red} == {None, *Cause} - {Cause.OPENING}
+    assert {cause for _, cause in red} == {None, *Cause} - {Cause.OPENING, Cause.MOVED_DURING_READ}
 
 
 _TEXT = st.text(max_size=8)
@@ -128,8 +128,15 @@ class TestControlTotals:
     def test_since_is_not_before_the_last_move(self) -> None:
         found = control_totals("sftp", [], [self.total("A", "USD", "10")], [self.stated("A", "USD", "9")], {})
         later = SEEN + timedelta(days=4)
-        for moved, since in (({("A", "USD"): later}, later), ({("A", "EUR"): later}, SEEN), ({}, SEEN)):
+        moves = (({("A", "USD"): (later, later)}, later), ({("A", "EUR"): (later, later)}, SEEN), ({}, SEEN))
+        for moved, since in moves:
             assert [one.since for one in since_moved(found.breaks, moved)] == [since]
+
+    def test_what_changed_after_its_customer_was_read_moved_during_the_read(self) -> None:
+        found = control_totals("qb", [], [self.total("A", "USD", "10")], [self.stated("A", "USD", "9")], {})
+        minute, moved = timedelta(minutes=1), {("A", "USD"): (SEEN, SEEN)}
+        for asked, cause in ((SEEN - minute, "moved_during_read"), (SEEN, None), (SEEN + minute, None)):
+            assert [one.cause for one in since_moved(found.breaks, moved, {"A": asked})] == [cause]
 
     def test_only_customers_that_have_a_stated_balance_are_compared(self) -> None:
         totals = [self.total("A", "USD", "10"), self.total("B", "USD", "5"), self.total("B", "EUR", "1")]

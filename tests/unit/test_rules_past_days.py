@@ -206,8 +206,7 @@ class TestRollForward:
                 [document("P1", "50", "5", jan(3))],
                 [
                     allocation("P1", ("invoice", "I1"), "40", jan(2)),
-                    allocation("P1", ("refund", "R1"), "5", jan(5), other_posting_status=None)
-                    | {"other_date": jan(5), "other_currency_iso": None},
+                    allocation("P1", ("refund", "R1"), "5", jan(5)),
                 ],
             ),
         )

@@ -11,7 +11,7 @@ import numpy as np
 import pyarrow as pa
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from ledger_rows import CREDIT_NOTE, INVOICE, PAYMENT, allocation, document, move, net_by_day, part, rolled
+from ledger_rows import INVOICE, allocation, document, move, net_by_day, part, rolled
 
 from kolleno_pipelines.rules.allocated import link
 from kolleno_pipelines.rules.residuals import parts_by_input, settle
@@ -25,12 +25,27 @@ _CENTS = st.integers(0, 20_000).map(lambda number: Decimal(number) / 100)
 _CURRENCIES = st.sampled_from(["USD", "USD", "EUR"])
 
 
+JOURNAL = DocumentKind.JOURNAL
+Place = tuple[DocumentKind, int]
+
+
+@dataclass
+class Link:
+    """An allocation; without a target it leaves as a refund."""
+
+    source: Place
+    target: Place | None
+    amount: Decimal
+    applied: date | None
+    seen: date
+
+
 @dataclass
 class Book:
     """A drawn ledger as rows and as the frames of the rules."""
 
     documents: dict[DocumentKind, list[dict[str, object]]] = field(default_factory=dict)
-    links: list[tuple[DocumentKind, int, int, Decimal, date | None, date]] = field(default_factory=list)
+    links: list[Link] = field(default_factory=list)
     moves: dict[DocumentKind, list[dict[str, object]]] = field(default_factory=dict)
 
     def parts(self) -> tuple[LedgerPart, ...]:
@@ -38,35 +53,44 @@ class Book:
             part(kind, self.documents[kind], self.allocations(kind), self.moves[kind]) for kind in DocumentKind
         )
 
+    def at(self, place: Place) -> dict[str, object]:
+        return self.documents[place[0]][place[1]]
+
     def allocations(self, kind: DocumentKind) -> list[dict[str, object]]:
         rows = []
-        for from_kind, payer, invoice, amount, applied, seen in self.links:
-            paying, paid = self.documents[from_kind][payer], self.documents[INVOICE][invoice]
-            own, other, other_kind = (paid, paying, from_kind) if kind is INVOICE else (paying, paid, INVOICE)
-            if kind in {INVOICE, from_kind}:
-                rows.append(
-                    allocation(
-                        str(own["source_id"]),
-                        (other_kind.value, str(other["source_id"])),
-                        str(amount),
-                        other["date_issued"],  # type: ignore[arg-type]
-                        other_currency_iso=other["currency_iso"],
-                        date_applied=applied,
-                        seen=seen,
-                    )
-                )
+        for one in self.links:
+            paying = self.at(one.source)
+            ends = [(one.source, paying, one.target, -one.amount if one.source[0] is JOURNAL else one.amount)]
+            if one.target is not None:
+                ends.append((one.target, self.at(one.target), one.source, one.amount))
+            for own, row, other, amount in ends:
+                if own[0] is kind:
+                    rows.append(self.row(row, other, amount, one))
         return rows
+
+    def row(self, own: dict[str, object], other: Place | None, amount: Decimal, one: Link) -> dict[str, object]:
+        there = self.at(other) if other else own | {"source_id": "R", "date_issued": one.seen}
+        return allocation(
+            str(own["source_id"]),
+            (other[0].value if other else "refund", str(there["source_id"])),
+            str(amount),
+            there["date_issued"],  # type: ignore[arg-type]
+            other_currency_iso=there["currency_iso"],
+            date_applied=one.applied,
+            seen=one.seen,
+        )
 
 
 @st.composite
 def books(draw: st.DrawFn) -> Book:
     book = Book()
     for kind in DocumentKind:
+        sign = draw(st.sampled_from([1, -1])) if kind is JOURNAL else 1
         book.documents[kind] = [
             document(
                 f"{kind.value}{number}",
-                str(draw(_CENTS)),
-                str(draw(_CENTS)),
+                str(draw(_CENTS) * sign),
+                str(draw(_CENTS) * sign),
                 draw(_DAYS),
                 seen=draw(_DAYS),
                 currency_iso=draw(_CURRENCIES),
@@ -78,27 +102,28 @@ def books(draw: st.DrawFn) -> Book:
         places = st.integers(0, len(book.documents[kind]) - 1)
         drawn = draw(st.lists(st.tuples(places, _DAYS, _CENTS), max_size=4, unique_by=lambda one: one[:2]))
         book.moves[kind] = [move(f"{kind.value}{place}", day, str(delta)) for place, day, delta in drawn]
+    settled = [INVOICE, JOURNAL]
     for _ in range(draw(st.integers(0, 5))):
-        kind = draw(st.sampled_from([CREDIT_NOTE, PAYMENT]))
-        payer = draw(st.integers(0, len(book.documents[kind]) - 1))
-        invoice = draw(st.integers(0, len(book.documents[INVOICE]) - 1))
-        book.links.append((kind, payer, invoice, draw(_CENTS), draw(st.none() | _DAYS), draw(_DAYS)))
+        source = _place(draw, book, [kind for kind in DocumentKind if kind is not INVOICE])
+        target = _place(draw, book, settled) if draw(st.integers(0, 4)) else None
+        if source != target:
+            book.links.append(Link(source, target, draw(_CENTS), draw(st.none() | _DAYS), draw(_DAYS)))
     return book
+
+
+def _place(draw: st.DrawFn, book: Book, kinds: list[DocumentKind]) -> Place:
+    kind = draw(st.sampled_from(kinds))
+    return kind, draw(st.integers(0, len(book.documents[kind]) - 1))
 
 
 def open_on(book: Book, kind: DocumentKind, row: dict[str, object], day: date) -> Decimal | None:
     """Plain reading of model 6 for a document without an unexplained part (None: it has one)."""
     reductions = []
-    for from_kind, payer, invoice, amount, applied, _ in book.links:
-        paying, paid = book.documents[from_kind][payer], book.documents[INVOICE][invoice]
-        own = paid if kind is INVOICE else paying
-        if (
-            own is row
-            and (kind in {INVOICE, from_kind})
-            and (kind is INVOICE or paying["currency_iso"] == paid["currency_iso"])
-        ):
-            when = max(applied or paying["date_issued"], paying["date_issued"], paid["date_issued"])  # type: ignore[type-var]
-            reductions.append((when, amount))
+    for mine in book.allocations(kind):
+        same = mine["other_currency_iso"] == row["currency_iso"]
+        if mine["source_id"] == row["source_id"] and (kind in {INVOICE, JOURNAL} or same):
+            when = max(mine["date_applied"] or mine["other_date"], mine["other_date"], row["date_issued"])  # type: ignore[type-var]
+            reductions.append((when, mine["amount"]))
     if row["amount"] - row["balance"] != sum(amount for _, amount in reductions):  # type: ignore[operator]
         return None
     if row["date_issued"] > day:  # type: ignore[operator]

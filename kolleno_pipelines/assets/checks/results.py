@@ -9,6 +9,7 @@ from kolleno_pipelines.connections import Connection
 from kolleno_pipelines.pipeline.result_facts import (
     WORST,
     Rows,
+    account_breaks,
     not_comparable,
     open_breaks,
     red_unexplained,
@@ -61,13 +62,24 @@ def _agrees_with_source(connection: Connection) -> dg.AssetChecksDefinition:
     def agrees_with_source(deployment: dg.ResourceParam[DeploymentResource]) -> dg.AssetCheckResult:
         rows = stated_breaks(deployment.deployment, connection)
         apart = not_comparable(deployment.deployment, connection)
+        accounts = account_breaks(deployment.deployment, connection)
         words = "The source states no balances that differ."
         if rows:
             words = f"Customers that owe another amount by their documents than the source states: {_or_more(rows)}."
+        if accounts:
+            words = (
+                f"{words} Receivables accounts that differ: {_or_more(accounts)}."
+                if rows
+                else (f"Receivables accounts whose documents come to something else: {_or_more(accounts)}.")
+            )
         if apart:
             words += f" Stated without a currency, and not comparable: {_or_more(apart)}."
-        shown = {"customers": rows_table(rows), "not comparable": rows_table(apart)}
-        return Fact(key, "agrees_with_source", not rows, words, shown).result()
+        shown = {
+            "customers": rows_table(rows),
+            "accounts": rows_table(accounts),
+            "not comparable": rows_table(apart),
+        }
+        return Fact(key, "agrees_with_source", not rows and not accounts, words, shown).result()
 
     return agrees_with_source
 

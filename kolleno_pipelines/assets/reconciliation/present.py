@@ -12,7 +12,7 @@ from kolleno_pipelines.resources.deployment import DeploymentResource
 from kolleno_pipelines.schemas.model_columns import RESULTS
 
 if TYPE_CHECKING:
-    from kolleno_pipelines.pipeline.reconcile import ResultSummary
+    from kolleno_pipelines.pipeline.result_summary import ResultSummary
 
 DOCUMENTS = ("customers", "invoices", "credit_notes", "payments", "allocations")
 
@@ -61,8 +61,8 @@ def balances(connections: Connections) -> dg.AssetsDefinition:
 def control_totals(connections: Connections) -> dg.AssetsDefinition:
     """Return the asset that adds up what is owed."""
     question = (
-        "Open invoices - credit notes - unapplied payments per customer and currency: what is owed now, and does it"
-        " equal what the source itself says, where it says so?"
+        "Open invoices - credit notes - unapplied payments + journals per customer and currency, and per receivables"
+        " account: what is owed now, and does it equal what the source itself says, where it says so?"
     )
     deps = entity_keys(connections, ("customers", "invoices", "credit_notes", "payments"))
     return _result(result_spec("control_totals", question, deps), connections)
@@ -79,6 +79,7 @@ def differences(connections: Connections) -> dg.AssetsDefinition:
     """Return the asset that keeps every break of the other results in one list."""
     question = "Every break in one list: what, how much, since when, probable cause, who accepted it."
     deps = [result_key("balances"), result_key("control_totals")]
+    deps += [result_key("agreement")] if any(one.role == "mirror" for one in connections.values()) else []
     return _result(result_spec("differences", question, deps), connections)
 
 

@@ -1,0 +1,56 @@
+"""The result that compares mirrors with the ledger, and its check. How they are compared is in rules/agreement.py."""
+
+import dagster as dg
+
+from kolleno_pipelines.assets.checks.facts import Fact
+from kolleno_pipelines.assets.presentation import rows_table
+from kolleno_pipelines.assets.reconciliation.present import (
+    DOCUMENTS,
+    entity_keys,
+    result_key,
+    result_spec,
+    summary_metadata,
+)
+from kolleno_pipelines.connections import Connections
+from kolleno_pipelines.pipeline.clock import utc_now
+from kolleno_pipelines.pipeline.result_facts import agreement_breaks
+from kolleno_pipelines.resources.deployment import DeploymentResource
+
+_QUESTION = (
+    "Does each mirror say the same as the ledger, per customer and currency and per document? What the systems"
+    " themselves cannot state is listed as expected."
+)
+
+
+def agreement(connections: Connections) -> dg.AssetsDefinition:
+    """Return the asset that compares every mirror among the connections with its ledger."""
+    spec = result_spec("agreement", _QUESTION, entity_keys(connections, DOCUMENTS))
+
+    @dg.multi_asset(name="agreement", specs=[spec], can_subset=False)
+    def result(deployment: dg.ResourceParam[DeploymentResource]) -> dg.MaterializeResult[None]:
+        from kolleno_pipelines.pipeline.reconcile_agreement import reconcile_agreement
+
+        summary = reconcile_agreement(deployment.deployment.database_url, connections, utc_now().date())
+        return dg.MaterializeResult(asset_key=spec.key, metadata=summary_metadata(summary))
+
+    return result
+
+
+def agrees_with_ledger(connections: Connections) -> dg.AssetChecksDefinition:
+    """Return the check that no mirror says something else, unless that was accepted."""
+    key = result_key("agreement")
+
+    @dg.asset_check(
+        asset=key,
+        name="agrees_with_ledger",
+        description="Every document and customer of a mirror is what the ledger says, unless a break was accepted.",
+    )
+    def agrees(deployment: dg.ResourceParam[DeploymentResource]) -> dg.AssetCheckResult:
+        rows = agreement_breaks(deployment.deployment, list(connections))
+        words = "The mirrors agree with the ledger."
+        if rows:
+            mirrors = ", ".join(sorted({str(row["mirror"]) for row in rows}))
+            words = f"What the ledger and {mirrors} say differs; `kolleno report agreement` lists it."
+        return Fact(key, "agrees_with_ledger", not rows, words, {"breaks": rows_table(rows)}).result()
+
+    return agrees

@@ -1,0 +1,33 @@
+"""What one computation of a result came to, for whoever started it. Computing results does not belong here."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date
+from typing import Any
+
+from kolleno_pipelines.pipeline.reconciled import Connections
+from kolleno_pipelines.storage.results import Changes, Stage
+
+WORST = 20
+
+
+@dataclass(frozen=True)
+class ResultSummary:
+    """What one computation came to: rows that exist now, rows changed, counts, money by connection and currency.
+
+    `totals` are rows of connection, currency_iso and amounts; `worst` the rows that a person looks at first.
+    """
+
+    result: str
+    rows: int
+    changes: Changes
+    counts: Mapping[str, int] = field(default_factory=dict)
+    totals: Sequence[Mapping[str, Any]] = ()
+    worst: Sequence[Mapping[str, Any]] = ()
+
+
+def merge_stages(connections: Connections, *stages: Stage, days: Sequence[date] | None = None) -> Changes:
+    """Merge staged results of the connections (and days) and return what changed."""
+    return sum((stage.merge(list(connections), days) for stage in stages), Changes())

@@ -1,0 +1,22 @@
+"""Results about API systems: totals by receivables account, agreement of mirrors with the ledger, journals in views."""
+
+from __future__ import annotations
+
+from importlib.resources import files
+
+from alembic import op
+
+revision = "0006"
+down_revision = "0005"
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    folder = files("kolleno_pipelines.storage.migrations") / "sql"
+    text = (folder / "0006_agreement.sql").read_text(encoding="utf-8")
+    op.get_bind().exec_driver_sql(text.replace("%", "%%"))
+
+
+def downgrade() -> None:
+    raise RuntimeError("No migration is taken back; restore the backup taken before the upgrade.")
