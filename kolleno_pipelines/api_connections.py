@@ -89,7 +89,8 @@ class ApiConnection(DocumentConnection):
 class QuickBooksConnection(ApiConnection):
     """A company of QuickBooks Online. realm_id: the company's; that of the sign-in where it is left out.
 
-    link_cap: 15 leaves out what a payment's links after the fifteenth allocate, as the platform does; off keeps all.
+    link_cap: 15 lets what a payment's links after the fifteenth allocate count for nothing in reconciliation, as the
+    platform does; off counts all. All are stored and marked either way.
     """
 
     system: Literal["quickbooks"] = "quickbooks"

@@ -10,11 +10,11 @@ from typing import Any
 
 from kolleno_pipelines.connections import ApiConnection
 from kolleno_pipelines.connectors.contract import Connector
+from kolleno_pipelines.connectors.registry import connector_of
 from kolleno_pipelines.pipeline.clock import Clock, utc_now
 from kolleno_pipelines.pipeline.days import days_of
 from kolleno_pipelines.pipeline.deployment import Deployment
 from kolleno_pipelines.pipeline.import_extracts import Imported, import_extracts
-from kolleno_pipelines.pipeline.link_cap import connector_for
 from kolleno_pipelines.pipeline.normalise import fold, normalise_again, normalise_pending
 from kolleno_pipelines.pipeline.passes import ReadConnection, Reader
 from kolleno_pipelines.pipeline.refresh import refresh
@@ -110,7 +110,7 @@ def deliver_from_vendor(
 
     Raises NeedsHuman after what had landed was taken through: a sign-in that ended delays nothing that is here.
     """
-    connector = connector_for(connection)
+    connector = connector_of(connection.system)
     done = ApiDelivered(connection.name)
     with in_flight(deployment, connection, [clock().date()]):
         try:
@@ -140,7 +140,7 @@ def deliver_from_folder(
     progress: Progress = lambda _: None,
 ) -> ApiDelivered:
     """Import recorded payloads and take them through to reconciliation. Raises ImportFolderError."""
-    connector = connector_for(connection)
+    connector = connector_of(connection.system)
     imported: Imported = import_extracts(
         deployment, connection.name, connector, folder, observed_at=observed_at, run_id=run_id, clock=clock
     )
@@ -158,7 +158,7 @@ def deliver_again(
     progress: Progress = lambda _: None,
 ) -> ApiDelivered:
     """Normalise what was received for the days [first, last] once more, from the archive; the vendor is not asked."""
-    connector, days = connector_for(connection), days_of(first, last)
+    connector, days = connector_of(connection.system), days_of(first, last)
     done = ApiDelivered(connection.name)
     with in_flight(deployment, connection, days):
         done.parts = normalise_again(deployment, connection.name, connector, first, last)

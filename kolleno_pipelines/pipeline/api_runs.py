@@ -10,10 +10,10 @@ from dataclasses import dataclass, field
 from datetime import date
 
 from kolleno_pipelines.connections import ApiConnection
+from kolleno_pipelines.connectors.registry import connector_of
 from kolleno_pipelines.pipeline.clock import Clock, utc_now
 from kolleno_pipelines.pipeline.days import ranges
 from kolleno_pipelines.pipeline.deployment import Deployment
-from kolleno_pipelines.pipeline.link_cap import connector_for
 from kolleno_pipelines.pipeline.normalise import fold, normalise_again, normalise_pending
 from kolleno_pipelines.pipeline.passes import ReadConnection, Reader
 from kolleno_pipelines.pipeline.sources import open_source
@@ -47,7 +47,7 @@ def read_days(
     wanted: which extracts, all of them by default. Raises NeedsHuman.
     """
     today = clock().date()
-    connector = connector_for(connection)
+    connector = connector_of(connection.system)
     done = ReadConnection(connection.name)
     with open_source(deployment, connection) as source:
         reader = Reader(deployment, connection, connector, source, run_id, clock, progress)
@@ -67,7 +67,7 @@ def fold_days(
     run_id: str | None = None,
 ) -> FoldedDays:
     """Normalise what landed for the days once more (`again`), and what is pending, then fold; nothing is asked."""
-    connector = connector_for(connection)
+    connector = connector_of(connection.system)
     done = FoldedDays()
     if again:
         for first, last in ranges(days):
