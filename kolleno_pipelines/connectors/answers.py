@@ -16,6 +16,7 @@ from kolleno_pipelines.schemas.findings import printable
 SHOWN_CHARACTERS = 200
 _LOOKED_AT = 1 << 16
 HIDDEN = "(hidden)"
+_BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 
 _SECRETS = re.compile(
     r"(?P<before>\b(?:bearer|basic)\s+|"
@@ -66,6 +67,12 @@ class Answer:
         """Tell whether the body can be read as JSON."""
         return self._parsed[0] is None
 
+    @property
+    def seems_json(self) -> bool:
+        """Tell whether the body begins and ends as an object or array does, without reading it all."""
+        begin, end = self.body[:64].removeprefix(_BYTE_ORDER_MARK).lstrip(), self.body[-64:].rstrip()
+        return (begin[:1], end[-1:]) in {(b"{", b"}"), (b"[", b"]")}
+
     def excerpt(self, characters: int = SHOWN_CHARACTERS) -> str:
         """The body's first characters for a message: on one line, escaped, cut, without anything that looks secret."""
         return shown(self.body[:_LOOKED_AT].decode("utf-8", "backslashreplace"), self.hidden, characters)
@@ -76,6 +83,15 @@ class Answer:
 
     def _traced(self) -> str:
         return f" (request {shown(self.request_id, self.hidden, 80)})" if self.request_id else ""
+
+
+def no_json(answer: Answer) -> Retryable | None:
+    """Say what is wrong with an answer whose body is not JSON, such as a proxy's page; None where it seems to be."""
+    if answer.seems_json:
+        return None
+    return Retryable(
+        f"{answer.told()} with a body that is not JSON: {answer.excerpt() or 'nothing'}", answer.connection
+    )
 
 
 def shown(text: str, hidden: tuple[str, ...] = (), characters: int = SHOWN_CHARACTERS) -> str:

@@ -9,16 +9,19 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
-from typing import Any
+from typing import Any, TypeAlias
 
-from kolleno_pipelines.connectors.answers import Answer, shown
+from kolleno_pipelines.connectors.answers import Answer, no_json, shown
 from kolleno_pipelines.connectors.contract import Extract, Pass, Record, Window
 from kolleno_pipelines.connectors.errors import Changed, ConnectorError, NeedsHuman, Permanent, Retryable
 from kolleno_pipelines.connectors.http import HttpClient
 from kolleno_pipelines.connectors.json_pages import PageError, elements
 from kolleno_pipelines.connectors.paging import Pages
+
+_Mark: TypeAlias = tuple[str, datetime | None]
 
 MINOR_VERSION = "75"
 PAGE = 1_000
@@ -30,6 +33,9 @@ _WITH_BALANCE = {"Invoice", "CreditMemo"}
 _LOOKUPS = 100
 _THROTTLED_FOR = 60.0
 
+#: A moment whose objects change while its pages are read is begun again so often.
+_TIMES = 5
+
 _HUMAN = {"120", "3100", "3200", "3201", "6190"}
 _THROTTLED = "3001"
 _SYSTEM = "10000"
@@ -39,14 +45,16 @@ _STALE = "5010"
 def classify(answer: Answer) -> ConnectorError | None:
     """Say what is wrong with an answer by the vendor's own codes; None leaves it to the status."""
     if answer.status < 300 and not _may_be_fault(answer.body):
-        return None
+        return no_json(answer)
     fault = _fault(answer)
     if fault is None:
         return None
     code, message = fault
     where, connection = answer.told(), answer.connection
     if code == _THROTTLED:
-        return Retryable(f"{where}: too many requests.", connection, retry_after=_THROTTLED_FOR)
+        # The vendor names no wait; where one stands before it does, that is the wait.
+        wait = None if "Retry-After" in answer.headers else _THROTTLED_FOR
+        return Retryable(f"{where}: too many requests.", connection, retry_after=wait)
     if code in _HUMAN:
         return NeedsHuman(
             f"{where}: {message} (code {code}). Sign in again with `kolleno connections login {connection}`; if that"
@@ -85,6 +93,43 @@ def _get(said: Any, *names: str) -> Any:
     return None
 
 
+def _mark(record: Record) -> _Mark:
+    return record.source_id, record.modified_at
+
+
+@dataclass
+class _Place:
+    """How far the reading of one extract has come: the moment it asks from, and the position there.
+
+    last: what was read last; seen: what was read of the moment; times: how often it was begun again.
+    """
+
+    bound: datetime | None
+    position: int = 1
+    last: _Mark | None = None
+    seen: set[_Mark] = field(default_factory=set)
+    times: int = 0
+
+    def has_moved(self, page: list[Record]) -> bool:
+        """Whether a page does not begin where the one before ended: something before it left its moment."""
+        return self.position > 1 and (not page or _mark(page[0]) != self.last)
+
+    def begin_again(self) -> bool:
+        """Ask for the moment from its first object, if it was not done too often."""
+        self.position, self.last, self.times = 1, None, self.times + 1
+        return self.times <= _TIMES
+
+    def go_on(self, page: list[Record]) -> None:
+        """Ask on from the newest moment of a full page, from its last object."""
+        newest, self.last = page[-1].modified_at, _mark(page[-1])
+        of_newest = {_mark(record) for record in page if record.modified_at == newest}
+        if newest is not None and (self.bound is None or newest > self.bound):
+            self.bound, self.position, self.seen, self.times = newest, len(of_newest), of_newest, 0
+        else:
+            self.position += PAGE - 1
+            self.seen |= of_newest
+
+
 class QuickBooksSource:
     """One company's file, as a source of records."""
 
@@ -109,23 +154,25 @@ class QuickBooksSource:
         """Page by modified time and not by position: an object that changes meanwhile leaves the window.
 
         With positions all behind it would move up by one, and one would never be read. Only among objects of one moment
-        positions count.
+        positions count; there each page begins with the last object of the one before, or it is all read again.
         """
         pages = Pages(self._http.connection, extract.name)
-        bound, position, seen = window.after, 1, set[str]()
+        place = _Place(window.after)
         while True:
-            pages.go_to(f"{bound} {position}")
-            page = list(self._select(extract, _query(extract, window, bound, position)))
-            yield from (record for record in page if record.source_id not in seen)
+            page = list(self._select(extract, _query(extract, window, place.bound, place.position)))
+            ids = ", ".join(record.source_id for record in page)
+            pages.go_to(f"{place.bound} {place.times} {ids}")
+            if place.has_moved(page):
+                if not place.begin_again():
+                    raise Retryable(
+                        f"{extract.name} of {place.bound} kept changing while they were read; try again later.",
+                        self._http.connection,
+                    )
+                continue
+            yield from (record for record in page if _mark(record) not in place.seen)
             if len(page) < PAGE:
                 return
-            newest = page[-1].modified_at
-            if newest is not None and (bound is None or newest > bound):
-                bound, position = newest, 1
-                seen = {record.source_id for record in page if record.modified_at == newest}
-            else:
-                position += PAGE
-                seen |= {record.source_id for record in page}
+            place.go_on(page)
 
     def _by_id(self, extract: Extract, window: Window) -> Iterator[Record]:
         active = " AND Active IN (true, false)" if extract.vendor_object in _LISTS else ""

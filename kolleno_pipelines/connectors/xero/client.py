@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
-from kolleno_pipelines.connectors.answers import Answer, shown
+from kolleno_pipelines.connectors.answers import Answer, no_json, shown
 from kolleno_pipelines.connectors.contract import Extract, Pass, Record, Window
 from kolleno_pipelines.connectors.errors import ConnectorError, NeedsHuman, Permanent, Retryable
 from kolleno_pipelines.connectors.http import HttpClient
@@ -63,7 +63,8 @@ def classify(answer: Answer) -> ConnectorError | None:
     if answer.status == 429:
         return _limited(answer)
     if answer.status == 503 and _OLD_LIMIT in answer.body.lower():
-        return Retryable(f"{where}: {_LIMITED['minute']}.", connection, retry_after=_STAY_AWAY["minute"])
+        wait = None if "Retry-After" in answer.headers else _STAY_AWAY["minute"]
+        return Retryable(f"{where}: {_LIMITED['minute']}.", connection, retry_after=wait)
     if answer.status == 401:
         return NeedsHuman(
             f"{where}: the sign-in does not hold any more ({_said(answer)}). Sign in again with"
@@ -81,7 +82,7 @@ def classify(answer: Answer) -> ConnectorError | None:
         return NotThere(f"{where}: {_said(answer)}", connection)
     if answer.status == 400:
         return Permanent(f"{where}: {_said(answer)}", connection)
-    return None
+    return no_json(answer) if answer.status == 200 else None
 
 
 def _limited(answer: Answer) -> Retryable:
