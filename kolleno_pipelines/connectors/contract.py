@@ -45,7 +45,10 @@ class Extract:
 
 @dataclass(frozen=True)
 class Window:
-    """What to read: objects modified after `after` (None: all) and up to `until`, or the ones named by `ids`."""
+    """What to read: objects modified from `after` (None: all) to `until`, both included, or the ones named by `ids`.
+
+    What lies up to a second before `after` may come too; what lies after `until` never does.
+    """
 
     pass_: Pass
     after: datetime | None
