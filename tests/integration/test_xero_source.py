@@ -364,7 +364,7 @@ def test_passing_faults_are_tried_again(cases: tuple[SandboxXero, dict[str, Case
 def test_a_body_that_makes_no_sense_may_work_later(cases: tuple[SandboxXero, dict[str, Case]], body: bytes) -> None:
     xero, _ = cases
     xero.server.fail_next(API, lambda: Response(body, media_type="application/json"), 2)
-    with pytest.raises(Retryable, match="cannot be read|not JSON"):
+    with pytest.raises(Retryable, match=r"cannot be read|not JSON"):
         read(xero, "invoices", changes())
 
 
