@@ -17,6 +17,7 @@ from kolleno_pipelines.assets.reconciliation.present import balances, control_to
 from kolleno_pipelines.assets.sftp_csv.tables import csv_tables
 from kolleno_pipelines.automation.api_polls import api_polls
 from kolleno_pipelines.automation.jobs import EXECUTOR, build_jobs
+from kolleno_pipelines.automation.run_watch import run_watches
 from kolleno_pipelines.automation.schedules import build_schedules
 from kolleno_pipelines.automation.sftp_arrivals import sftp_arrivals
 from kolleno_pipelines.automation.sftp_watch import sftp_watch
@@ -70,6 +71,7 @@ def build_definitions(settings: Settings | None = None, connections: Connections
         sensors=[
             *(make(each) for each in sftp for make in (sftp_arrivals, sftp_watch)),
             *(api_polls(each) for each in apis),
+            *run_watches(connections),
         ],
         resources={"deployment": deployment_resource(settings, connections)},
         executor=EXECUTOR,

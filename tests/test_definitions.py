@@ -303,7 +303,7 @@ def test_a_deployment_without_a_drop_folder(tmp_path: Path) -> None:
     assert {job.name for job in repository.get_all_jobs()} == {
         *("__ASSET_JOB", "read_books", "read_xero", "reprocess", "reconciliation")
     }
-    assert {sensor.name for sensor in repository.sensor_defs} == {"books_polls", "xero_polls"}
+    assert {sensor.name for sensor in repository.sensor_defs} == {"books_polls", "xero_polls", "run_watch"}
     balances = graph.get(dg.AssetKey(["reconciliation", "balances"]))
     assert {key.path[1] for key in balances.parent_keys} == {"books", "xero"}
     read = repository.get_job("read_books").asset_layer.selected_asset_keys

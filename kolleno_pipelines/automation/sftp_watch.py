@@ -1,14 +1,13 @@
 """Sensor `sftp_watch`: reports what has stalled, failed, gone silent or cannot be reached, once. It starts nothing."""
 
-import json
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
+from typing import Self
 
 import dagster as dg
 
 from kolleno_pipelines.assets.checks.arrivals import arrival_facts
-from kolleno_pipelines.automation.own_runs import in_words, moment, own_runs
-from kolleno_pipelines.automation.run_failures import mark_orphans, reason_of
+from kolleno_pipelines.automation.run_watch import RunsTold, run_alerts
 from kolleno_pipelines.connections import SftpConnection
 from kolleno_pipelines.pipeline.alerts import Alert, AlertKind, batch_alerts, changed, log_alerts, post_all
 from kolleno_pipelines.pipeline.batches import refresh_batches
@@ -19,42 +18,25 @@ from kolleno_pipelines.pipeline.silence import Quiet, silence
 from kolleno_pipelines.resources.deployment import DeploymentResource
 
 _SECONDS = 60
-_VERSION = 1
-_MOST_RUNS = 200
 _MOST_REASONS = 10
-_OVERLAP = timedelta(minutes=2)
 
 
 @dataclass
-class Told:
-    """The cursor: what was told (key to message), what the webhook did not take, runs whose process seems gone.
+class Told(RunsTold):
+    """The cursor: what was told (key to message) since when, beside the runs.
 
     `outage`: since when the folder could not be listed, with the reasons told.
     """
 
-    since: str
-    runs_after: str
+    since: str = ""
     told: dict[str, str] = field(default_factory=dict)
-    runs_told: list[str] = field(default_factory=list)
-    unsent: list[dict[str, object]] = field(default_factory=list)
-    suspects: dict[str, str] = field(default_factory=dict)
     facts: dict[str, str] = field(default_factory=dict)
     outage: dict[str, list[str]] = field(default_factory=dict)
 
     @classmethod
-    def read(cls, cursor: str | None, now: datetime) -> "Told":
-        """Read a cursor; without one, watching begins now."""
-        try:
-            stored = json.loads(cursor or "{}")
-            if stored.pop("version", None) == _VERSION:
-                return cls(**stored)
-        except (ValueError, TypeError, AttributeError):
-            pass
-        return cls(now.isoformat(), now.isoformat())
-
-    def write(self) -> str:
-        """Return the cursor to keep."""
-        return json.dumps({"version": _VERSION, **vars(self)})
+    def begin(cls, now: datetime) -> Self:
+        """Return what is known when watching begins."""
+        return cls(now.isoformat(), since=now.isoformat())
 
 
 def sftp_watch(connection: SftpConnection) -> dg.SensorDefinition:
@@ -77,7 +59,7 @@ def sftp_watch(connection: SftpConnection) -> dg.SensorDefinition:
         lasting = batch_alerts(batches) + _silence_alerts(quiet)
         news = changed(lasting, told.told)
         told.told = {alert.key: alert.message for alert in lasting}
-        news += _outage_alerts(opened, connection, told) + _run_alerts(context, deployment, connection, told, now)
+        news += _outage_alerts(opened, connection, told) + run_alerts(context, deployment, told, now)
         log_alerts(news)
         told.unsent = post_all(told.unsent, news, deployment.settings.webhook_url, now=now)
         facts = arrival_facts(opened, connection, batches, quiet)
@@ -116,33 +98,6 @@ def _outage_alerts(deployment: Deployment, connection: SftpConnection, told: Tol
     reasons.append(found.reason)
     details: dict[str, str | list[str]] = {"last_listed": found.since}
     return [Alert(AlertKind.CANNOT_LIST, connection.name, found.since, found.sentence, details)]
-
-
-def _run_alerts(
-    context: dg.SensorEvaluationContext,
-    deployment: DeploymentResource,
-    connection: SftpConnection,
-    told: Told,
-    now: datetime,
-) -> list[Alert]:
-    """Return an alert for each orphan marked now and for each other run that failed since the last tick."""
-    orphans = mark_orphans(context, deployment, told.suspects, now)
-    alerts = [
-        Alert(AlertKind.RUN_ORPHANED, connection.name, run.run_id, f"The process of {in_words(run)} is gone: {why}")
-        for run, why in orphans
-    ]
-    told.runs_told += [run.run_id for run, _ in orphans]
-    after = datetime.fromisoformat(told.runs_after)
-    failed = own_runs(context, deployment.settings, [dg.DagsterRunStatus.FAILURE], updated_after=after - _OVERLAP)
-    for record in reversed(failed):
-        run = record.dagster_run
-        if run.run_id not in told.runs_told and (moment(record.end_time) or now) >= after - _OVERLAP:
-            reason = reason_of(context.instance, run.run_id)
-            alerts.append(Alert(AlertKind.RUN_FAILED, connection.name, run.run_id, f"{in_words(run)} failed: {reason}"))
-            told.runs_told.append(run.run_id)
-    told.runs_told = told.runs_told[-_MOST_RUNS:]
-    told.runs_after = now.astimezone(UTC).isoformat()
-    return alerts
 
 
 def _has_turned(told: Told, name: str, words: str) -> bool:
