@@ -41,7 +41,7 @@ class ApiConnection(DocumentConnection):
 
     client_id, client_secret: of the app registered with the vendor. redirect_uri: what is registered there in place of
     this machine's own address. start_date: the first load leaves out closed transactions not modified since.
-    close_share: a sweep that would close more of what is open than this share closes nothing.
+    close_share: a sweep that would close more of what is open than this share, and more than one, closes nothing.
     api_url, token_url, authorise_url: in place of the vendor's own, for a sandbox.
     """
 

@@ -22,7 +22,6 @@ if TYPE_CHECKING:
 
 #: Materialisation events of a range are written in batches; one by one they take twice as long.
 EVENT_BATCH = "500"
-JOBS = ("sftp", "reprocess", "reconciliation")
 
 
 @dataclass
@@ -77,6 +76,9 @@ def _run(wanted: argparse.Namespace) -> Launched:
     if not home:
         raise CannotStartError("DAGSTER_HOME is not set, so there is no Dagster instance: eval $(kolleno env) sets it.")
     definitions = build_definitions(settings)
+    jobs = [job.name for job in definitions.jobs or ()]
+    if wanted.job not in jobs:
+        raise CannotStartError(f"There is no job {wanted.job} for {settings.connections}; there is {', '.join(jobs)}.")
     start(settings)
     load_libraries()
     with _instance(home) as instance:
@@ -117,13 +119,11 @@ def launch(
 ) -> Launched:
     """Execute a job for [first, last] in this process, in one run unless `run_days` cuts it, until a run fails."""
     from kolleno_pipelines.assets.partitions import range_tags, ranges
-    from kolleno_pipelines.assets.sftp_csv.tables import STEP
     from kolleno_pipelines.automation.kept_connections import keep_connections
 
     keep_connections(instance)
     definition = definitions.resolve_job_def(job)
-    loads = STEP in {node.name for node in definition.nodes}
-    config = {"ops": {STEP: {"config": {"reload": reload}}}} if loads else None
+    config = {"ops": {step: {"config": {"reload": reload}} for step in _loading_steps(definition)}}
     days = [first + timedelta(days=number) for number in range((last - first).days + 1)]
     launched = Launched(job, first.isoformat(), last.isoformat(), True, 0.0, 0.0)
     begun = time.monotonic()
@@ -139,6 +139,16 @@ def launch(
             break
     launched.seconds = round(time.monotonic() - begun, 3)
     return launched
+
+
+def _loading_steps(definition: "dg.JobDefinition") -> list[str]:
+    """Return the steps of a job that ask whether to take again what they took: loading files, normalising payloads."""
+    fields = {node.name: getattr(node.definition, "config_field", None) for node in definition.nodes}
+    return [
+        name
+        for name, field in fields.items()
+        if field is not None and "reload" in getattr(field.config_type, "fields", {})
+    ]
 
 
 def _summary(
@@ -158,7 +168,9 @@ def _summary(
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m kolleno_pipelines.automation.launch", description=__doc__)
-    parser.add_argument("--job", choices=JOBS, required=True)
+    parser.add_argument(
+        "--job", required=True, metavar="JOB", help="sftp, read_<connection>, reprocess or reconciliation"
+    )
     parser.add_argument("--from", dest="first", type=date.fromisoformat, required=True, metavar="DAY")
     parser.add_argument("--to", dest="last", type=date.fromisoformat, required=True, metavar="DAY")
     parser.add_argument(

@@ -23,7 +23,7 @@ def show(context: typer.Context, as_json: Json = False) -> None:
     """Show each connection's state: connected, or what a person must do. Ends with 1 when somebody must act."""
     if context.invoked_subcommand is not None:
         return
-    from kolleno_pipelines.pipeline.connection_states import ASKING, connection_states
+    from kolleno_pipelines.pipeline.connection_states import connection_states
 
     states = connection_states()
     if as_json:
@@ -34,7 +34,10 @@ def show(context: typer.Context, as_json: Json = False) -> None:
         for state in states:
             if state.reason:
                 say(f"{state.name}: {state.reason}.")
-    end(findings=any(state.state in ASKING for state in states))
+            if state.failed_parts:
+                told = f"{state.failed_parts} parts of extracts could not be normalised"
+                say(f"{state.name}: {told}; kolleno extract {state.name} tries again, and says why.")
+    end(findings=any(state.is_asking for state in states))
 
 
 @group.command()

@@ -11,6 +11,7 @@ from kolleno_pipelines.cli.choices import AsJson, Day
 from kolleno_pipelines.cli.terminal import CannotRun, end, print_json, print_rows, printable, say, working
 
 if TYPE_CHECKING:
+    from kolleno_pipelines.pipeline.api_delivery import ApiDelivered
     from kolleno_pipelines.pipeline.reprocess import Reprocessed
 
 
@@ -22,10 +23,8 @@ def add_to(app: typer.Typer) -> None:
 def reprocess(
     first: Annotated[date, Day("--from", "First day.")],
     last: Annotated[date, Day("--to", "Last day, included.")],
-    only: Annotated[
-        str | None, typer.Option("--only", metavar="failed", help="Only files that failed or wait.")
-    ] = None,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say which files would be read; change nothing.")] = False,
+    only: Annotated[str | None, typer.Option("--only", metavar="failed", help="Only what failed or waits.")] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be read; change nothing.")] = False,
     as_json: AsJson = False,
 ) -> None:
     """Take a range of days through again, from the archive; an old range never overwrites newer data."""
@@ -45,9 +44,7 @@ def reprocess(
     except DaysError as error:
         raise CannotRun(str(error)) from None
     drops = [each for each in deployment.connections.values() if isinstance(each, SftpConnection)]
-    apis = [] if only or dry_run else api_connections(deployment.connections)
-    if not drops and not apis:
-        raise CannotRun("Only files that were dropped can be chosen by --only and --dry-run; there is no drop folder.")
+    apis = api_connections(deployment.connections)
     shown: dict[str, Any] = {}
     findings = False
     with working("Re-processing", total=len(drops) * sum(1 for _ in reprocessing.chunks(first, last))) as work:
@@ -65,13 +62,27 @@ def reprocess(
             shown, findings = done.to_json(), done.has_findings
             if not as_json:
                 _print_reprocessed(done)
-        again = [deliver_again(deployment, each, first, last, progress=work.step) for each in apis]
+        again = [
+            deliver_again(
+                deployment, each, first, last, only_failed=only == "failed", dry_run=dry_run, progress=work.step
+            )
+            for each in apis
+        ]
     if as_json:
         print_json(shown | {"connections": [each.to_json() for each in again]})
     else:
-        for line in (line for each in again for line in each.sentences()):
-            print(printable(line))
+        _print_again(again)
     end(findings=findings or any(each.has_findings for each in again))
+
+
+def _print_again(again: list[ApiDelivered]) -> None:
+    for each in again:
+        if each.planned:
+            columns = ("partition_day", "extract", "pass_", "status", "records", "size")
+            shown = ("day", "extract", "pass", "status", "payloads", "bytes")
+            print_rows(shown, [[part[column] for column in columns] for part in each.planned])
+        for line in each.sentences():
+            print(printable(line))
 
 
 def _print_reprocessed(result: Reprocessed) -> None:

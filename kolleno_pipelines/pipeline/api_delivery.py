@@ -22,7 +22,7 @@ from kolleno_pipelines.pipeline.result_summary import ResultSummary
 from kolleno_pipelines.pipeline.runs import in_flight
 from kolleno_pipelines.pipeline.sources import open_source
 from kolleno_pipelines.pipeline.summaries import changed_words, reconciled_words, result_summary
-from kolleno_pipelines.storage import readings
+from kolleno_pipelines.storage import extracts, readings
 from kolleno_pipelines.storage.fold_report import FoldReport
 
 Progress = Callable[[str], None]
@@ -37,6 +37,7 @@ class ApiDelivered:
     """What came to receivables, and what was kept aside or waits.
 
     imported: payloads by extract of an import. parts: of extracts that were normalised again by a re-processing.
+    planned: the parts that one would normalise again; then nothing was done.
     """
 
     connection: str
@@ -44,15 +45,18 @@ class ApiDelivered:
     imported: dict[str, int] = field(default_factory=dict)
     observed_at: datetime | None = None
     parts: int | None = None
+    planned: list[dict[str, Any]] | None = None
     folded: FoldReport = field(default_factory=FoldReport)
     quarantined: list[dict[str, Any]] = field(default_factory=list)
+    failed_parts: list[dict[str, Any]] = field(default_factory=list)
     parked: list[dict[str, Any]] = field(default_factory=list)
     results: list[ResultSummary] = field(default_factory=list)
 
     @property
     def has_findings(self) -> bool:
-        """Whether somebody should look: a pass that failed, a payload kept aside, a row that waits."""
-        return bool((self.read and self.read.has_findings) or self.quarantined or self.folded.parked)
+        """Whether somebody should look: a pass that failed, a payload or part kept aside, a row that waits."""
+        aside = self.quarantined or self.failed_parts
+        return bool((self.read and self.read.has_findings) or aside or self.folded.parked)
 
     def to_json(self) -> dict[str, Any]:
         """Return the shape of `--json`."""
@@ -62,8 +66,10 @@ class ApiDelivered:
             "payloads": self.imported,
             "observed_at": self.observed_at,
             "parts": self.parts,
+            "planned": self.planned,
             "changes": {name: vars(changes) for name, changes in self.folded.entities.items()},
             "quarantined": self.quarantined,
+            "failed_parts": self.failed_parts,
             "parked": self.folded.parked,
             "parked_rows": self.parked,
             "results": [result_summary(result) for result in self.results],
@@ -81,12 +87,20 @@ class ApiDelivered:
         if self.observed_at is not None:
             taken = ", ".join(f"{name} {number:,}" for name, number in self.imported.items())
             yield f"{self.connection}: taken as observed at {self.observed_at.isoformat()}: {taken}."
+        if self.planned is not None:
+            told = f"{len(self.planned):,} parts of extracts would be normalised again"
+            yield f"{self.connection}: {told}; nothing was changed."
         if self.parts is not None:
             yield f"{self.connection}: {self.parts:,} parts of extracts were normalised again from the archive."
         yield from (
             f"Quarantined: {one['extract']} line {one['line']}"
             f"{' (' + one['source_id'] + ')' if one['source_id'] else ''}: {one['reason']}"
             for one in self.quarantined
+        )
+        yield from (
+            f"Failed: a part of {one['extract']} of {one['partition_day']}, {one['records']:,} payloads, could not be"
+            f" normalised; the next run tries it again: {one['message']}"
+            for one in self.failed_parts
         )
         yield from changed_words(self.folded.entities)
         if self.folded.parked:
@@ -154,16 +168,32 @@ def deliver_again(
     first: date,
     last: date,
     *,
+    only_failed: bool = False,
+    dry_run: bool = False,
     clock: Clock = utc_now,
     progress: Progress = lambda _: None,
 ) -> ApiDelivered:
-    """Normalise what was received for the days [first, last] once more, from the archive; the vendor is not asked."""
+    """Normalise what was received for the days [first, last] once more, from the archive; the vendor is not asked.
+
+    only_failed: just parts that failed or wait. dry_run: only say which parts.
+    """
+    if dry_run:
+        return _planned(deployment, connection, first, last, only_failed)
     connector, days = connector_of(connection.system), days_of(first, last)
     done = ApiDelivered(connection.name)
     with in_flight(deployment, connection, days):
-        done.parts = normalise_again(deployment, connection.name, connector, first, last)
+        done.parts = normalise_again(deployment, connection.name, connector, first, last, only_failed=only_failed)
         _fold(deployment, connector, done, None)
     return _finished(deployment, done, clock, progress)
+
+
+def _planned(
+    deployment: Deployment, connection: ApiConnection, first: date, last: date, only_failed: bool
+) -> ApiDelivered:
+    with deployment.transaction() as conn:
+        parts = extracts.extracts_of_days(conn, connection.name, first, last, only_failed=only_failed)
+    names = ("partition_day", "extract", "pass_", "status", "records", "size", "message")
+    return ApiDelivered(connection.name, planned=[{name: getattr(part, name) for name in names} for part in parts])
 
 
 def _fold(deployment: Deployment, connector: Connector, done: ApiDelivered, run_id: str | None) -> None:
@@ -174,6 +204,7 @@ def _fold(deployment: Deployment, connector: Connector, done: ApiDelivered, run_
 def _finished(deployment: Deployment, done: ApiDelivered, clock: Clock, progress: Progress) -> ApiDelivered:
     with deployment.session() as session:
         done.quarantined = readings.quarantined(session, done.connection, _SHOWN)
+        done.failed_parts = readings.failed_parts(session, done.connection, _SHOWN)
         done.parked = readings.parked(session, done.connection, _SHOWN)[1]
     done.results = refresh(deployment, clock=clock, progress=progress)
     return done

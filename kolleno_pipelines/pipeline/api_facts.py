@@ -24,6 +24,7 @@ __all__ = [
     "Standing",
     "day_extracts",
     "entity_totals",
+    "failed_parts",
     "parked_rows",
     "quarantined_payloads",
     "standing",
@@ -92,6 +93,12 @@ def quarantined_payloads(deployment: Deployment, connection: ApiConnection, limi
     """Return payloads that could not be normalised and that nothing later has made good, newest first."""
     with deployment.session() as session:
         return readings.quarantined(session, connection.name, limit)
+
+
+def failed_parts(deployment: Deployment, connection: ApiConnection, limit: int) -> list[dict[str, Any]]:
+    """Return parts of extracts that could not be normalised at all, newest first; each run tries them again."""
+    with deployment.session() as session:
+        return readings.failed_parts(session, connection.name, limit)
 
 
 def parked_rows(

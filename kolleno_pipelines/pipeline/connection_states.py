@@ -11,18 +11,20 @@ import psycopg
 from kolleno_pipelines.connections import Connection, load_connections
 from kolleno_pipelines.pipeline.sources import APPS
 from kolleno_pipelines.settings import Settings, load_settings
-from kolleno_pipelines.storage import database, sightings
+from kolleno_pipelines.storage import database, readings, sightings
 from kolleno_pipelines.storage.tokens import TokenState, token_states
 
 #: States in which somebody must act.
 ASKING = frozenset({"needs_reauth", "cannot_list"})
+_COUNTED = 1_000
 
 
 @dataclass(frozen=True)
 class ConnectionState:
     """One connection: `connected`, `needs_reauth`, `cannot_list` or `not_looked_at`, since when, why.
 
-    last_success: when the vendor last gave a token, or a folder could be listed.
+    last_success: when the vendor last gave a token, or a folder could be listed. failed_parts: parts of its extracts
+    that could not be normalised.
     """
 
     name: str
@@ -34,6 +36,12 @@ class ConnectionState:
     reason: str | None = None
     account: dict[str, str] | None = None
     sign_in_ends_at: datetime | None = None
+    failed_parts: int = 0
+
+    @property
+    def is_asking(self) -> bool:
+        """Whether somebody must act."""
+        return self.state in ASKING or bool(self.failed_parts)
 
 
 def connection_states(settings: Settings | None = None) -> list[ConnectionState]:
@@ -53,9 +61,13 @@ def _state(
     if signed_in is not None:
         account, ends = dict(signed_in.account), signed_in.refresh_expires_at
         success = signed_in.refreshed_at
-        return ConnectionState(*known, signed_in.state, signed_in.since, success, signed_in.reason, account, ends)
+        failed = len(readings.failed_parts(conn, name, _COUNTED))
+        return ConnectionState(
+            *known, signed_in.state, signed_in.since, success, signed_in.reason, account, ends, failed
+        )
     if system in APPS:
-        return ConnectionState(*known, "needs_reauth", reason="nobody has signed in yet")
+        failed = len(readings.failed_parts(conn, name, _COUNTED))
+        return ConnectionState(*known, "needs_reauth", reason="nobody has signed in yet", failed_parts=failed)
     looked = sightings.last_look(conn, name)
     if looked is None:
         return ConnectionState(*known, "not_looked_at")

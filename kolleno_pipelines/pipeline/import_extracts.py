@@ -6,7 +6,7 @@ A folder holds `<extract>.jsonl`, one payload a line; an extract without a file 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from pathlib import Path
 
 from kolleno_pipelines.connectors.contract import Connector, Extract, Pass
@@ -15,6 +15,7 @@ from kolleno_pipelines.pipeline.clock import Clock, utc_now
 from kolleno_pipelines.pipeline.deployment import Deployment
 from kolleno_pipelines.pipeline.normalise import fold, normalise_pending
 from kolleno_pipelines.storage import extracts
+from kolleno_pipelines.storage.batches import days_in_flight
 from kolleno_pipelines.storage.extracts import Landed
 from kolleno_pipelines.storage.fold_report import FoldReport
 
@@ -47,13 +48,30 @@ def import_extracts(
     """Take recorded payloads into the archive and through to receivables.
 
     They were observed at the moment given, else at the newest modified time in the folder, never now (docs/model.md).
-    Importing the same again changes nothing. Raises ImportFolderError.
+    Importing the same again changes nothing. The day is locked meanwhile. Raises ImportFolderError, DayBusyError.
     """
     files = _files(connector, folder)
     if observed_at is not None and observed_at.tzinfo is None:
         raise ImportFolderError("--observed-at states no offset from UTC: write it as in 2026-03-01T12:00:00+00:00.")
     observed = observed_at or _newest(connector, files)
     done = Imported(observed)
+    day = min(observed.astimezone(UTC).date(), clock().date())
+    with deployment.session() as session, days_in_flight(session, connection, [day]):
+        _take(deployment, connection, files, done, day, run_id)
+        normalise_pending(deployment, connection, connector)
+        done.folded = fold(deployment, connection, run_id=run_id)
+    return done
+
+
+def _take(
+    deployment: Deployment,
+    connection: str,
+    files: dict[Extract, Path],
+    done: Imported,
+    day: date,
+    run_id: str | None,
+) -> None:
+    """Put the files into the archive and the ledger, for a day."""
     for extract, path in files.items():
         digest = deployment.archive.put_file(path)
         records = _lines(path)
@@ -62,8 +80,8 @@ def import_extracts(
             connection=connection,
             extract=extract.name,
             pass_=Pass.IMPORT.value,
-            partition_day=min(observed.astimezone(UTC).date(), clock().date()),
-            observed_at=observed,
+            partition_day=day,
+            observed_at=done.observed_at,
             sha256=digest.sha256,
             size=digest.size,
             records=records,
@@ -71,9 +89,6 @@ def import_extracts(
         )
         with deployment.transaction() as conn:
             extracts.note_landed(conn, landed)
-    normalise_pending(deployment, connection, connector)
-    done.folded = fold(deployment, connection, run_id=run_id)
-    return done
 
 
 def _files(connector: Connector, folder: Path) -> dict[Extract, Path]:

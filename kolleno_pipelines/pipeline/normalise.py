@@ -28,10 +28,18 @@ def normalise_pending(deployment: Deployment, connection: str, connector: Connec
     return _normalise(deployment, connector, pending)
 
 
-def normalise_again(deployment: Deployment, connection: str, connector: Connector, first: date, last: date) -> int:
+def normalise_again(
+    deployment: Deployment,
+    connection: str,
+    connector: Connector,
+    first: date,
+    last: date,
+    *,
+    only_failed: bool = False,
+) -> int:
     """Normalise what was received for the days [first, last] once more; returns the number of parts."""
     with deployment.transaction() as conn:
-        received = extracts.extracts_of_days(conn, connection, first, last)
+        received = extracts.extracts_of_days(conn, connection, first, last, only_failed=only_failed)
     return _normalise(deployment, connector, received)
 
 

@@ -24,7 +24,8 @@ def sweep(reading: Reading, connector: Connector, *, close_share: Decimal, every
     """Read what is open (or everything) once more, then close what the source does not have any more.
 
     What the sweep did not name is asked for by its id: it may only be closed. What is not there either is gone, and
-    gets a tombstone, unless that were more than `close_share` of what is known: then nothing is, and `finding` says so.
+    gets a tombstone, unless that were several and more than `close_share` of what is known: then nothing is, and
+    `finding` says so. One may always be closed: it was asked for by its id.
     """
     began = reading.clock()
     open_only = reading.extract.sweeps_open_only and not everything
@@ -77,7 +78,7 @@ def _conclude(
         found |= {record.source_id for record in part}
         done.parts.append(land(reading, window, part, began, began.date()))
     gone = sorted(absent - found)
-    if len(gone) > close_share * known:
+    if len(gone) > max(Decimal(1), close_share * known):
         done.finding = (
             f"The sweep of {reading.extract.name} misses {len(gone):,} of {known:,}, more than close_share"
             f" ({close_share:f}) of them: none was closed. Look at {gone[0]} in the vendor's own pages; if they"

@@ -67,9 +67,12 @@ def extracts_to_normalise(conn: psycopg.Connection[Any], connection: str) -> lis
     return _where(conn, "connection = %s AND status IN ('landed', 'failed')", [connection])
 
 
-def extracts_of_days(conn: psycopg.Connection[Any], connection: str, first: date, last: date) -> list[ExtractRow]:
-    """Return what was received for the days [first, last], oldest first."""
-    return _where(conn, "connection = %s AND partition_day BETWEEN %s AND %s", [connection, first, last])
+def extracts_of_days(
+    conn: psycopg.Connection[Any], connection: str, first: date, last: date, *, only_failed: bool = False
+) -> list[ExtractRow]:
+    """Return what was received for the days [first, last], oldest first; only what failed or waits if asked to."""
+    which = " AND status IN ('landed', 'failed')" if only_failed else ""
+    return _where(conn, f"connection = %s AND partition_day BETWEEN %s AND %s{which}", [connection, first, last])
 
 
 def lock_extract(conn: psycopg.Connection[Any], extract_id: int) -> ExtractRow:

@@ -136,6 +136,17 @@ def quarantined(conn: psycopg.Connection[Any], connection: str, limit: int) -> l
     return [dict(zip(names, row, strict=True)) for row in rows]
 
 
+def failed_parts(conn: psycopg.Connection[Any], connection: str, limit: int) -> list[dict[str, Any]]:
+    """Return the newest parts of a connection's extracts that could not be normalised at all, with the reason."""
+    rows = conn.execute(
+        "SELECT id, extract, pass, partition_day, records, message, observed_at, sha256 FROM raw.extracts"
+        " WHERE connection = %s AND status = 'failed' ORDER BY observed_at DESC, id DESC LIMIT %s",
+        [connection, limit],
+    ).fetchall()
+    names = ("part", "extract", "pass", "partition_day", "records", "message", "observed_at", "sha256")
+    return [dict(zip(names, row, strict=True)) for row in rows]
+
+
 def parked(conn: psycopg.Connection[Any], connection: str, limit: int) -> tuple[dict[str, int], list[dict[str, Any]]]:
     """Return the number of waiting rows by entity, and the first of them with whom they wait for."""
     waiting = "FROM normalised.parked_rows w WHERE connection = %s AND NOT is_overtaken"

@@ -84,6 +84,10 @@ def test_what_cannot_start_is_exit_code_2_and_one_sentence(configured: Settings,
         assert (ended.returncode, ended.stdout) == (2, "")
         assert words in ended.stderr
         assert len(ended.stderr.splitlines()) == 1
+    ended = _launch(configured, "--job", "read_books", "--from", day, "--to", day)
+    assert (ended.returncode, ended.stdout) == (2, "")
+    assert "no job read_books" in ended.stderr
+    assert "sftp, reprocess, reconciliation" in ended.stderr
 
 
 def test_a_database_that_is_away_is_exit_code_2_and_one_sentence(

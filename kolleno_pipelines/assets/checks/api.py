@@ -9,7 +9,7 @@ from kolleno_pipelines.assets.presentation import rows_table
 from kolleno_pipelines.assets.raw.api import extract_keys
 from kolleno_pipelines.assets.receivables.api import api_entity_key
 from kolleno_pipelines.connections import ApiConnection
-from kolleno_pipelines.pipeline.api_facts import parked_rows, quarantined_payloads, standing
+from kolleno_pipelines.pipeline.api_facts import failed_parts, parked_rows, quarantined_payloads, standing
 from kolleno_pipelines.pipeline.deployment import Deployment
 from kolleno_pipelines.resources.deployment import DeploymentResource
 from kolleno_pipelines.schemas.api_systems import API_SYSTEMS, WITH_PARENTS
@@ -19,7 +19,7 @@ DESCRIPTIONS = {
     "no_failed_reading": "The last reading of each extract, pass by pass, came to its end.",
     "no_refused_sweep": "No sweep would have closed more than `close_share` of what is open.",
     "not_silent": "All extracts were read to the end within `expect_every`.",
-    "none_quarantined": "Every payload could be normalised, or a later one of its object was.",
+    "none_quarantined": "Every payload could be normalised, or a later one of its object was; no part failed.",
 }
 NONE_PARKED = "none_parked"
 _SHOWN = 500
@@ -49,7 +49,6 @@ def _reading_checks(connection: ApiConnection) -> dg.AssetChecksDefinition:
 def reading_facts(deployment: Deployment, connection: ApiConnection) -> list[Fact]:
     """Judge the five facts about a connection's readings now."""
     key, now = extract_keys(connection)[0], standing(deployment, connection)
-    aside = quarantined_payloads(deployment, connection, _SHOWN)
     failed, refused = [vars(row) for row in now.failed], [vars(row) for row in now.refused]
     return [
         Fact(key, "signed_in", now.sign_in is None, now.sign_in or "The tokens work."),
@@ -67,14 +66,19 @@ def reading_facts(deployment: Deployment, connection: ApiConnection) -> list[Fac
             " ".join(str(row.finding) for row in now.refused) or "No sweep was refused.",
         ),
         Fact(key, "not_silent", not now.is_silent, now.silence),
-        Fact(
-            key,
-            "none_quarantined",
-            not aside,
-            f"Payloads kept aside: {len(aside)}." if aside else "No payload is kept aside.",
-            {"payloads": rows_table(aside)},
-        ),
+        _quarantine(deployment, connection),
     ]
+
+
+def _quarantine(deployment: Deployment, connection: ApiConnection) -> Fact:
+    """What could not be normalised: single payloads, and parts of extracts as a whole."""
+    aside = quarantined_payloads(deployment, connection, _SHOWN)
+    failed = failed_parts(deployment, connection, _SHOWN)
+    words = [f"Payloads kept aside: {len(aside)}."] if aside else []
+    words += [f"Parts of extracts that failed as a whole: {len(failed)}."] if failed else []
+    shown = {"payloads": rows_table(aside), "failed parts": rows_table(failed)}
+    said = " ".join(words) or "No payload is kept aside."
+    return Fact(extract_keys(connection)[0], "none_quarantined", not words, said, shown)
 
 
 def _parked_checks(connection: ApiConnection) -> dg.AssetChecksDefinition:
