@@ -87,6 +87,7 @@ class Connector:
     normalise: pure; takes an extract's name and a block of its payloads, an Arrow table of the extract's schema with
     `line` (number in the file) and `digest` beside it. Payloads that make no sense are quarantined, the others go on.
     lookup_of: for an entity of ours and an id in it, the extract and the vendor's id under which it is asked for.
+        Payments are named by their kind: `payments`, `overpayments`, `prepayments`.
     tombstone: for an id and a moment, the payload that says deleted then; None where nothing vanishes from the system.
     deletions_reach: how far back the system tells of deletions, where it does so.
     """

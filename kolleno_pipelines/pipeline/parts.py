@@ -50,15 +50,20 @@ class Reading:
 
 
 def parts_of(records: Iterable[Record]) -> Iterator[list[Record]]:
-    """Cut records into parts that fit into memory."""
+    """Cut records into parts that fit into memory. What came before the source asks to wait is a part too."""
     part: list[Record] = []
     size = 0
-    for record in records:
-        part.append(record)
-        size += len(record.payload)
-        if len(part) >= _PART_RECORDS or size >= _PART_BYTES:
+    try:
+        for record in records:
+            part.append(record)
+            size += len(record.payload)
+            if len(part) >= _PART_RECORDS or size >= _PART_BYTES:
+                yield part
+                part, size = [], 0
+    except Retryable as stopped:
+        if part and stopped.retry_after is not None:
             yield part
-            part, size = [], 0
+        raise
     if part:
         yield part
 

@@ -70,6 +70,16 @@ class ReadConnection:
 
 
 @dataclass(frozen=True)
+class _DueSweep:
+    extract: Extract
+    swept: datetime | None
+    everything: bool
+
+
+_NEVER = datetime.min.replace(tzinfo=UTC)
+
+
+@dataclass(frozen=True)
 class Reader:
     """Reads a connection by an open source, for a run."""
 
@@ -84,9 +94,13 @@ class Reader:
     def read(self, wanted: Collection[str] | None = None) -> ReadConnection:
         """Take every pass that is due over the wanted extracts (all of them). Raises NeedsHuman."""
         done = ReadConnection(self.connection.name)
+        due: list[_DueSweep] = []
         for extract in self.connector.extracts:
             if wanted is None or extract.name in wanted:
-                self._extract(extract, done)
+                self._extract(extract, done, due)
+        # Under a day limit no sweep may keep the others from their turn: the one that is longest ago comes first.
+        for sweep_due in sorted(due, key=lambda each: each.swept or _NEVER):
+            self._sweep(sweep_due, done)
         if wanted is None:
             self._missing_parents(done)
         return done
@@ -117,7 +131,8 @@ class Reader:
             self.connection.lookback,
         )
 
-    def _extract(self, extract: Extract, done: ReadConnection) -> None:
+    def _extract(self, extract: Extract, done: ReadConnection, due: list[_DueSweep]) -> None:
+        """Read what changed and what was deleted; what is to be swept is added to `due`."""
         reading, began = self._reading(extract), self.clock()
         reach = self.connector.deletions_reach
         tells = Pass.DELETIONS in extract.passes
@@ -129,12 +144,15 @@ class Reader:
         too_old = deleted_until is not None and is_beyond_reach(deleted_until, began, reach)
         if deleted_until is not None and not too_old:
             self._take(done, extract, Pass.DELETIONS, partial(extract_deletions, reading, deleted_until, reach))
-        if Pass.SWEEP in extract.passes and self._is_sweep_due(extract, began):
-            share = self.connection.close_share
-            run = partial(sweep, reading, self.connector, close_share=share, everything=too_old)
-            swept = self._take(done, extract, Pass.SWEEP, run)
-            if too_old and swept.error is None and swept.finding is None:
-                note_deletions_read(reading, began)
+        if Pass.SWEEP in extract.passes:
+            swept = self._swept(extract)
+            if swept is None or began - swept >= self.connection.sweep_every:
+                due.append(_DueSweep(extract, swept, too_old))
+
+    def _sweep(self, due: _DueSweep, done: ReadConnection) -> None:
+        share = self.connection.close_share
+        run = partial(sweep, self._reading(due.extract), self.connector, close_share=share, everything=due.everything)
+        self._take(done, due.extract, Pass.SWEEP, run)
 
     def _changes(self, reading: Reading, done: ReadConnection, began: datetime) -> None:
         """Read the changes; a first reading of everything is a sweep as well."""
@@ -152,10 +170,10 @@ class Reader:
         day = self.connection.start_date
         return None if day is None else datetime.combine(day, time.min, UTC)
 
-    def _is_sweep_due(self, extract: Extract, now: datetime) -> bool:
+    def _swept(self, extract: Extract) -> datetime | None:
+        """When the last sweep of an extract that came to its end began."""
         with self.deployment.transaction() as conn:
-            swept = watermarks.watermark(conn, self.connection.name, extract.name, Pass.SWEEP.value)
-        return swept is None or now - swept >= self.connection.sweep_every
+            return watermarks.watermark(conn, self.connection.name, extract.name, Pass.SWEEP.value)
 
     def _missing_parents(self, done: ReadConnection) -> None:
         try:

@@ -84,10 +84,16 @@ def live_objects(
 
 
 def missing_parents(conn: psycopg.Connection[Any], connection: str) -> list[tuple[str, str]]:
-    """Return (entity, id) of the parents that rows wait for, those first for which most do."""
+    """Return (entity, id) of the parents that rows wait for, those first for which most do.
+
+    Payments are named by the kind that the waiting allocation states: `payments`, `overpayments`, `prepayments`.
+    """
     rows = conn.execute(
-        "SELECT parent_entity, parent_id FROM normalised.parked_rows WHERE connection = %s AND NOT is_overtaken"
-        " AND parent_id <> '' GROUP BY 1, 2 ORDER BY count(*) DESC, 1, 2",
+        "SELECT COALESCE(a.from_kind || 's', w.parent_entity), w.parent_id FROM normalised.parked_rows w"
+        " LEFT JOIN normalised.allocations a ON w.parent_entity = 'payments' AND w.entity = 'allocations'"
+        " AND (a.extract_id, a.line, a.source_id) = (w.extract_id, w.line, w.source_id)"
+        " WHERE w.connection = %s AND NOT w.is_overtaken AND w.parent_id <> ''"
+        " GROUP BY 1, 2 ORDER BY count(*) DESC, 1, 2",
         [connection],
     )
     return [(row[0], row[1]) for row in rows]
