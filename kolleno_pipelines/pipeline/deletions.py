@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from kolleno_pipelines.connectors.contract import Pass, Window
 from kolleno_pipelines.connectors.errors import Retryable
 from kolleno_pipelines.pipeline.parts import Extracted, Reading, land, parts_of
+from kolleno_pipelines.pipeline.repetitions import without_repetitions
 from kolleno_pipelines.storage import watermarks
 
 _DELETIONS = Pass.DELETIONS.value
@@ -41,7 +42,8 @@ def extract_deletions(reading: Reading, reached: datetime, reach: timedelta | No
     done = Extracted()
     try:
         for part in parts_of(reading.source.records(reading.extract, window)):
-            done.parts.append(land(reading, window, part, began, began.date()))
+            if news := without_repetitions(reading, window, part, reached):
+                done.parts.append(land(reading, window, news, began, began.date()))
     except Retryable as stopped:
         if stopped.retry_after is None:
             raise

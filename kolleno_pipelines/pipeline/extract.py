@@ -10,6 +10,7 @@ from datetime import UTC, date, datetime, time, timedelta
 from kolleno_pipelines.connectors.contract import Pass, Window
 from kolleno_pipelines.connectors.errors import Retryable
 from kolleno_pipelines.pipeline.parts import OVERLAP, Extracted, Reading, land, newest, parts_of
+from kolleno_pipelines.pipeline.repetitions import without_repetitions
 from kolleno_pipelines.storage import watermarks
 
 __all__ = ["OVERLAP", "Extracted", "Reading", "extract_changes", "extract_days", "extract_window"]
@@ -22,7 +23,8 @@ def extract_changes(reading: Reading, *, since: datetime | None = None) -> Extra
     """Read what changed since the last time, all of it the first time (or from `since`), and move the watermark.
 
     The watermark is the newest modified time received, never past the moment at which the reading began. A source that
-    asks to wait (a day limit) ends the reading cleanly; the next one goes on where this one stopped.
+    asks to wait (a day limit) ends the reading cleanly; the next one goes on where this one stopped. What comes again
+    because readings overlap, and is as it was, does not land again.
     """
     began = reading.clock()
     name, extract = reading.connection, reading.extract.name
@@ -32,7 +34,8 @@ def extract_changes(reading: Reading, *, since: datetime | None = None) -> Extra
     done = Extracted()
     try:
         for part in parts_of(reading.source.records(reading.extract, window)):
-            done.parts.append(land(reading, window, part, began, began.date(), reached=newest(part, began)))
+            if news := without_repetitions(reading, window, part, reached):
+                done.parts.append(land(reading, window, news, began, began.date(), reached=newest(part, began)))
     except Retryable as stopped:
         if stopped.retry_after is None:
             raise

@@ -6,9 +6,11 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from pydantic import SecretStr
 
 from kolleno_pipelines.sandbox import drops
 from kolleno_pipelines.sandbox.company import Company
+from kolleno_pipelines.settings import Settings
 from tests.databases import fresh_database
 from tests.faults.worlds import Digest, World
 
@@ -58,3 +60,11 @@ def undisturbed(make_world: MakeWorld, company: Company) -> Digest:
     assert all(digest[table] for table in ("customers", "invoices", "payments", "allocations", "balance_moves"))
     assert all(digest[f"reconciliation.{table}"] for table in ("balances", "ageing", "roll_forward", "differences"))
     return digest
+
+
+@pytest.fixture
+def second(settings: Settings, tmp_path: Path, postgres_url: str, migrated_template: str) -> Iterator[Settings]:
+    """Settings of another deployment, for an undisturbed reading of the same vendor."""
+    with fresh_database(postgres_url, migrated_template, "test_second") as url:
+        changes = {"home": tmp_path / "second-home", "database_url": SecretStr(url)}
+        yield settings.model_copy(update=changes)

@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import json
-import os
-import signal
 import subprocess
-import sys
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -18,6 +15,7 @@ from kolleno_pipelines.sandbox.quickbooks.cases import write_all
 from kolleno_pipelines.sandbox.quickbooks.company_file import CompanyFile
 from kolleno_pipelines.settings import Settings
 from tests.api_sites import NAME, ApiSite, quickbooks_site
+from tests.killing import POINTS, extract_to_the_end, kill_while_extracting, kolleno
 
 AT = datetime.now(UTC).replace(microsecond=0) - timedelta(days=3)
 
@@ -30,35 +28,21 @@ def site(settings: Settings, tmp_path: Path) -> Iterator[ApiSite]:
         yield site
 
 
-def _kolleno(site: ApiSite, *words: str, **more: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "kolleno_pipelines.cli", *words],
-        env={"PATH": os.environ["PATH"], "PYTHONPATH": str(Path(__file__).parents[2]), **site.variables(), **more},
-        cwd=site.settings.home.parent,
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=120,
-    )
+def _kolleno(site: ApiSite, *words: str) -> subprocess.CompletedProcess[str]:
+    return kolleno(site.variables(), *words)
 
 
-def _die(site: ApiSite, point: str, mark: Path) -> None:
-    died = _kolleno(site, "extract", NAME, KOLLENO_FAILPOINT=point, KOLLENO_FAILPOINT_MARK=str(mark))
-    assert died.returncode == -signal.SIGKILL, died.stderr
-    assert mark.read_text() == point.partition("@")[0]
-
-
-def test_killed_while_reading_the_next_reading_makes_it_good(site: ApiSite, tmp_path: Path) -> None:
+def test_killed_while_reading_the_next_reading_makes_it_good(site: ApiSite, second: Settings, tmp_path: Path) -> None:
     site.sign_in(lasts=timedelta(0))  # the first request renews
-    for point in ("tokens_answered", "archived@3", "landed@5", "before_commit@2", "before_fold_commit"):
-        _die(site, point, tmp_path / "mark")
-    done = _kolleno(site, "extract", NAME, "--json")
-    assert done.returncode in {0, 1}, done.stderr
-    (told,) = json.loads(done.stdout)["connections"]
-    assert not [one for one in told["passes"] if one["error"]]
-    assert told["parked"] == 0
+    for point in POINTS:
+        kill_while_extracting(site.variables(), NAME, point, tmp_path / "mark")
+    assert extract_to_the_end(site.variables(), NAME)["parked"] == 0
     killed = site.receivables()
     assert killed["invoices"]
+    calm = ApiSite(site.vendor, second, tmp_path / "calm")
+    calm.sign_in()
+    extract_to_the_end(calm.variables(), NAME)
+    assert calm.receivables() == killed, "as a reading that nobody disturbed"
     pending = "SELECT count(*) FROM raw.extracts WHERE status <> 'folded'"
     assert site.rows(pending) == [(0,)]
     folder = _exported(site, tmp_path)
