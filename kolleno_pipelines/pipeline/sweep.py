@@ -28,9 +28,8 @@ _LOOKUPS = 200
 def sweep(reading: Reading, connector: Connector, *, close_share: Decimal, everything: bool = False) -> Extracted:
     """Read what is open (or everything) once more, then close what the source does not have any more.
 
-    What the sweep did not name is asked for by its id: it may only be closed. What is not there either is gone, and
-    gets a tombstone, unless that were several and more than `close_share` of what is known: then nothing is, and
-    `finding` says so. One may always be closed: it was asked for by its id.
+    What the sweep did not name is asked for by its id: it may only be closed. What is not there either gets a tombstone,
+    unless that were several and more than `close_share` of what is known: then nothing does, and `finding` says so.
     """
     began, extract = reading.clock(), reading.extract.name
     open_only = reading.extract.sweeps_open_only and not everything
@@ -38,7 +37,9 @@ def sweep(reading: Reading, connector: Connector, *, close_share: Decimal, every
         kept = sweeps.stopped_sweep(conn, reading.connection, extract, everything=everything)
         live = readings.live_objects(conn, reading.connection, extract, began, open_only=open_only)
         pending = extracts.extracts_to_normalise(conn, reading.connection)
-    progress = kept or SweepProgress(began, everything)
+        swept = watermarks.watermark(conn, reading.connection, extract, _SWEEP)
+    is_overtaken = kept is not None and swept is not None and kept.began <= swept
+    progress = SweepProgress(began, everything) if kept is None or is_overtaken else kept
     # What an earlier sweep brought and nobody has normalised yet is not known: then nothing is left out.
     is_settled = not any(part.extract == extract and part.pass_ in _UNANNOUNCED for part in pending)
     done = Extracted()
@@ -49,8 +50,9 @@ def sweep(reading: Reading, connector: Connector, *, close_share: Decimal, every
         if stopped.retry_after is None:
             raise
         done.stopped = stopped
-        with reading.deployment.transaction() as conn:
-            sweeps.keep_sweep(conn, reading.connection, extract, progress)
+        if progress.seen:
+            with reading.deployment.transaction() as conn:
+                sweeps.keep_sweep(conn, reading.connection, extract, progress)
         return done
     if everything and done.finding is None:
         note_deletions_read(reading, progress.began)
@@ -86,6 +88,7 @@ def _conclude(
         return
     _ask(reading, progress, done, sorted(known - progress.seen - progress.gone), began)
     gone = sorted((progress.gone & known) - progress.seen)
+    # One may always be closed: it was asked for by its id.
     if len(gone) > max(Decimal(1), close_share * len(known)):
         done.finding = (
             f"The sweep of {reading.extract.name} misses {len(gone):,} of {len(known):,}, more than close_share"

@@ -22,6 +22,7 @@ from kolleno_pipelines.sandbox.vendor_limits import LimitWindow, VendorLimits
 from kolleno_pipelines.sandbox.xero.book import Book
 from kolleno_pipelines.sandbox.xero.cases import LATER, Case, book_of_cases
 from kolleno_pipelines.sandbox.xero.chart import BANK
+from kolleno_pipelines.sandbox.xero.contacts import contact
 from kolleno_pipelines.sandbox.xero.filling import filled_from
 from kolleno_pipelines.sandbox.xero.ledger import Ledger
 from kolleno_pipelines.sandbox.xero.objects import Kind
@@ -62,26 +63,34 @@ def _passes(done: ApiDelivered, pass_: str) -> set[str]:
 
 def test_a_balance_that_moves_in_silence_comes_with_the_sweep(world: World) -> None:
     site, book = world.site, world.site.vendor.book
+    book.put(Kind.CONTACTS, contact("later", "Later"), AT + timedelta(minutes=30))  # what is older is in no overlap
     site.read()
-    case = world.cases["silent_change"]
-    statement = f"SELECT balance_stated FROM receivables.customers WHERE source_id = '{case.contact_id}'"
+    case, paying = world.cases["silent_change"], world.cases["several_currencies"]
+    statement = f"SELECT balance_stated FROM receivables.customers WHERE source_id = '{paying.contact_id}'"
     due = f"SELECT date_due FROM receivables.invoices WHERE source_id = '{case.ids['invoice']}'"
-    assert site.rows(statement) == [(Decimal(60),)]
+    assert site.rows(statement) == [(Decimal(150),)]
     before = site.rows(due)
     site.later(timedelta(hours=22))
     account = next(one for one in book.records(Kind.ACCOUNTS, site.vendor.clock.now) if one["Code"] == BANK)
     moment = site.vendor.clock.now
     ledger = Ledger(book)
     ledger.pay(
-        Kind.INVOICES, case.ids["invoice"], Decimal("15.00"), moment.date(), account, moment, reference="", key="x"
+        Kind.INVOICES,
+        paying.ids["invoice_usd"],
+        Decimal("15.00"),
+        moment.date(),
+        account,
+        moment,
+        reference="",
+        key="x",
     )
     site.later(timedelta(minutes=1))
     assert "contacts" not in _passes(site.read(), "changes")
-    assert site.rows(statement) == [(Decimal(60),)], "nobody announced that it moved"
+    assert site.rows(statement) == [(Decimal(150),)], "nobody announced that it moved"
     assert site.rows(due) == before
     site.later(LATER)
     assert {"contacts", "invoices"} <= _passes(site.read(), "sweep")
-    assert site.rows(statement) == [(Decimal(45),)]
+    assert site.rows(statement) == [(Decimal(135),)]
     assert site.rows(due) == [(before[0][0] + timedelta(days=30),)]
 
 
@@ -164,7 +173,7 @@ def test_a_day_limit_stops_a_reading_and_the_next_ones_end_it(limited: Limited) 
     assert len(done) > 1
     first = done[0].read
     assert first is not None
-    assert "the day's requests to this organisation are used up" in str(first.failed[0].error)
+    assert "X-DayLimit-Remaining is 0); it opens again at" in str(first.failed[0].error)
     assert "It goes on where it stopped, in" in str(first.failed[0].error)
     limited.calm.sign_in()
     undisturbed = limited.calm.read()
