@@ -28,7 +28,7 @@ _LOOKUPS = 200
 def sweep(reading: Reading, connector: Connector, *, close_share: Decimal, everything: bool = False) -> Extracted:
     """Read what is open (or everything) once more, then close what the source does not have any more.
 
-    What the sweep did not name is asked for by its id: it may only be closed. What is not there either gets a tombstone,
+    What the sweep did not name is asked for by its id: it may only be closed. What is not there gets a tombstone,
     unless that were several and more than `close_share` of what is known: then nothing does, and `finding` says so.
     """
     began, extract = reading.clock(), reading.extract.name
