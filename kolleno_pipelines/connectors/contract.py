@@ -31,7 +31,8 @@ class Extract:
     """One kind of object of a system.
 
     name: the vendor's object in snake case and plural, `credit_memos`; what there is one of stays singular.
-    schema: the fields that are read of a payload, with their types (amounts decimal128, exact); others are ignored.
+    schema: the fields that are read of a payload, with their types (amounts decimal128, exact); others are ignored. The
+    first is the object's id.
     passes: how it can be read beside the changes.
     sweeps_open_only: a sweep yields what is open only; what it leaves out may be closed or gone.
     """

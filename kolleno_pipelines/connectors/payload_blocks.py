@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+import json
 from collections.abc import Callable, Iterator
 from typing import Any, Protocol
 
@@ -63,7 +64,7 @@ def _read(numbers: list[int], payloads: list[bytes], schema: pa.Schema) -> tuple
         try:
             tables.append(_table([number], [payload], schema))
         except pa.ArrowInvalid as error:
-            quarantined.append(Quarantined(number, None, _reason(error)))
+            quarantined.append(Quarantined(number, _id_of(payload, schema.names[0]), _reason(error)))
     return pa.concat_tables(tables), quarantined
 
 
@@ -81,6 +82,15 @@ def _table(numbers: list[int], payloads: list[bytes], schema: pa.Schema) -> pa.T
     selected: pa.Table = table.select(schema.names)
     selected = selected.append_column("line", pa.array(numbers, pa.int32()))
     return selected.append_column("digest", pa.array(digests, pa.string()))
+
+
+def _id_of(payload: bytes, field: str) -> str | None:
+    """Return the id of a payload of which some other field cannot be read, so that a good version makes it good."""
+    try:
+        value = json.loads(payload).get(field)
+    except (ValueError, AttributeError, RecursionError):
+        return None
+    return value if isinstance(value, str) else None
 
 
 def _reason(error: pa.ArrowInvalid) -> str:
@@ -103,7 +113,9 @@ def normalise_block(normalise: Callable[[str, pa.Table], Normalised], extract: s
         if table.num_rows == 1:
             line = int(table["line"][0].as_py())
             reason = f"a value cannot be read: {' '.join(str(error).split())[:300]}"
-            return Normalised(PAYLOADS.empty_table(), {}, [Quarantined(line, None, reason)])
+            named = table.column(0)[0].as_py()
+            quarantined = Quarantined(line, named if isinstance(named, str) else None, reason)
+            return Normalised(PAYLOADS.empty_table(), {}, [quarantined])
     else:
         return without_faulty(said)
     parts = [normalise_block(normalise, extract, table.slice(row, 1)) for row in range(table.num_rows)]

@@ -17,6 +17,7 @@ from kolleno_pipelines.schemas.records import RECORD_TABLES, Normalised, Quarant
 
 _FIRST_YEAR, _LAST_YEAR = 1, 9999
 _DIGITS = 14
+_ID_BYTES = 500
 
 
 def without_faulty(said: Normalised) -> Normalised:
@@ -45,14 +46,23 @@ def _without(table: pa.Table, lines: Any) -> pa.Table:
 
 def _payload_faults(payloads: pa.Table) -> Iterator[tuple[int, str]]:
     yield from _found(payloads, _lacks(payloads["source_id"]), "the payload has no id")
+    yield from _long_ids(payloads)
     yield from _cell_faults(payloads)
 
 
 def _row_faults(table: RecordTable, rows: pa.Table) -> Iterator[tuple[int, str]]:
     for name in ("source_id", *sorted(table.required)):
         yield from _found(rows, _lacks(rows[name]), f"it makes a row of {table.entity} without {name}")
+    yield from _long_ids(rows)
     yield from _cell_faults(rows)
     yield from _twice(table.entity, rows)
+
+
+def _long_ids(table: pa.Table) -> Iterator[tuple[int, str]]:
+    for name in table.column_names:
+        if name.endswith("source_id"):
+            too_long = pc.greater(pc.binary_length(table[name]), _ID_BYTES)
+            yield from _found(table, too_long, f"{name} has more than {_ID_BYTES} bytes, which no id has")
 
 
 def _cell_faults(table: pa.Table) -> Iterator[tuple[int, str]]:

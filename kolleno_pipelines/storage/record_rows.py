@@ -27,7 +27,16 @@ def put_rows(conn: psycopg.Connection[Any], extract: ExtractRow, normalised: Nor
         cursor.copy("COPY raw.quarantined_payloads (extract_id, line, source_id, reason) FROM STDIN") as copy,
     ):
         for payload in normalised.quarantined:
-            copy.write_row((extract.id, payload.line, payload.source_id, payload.reason))
+            copy.write_row((extract.id, payload.line, _storable(payload.source_id), _storable(payload.reason)))
+
+
+def _storable(text: str | None) -> str | None:
+    """No text of the database can hold a NUL, nor half of a surrogate pair; an id may be as long as a payload."""
+    return (
+        None
+        if text is None
+        else text.replace("\0", "\N{REPLACEMENT CHARACTER}").encode(errors="replace").decode()[:500]
+    )
 
 
 def clear_rows(conn: psycopg.Connection[Any], extract: ExtractRow) -> None:

@@ -163,8 +163,18 @@ INSERT INTO normalised.parked_rows
 SELECT %(connection)s, r.extract_id, r.line, '{spec.entity}', r.source_id, '{parent.code}', '{parent.entity}',
        {parent_id}, r.version < o.content_version OR o.is_deleted
 FROM record_rows r JOIN owners o ON o.o_kind = r.o_kind AND o.o_id = r.o_id
-WHERE NOT r.has_parents AND NOT {parent_exists(parent)}
+WHERE NOT r.has_parents AND NOT {parent_exists(parent)} AND {_concerns(spec)}
 ON CONFLICT DO NOTHING"""
+
+
+def _concerns(spec: RecordSpec) -> str:
+    """Return SQL that is false for lines on accounts that are known not to be of receivables: they wait for nobody."""
+    if spec.entity != "journals":
+        return "true"
+    return (
+        "NOT EXISTS (SELECT FROM receivables.accounts a WHERE a.source_id = r.account_source_id"
+        " AND a.connection = %(connection)s AND NOT a.is_receivable)"
+    )
 
 
 def touch_unparked(spec: RecordSpec) -> str:

@@ -11,6 +11,7 @@ import pytest
 from kolleno_pipelines.connectors.quickbooks.connector import QUICKBOOKS
 from kolleno_pipelines.pipeline.import_extracts import import_extracts
 from kolleno_pipelines.pipeline.normalise import normalise_pending
+from kolleno_pipelines.storage.readings import quarantined
 from tests.integration.test_quickbooks_records import STAMP, Company, company, invoice, payment, stamped
 
 __all__ = ["company"]
@@ -40,8 +41,12 @@ def test_a_payload_that_makes_no_sense_is_quarantined_alone(company: Company) ->
         ({"TxnDate": "0000-01-01"}, "date_issued lies outside the years"),
         ({"TotalAmt": 1e16}, "amount has more than 14 digits"),
         ({"Id": ""}, "the payload lacks Id"),
+        ({"Id": "B\0x"}, "source_id holds a NUL character"),
+        ({"Id": "9" * 501}, "source_id has more than 500 bytes"),
+        ({"CustomerRef": {"value": "9" * 501}}, "customer_source_id has more than 500 bytes"),
+        ({"MetaData": {"LastUpdatedTime": "2026-02-18T13:13:33"}}, "a value cannot be read"),
     ],
-    ids=["empty", "nul", "year 0", "too much", "no id"],
+    ids=["empty", "nul", "year 0", "too much", "no id", "nul in id", "long id", "long customer", "no offset"],
 )
 def test_what_no_column_can_hold_is_quarantined_alone(company: Company, fields: dict[str, Any], reason: str) -> None:
     company.take(invoices=[invoice("B", 1, 1) | fields, invoice("A", 5, 5)])
@@ -121,3 +126,15 @@ def test_a_deletion_without_a_time_happened_when_it_was_observed(company: Compan
     import_extracts(company.deployment, "qb", QUICKBOOKS, folder, observed_at=observed)
     row = company.rows("invoices")["A"]
     assert (row["posting_status"], row["deleted_at"]) == ("deleted", observed)
+
+
+def test_a_good_version_makes_a_payload_good_that_could_not_be_read(company: Company) -> None:
+    bad = [invoice("B", 1, 1) | {"TotalAmt": "ten"}, invoice("C", 1, 1, TxnDate="soon")]
+    company.take(invoices=[*bad, invoice("A", 5, 5)])
+    assert [(source_id, line) for line, source_id, _ in _quarantined(company)] == [("B", 1), ("C", 2)]
+    with company.deployment.session() as session:
+        assert len(quarantined(session, "qb", 10)) == 2
+    later = {"MetaData": {"LastUpdatedTime": "2026-02-19T00:00:00-08:00"}}
+    company.take(invoices=[invoice("B", 10, 10) | later, invoice("C", 1, 1) | later])
+    with company.deployment.session() as session:
+        assert quarantined(session, "qb", 10) == []

@@ -115,3 +115,15 @@ def test_the_amount_of_a_line_with_several_links_counts_once(company: Company) -
     paid = payment("P", 20, 0) | {"Line": [{"Amount": 20, "LinkedTxn": links}]}
     company.take(invoices=[invoice("A", 20, 0), invoice("B", 20, 20)], payments=[paid])
     assert company.allocations() == {("payment P", "invoice A"): 20}
+
+
+def test_a_deposit_of_a_vendor_is_no_customers_and_other_accounts_wait_for_nobody(company: Company) -> None:
+    def line(number: str, account: str, who: str, kind: str) -> Payload:
+        detail = {"AccountRef": {"value": account}, "Entity": {"value": who, "type": kind}}
+        return {"Id": number, "Amount": 10, "DetailType": "DepositLineDetail", "DepositLineDetail": detail}
+
+    lines = [line("1", "84", "1", "VENDOR"), line("2", "35", "56", "CUSTOMER"), line("3", "84", "1", "Customer")]
+    company.take(deposits=[stamped("D", TxnDate="2026-01-25", Line=lines)])
+    assert set(company.rows("journals")) == {"Deposit:D:3"}
+    with company.deployment.transaction() as conn:
+        assert conn.execute("SELECT count(*) FROM normalised.parked_rows").fetchone() == (0,)

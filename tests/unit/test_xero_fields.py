@@ -73,3 +73,8 @@ def test_the_largest_and_smallest_amounts_are_exact() -> None:
 
 def test_empty_texts_say_nothing() -> None:
     assert stated(pa.array(["", None, " ", "x"])).to_pylist() == [None, None, " ", "x"]
+
+
+def test_a_date_beyond_the_calendar_is_refused() -> None:
+    with pytest.raises(ValueError, match="beyond the calendar"):
+        moment_of("/Date(999999999999999+0000)/")

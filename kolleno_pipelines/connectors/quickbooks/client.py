@@ -212,13 +212,18 @@ class QuickBooksSource:
     def _elements(self, extract: Extract, answer: Answer, *path: str) -> Iterator[Record]:
         try:
             for payload, value in elements(answer.body, *path):
-                stamp = _get(value.get("MetaData"), "LastUpdatedTime")
-                modified_at = datetime.fromisoformat(stamp) if isinstance(stamp, str) else None
+                modified_at = _modified_at(_get(value.get("MetaData"), "LastUpdatedTime"))
                 yield Record(payload, str(value.get("Id", "")), modified_at)
         except (PageError, ValueError) as error:
             raise Retryable(
                 f"{answer.told()} with {extract.name} that cannot be read: {error}", answer.connection
             ) from None
+
+
+def _modified_at(stamp: object) -> datetime | None:
+    """None for a time that states no offset: normalising sets that payload aside."""
+    moment = datetime.fromisoformat(stamp) if isinstance(stamp, str) else None
+    return None if moment is None or moment.tzinfo is None else moment
 
 
 def _query(extract: Extract, window: Window, after: datetime | None, position: int) -> str:

@@ -21,7 +21,7 @@ def journal_entries(table: pa.Table) -> Rows:
     """Journal entries: a line of PostingType Credit takes off."""
     lines = _lines(table)
     detail = "JournalEntryLineDetail"
-    is_customer = pc.equal(at(lines, f"{detail}.Entity.Type"), "Customer")
+    is_customer = pc.equal(pc.utf8_lower(at(lines, f"{detail}.Entity.Type")), "customer")
     customer = pc.if_else(pc.fill_null(is_customer, False), at(lines, f"{detail}.Entity.EntityRef.value"), None)
     credit = pc.equal(at(lines, f"{detail}.PostingType"), "Credit")
     return _journals(lines, "JournalEntry", customer, at(lines, f"{detail}.AccountRef.value"), credit)
@@ -32,15 +32,17 @@ def deposits(table: pa.Table) -> Rows:
     lines = _lines(table)
     detail = "DepositLineDetail"
     credit = pa.array([True] * lines.num_rows, pa.bool_())
-    customer, account = at(lines, f"{detail}.Entity.value"), at(lines, f"{detail}.AccountRef.value")
-    return _journals(lines, "Deposit", customer, account, credit)
+    # Vendors and employees have ids of their own, which may be those of customers.
+    is_customer = pc.equal(pc.utf8_lower(first_of(at(lines, f"{detail}.Entity.type"), "customer")), "customer")
+    customer = pc.if_else(is_customer, at(lines, f"{detail}.Entity.value"), None)
+    return _journals(lines, "Deposit", customer, at(lines, f"{detail}.AccountRef.value"), credit)
 
 
 def purchases(table: pa.Table) -> Rows:
     """Cheques and expenses: money paid to a customer out of a receivables account, as when an overpayment goes back."""
     lines = _lines(table)
     detail = "AccountBasedExpenseLineDetail"
-    is_customer = pc.equal(lines["payee_type"].combine_chunks(), "Customer")
+    is_customer = pc.equal(pc.utf8_lower(lines["payee_type"].combine_chunks()), "customer")
     payee = pc.if_else(pc.fill_null(is_customer, False), lines["payee"].combine_chunks(), None)
     customer = first_of(at(lines, f"{detail}.CustomerRef.value"), payee)
     credit = pc.fill_null(lines["is_credit"].combine_chunks(), False)

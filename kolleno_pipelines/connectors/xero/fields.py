@@ -32,7 +32,10 @@ def moment_of(text: str) -> datetime | None:
     if match is None:
         raise ValueError(f"{text[:60]!r} is no date as Xero writes it")
     milliseconds = int(match["ms"])
-    return _EPOCH + timedelta(milliseconds=milliseconds) if milliseconds else None
+    try:
+        return _EPOCH + timedelta(milliseconds=milliseconds) if milliseconds else None
+    except OverflowError:
+        raise ValueError(f"{text[:60]!r} is a date beyond the calendar") from None
 
 
 def moments(texts: Any) -> Any:

@@ -111,8 +111,8 @@ INVOICES = _extract(
     "invoices",
     "Invoices",
     {
-        **_DOCUMENT,
         "InvoiceID": TEXT,
+        **_DOCUMENT,
         "InvoiceNumber": TEXT,
         "DueDate": TEXT,
         "DueDateString": TEXT,
@@ -126,7 +126,7 @@ INVOICES = _extract(
 CREDIT_NOTES = _extract(
     "credit_notes",
     "CreditNotes",
-    {**_CREDIT, "CreditNoteID": TEXT, "CreditNoteNumber": TEXT, "FullyPaidOnDate": TEXT},
+    {"CreditNoteID": TEXT, **_CREDIT, "CreditNoteNumber": TEXT, "FullyPaidOnDate": TEXT},
     _ALL,
 )
 PAYMENTS = _extract(
@@ -147,8 +147,8 @@ PAYMENTS = _extract(
     },
     _ANNOUNCED,
 )
-OVERPAYMENTS = _extract("overpayments", "Overpayments", {**_CREDIT, "OverpaymentID": TEXT}, _ALL)
-PREPAYMENTS = _extract("prepayments", "Prepayments", {**_CREDIT, "PrepaymentID": TEXT, "InvoiceNumber": TEXT}, _ALL)
+OVERPAYMENTS = _extract("overpayments", "Overpayments", {"OverpaymentID": TEXT, **_CREDIT}, _ALL)
+PREPAYMENTS = _extract("prepayments", "Prepayments", {"PrepaymentID": TEXT, **_CREDIT, "InvoiceNumber": TEXT}, _ALL)
 INVOICE_HISTORY = _extract(
     "invoice_history",
     "HistoryRecords",
