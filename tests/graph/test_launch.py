@@ -100,7 +100,7 @@ def test_what_cannot_start_is_exit_code_2_and_one_sentence(configured: Settings,
         (
             ("--from", day, "--to", day, "--job", "read_x", "--from", day, "--to", day),
             "",
-            "no job read_x; there are sftp",
+            "There is no job read_x for",
         ),
         (("--from", day, "--to", before), "", "lies before --from"),
         (("--from", before, "--to", before), "", "KOLLENO_FIRST_DAY"),
