@@ -111,8 +111,11 @@ def _why_not(
     if not poll.is_due(now, connection.poll_every):
         after = f" after {poll.failures} failures" if poll.failures else ""
         return f"last started {poll.started_at}{after}"
-    if standing(deployment.deployment, connection).sign_in is not None:
+    stands = standing(deployment.deployment, connection)
+    if stands.sign_in is not None:
         return "a person must sign in"
+    if not poll.started_at and stands.last_read is not None and now - stands.last_read < connection.poll_every:
+        return f"read by hand {stands.last_read.isoformat()}"
     runs = on_their_way(own_runs(context, deployment.settings, IN_PROGRESS), now)
     name = read_job(connection)
     if any(run.job_name == name for run in runs):

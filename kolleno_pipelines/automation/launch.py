@@ -1,7 +1,8 @@
-"""Runs a job for a range of days in this process, on the instance of DAGSTER_HOME; prints one JSON line. No schedule.
+"""Runs jobs for ranges of days in this process, on the instance of DAGSTER_HOME; a JSON line for each. No schedule.
 
     python -m kolleno_pipelines.automation.launch --job sftp --from 2026-01-01 --to 2026-03-31 [--no-reload]
 
+Several jobs, each with its own --from and --to, run one after the other until one fails; they are loaded once.
 Exit codes: 0 every run succeeded, 1 a run failed, 2 it could not start (one sentence on stderr).
 
 The same through the running webserver is a backfill: docs/reprocess.md has the GraphQL call.
@@ -12,7 +13,7 @@ import json
 import os
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING
@@ -26,7 +27,7 @@ EVENT_BATCH = "500"
 
 @dataclass
 class Launched:
-    """What the runs did; `seconds` from the first start to the last end, without loading the definitions."""
+    """What the runs of a job did; `seconds` from the first start to the last end, without loading the definitions."""
 
     job: str
     first_day: str
@@ -49,49 +50,64 @@ def main(arguments: Sequence[str] | None = None) -> int:
     from kolleno_pipelines.pipeline.sentences import sentence
 
     try:
-        launched = _run(wanted)
+        for launched in _launches(wanted):
+            launched.loading_seconds = round(time.monotonic() - begun - launched.seconds, 3)
+            sys.stdout.write(f"{json.dumps(asdict(launched))}\n")
+            sys.stdout.flush()
+            if not launched.success:
+                return 1
+            begun = time.monotonic()
     except Exception as error:  # noqa: BLE001 - a script gets one sentence, never a traceback
         told = str(error) if isinstance(error, CannotStartError) else sentence(error)
         sys.stderr.write(f"{told}\n")
         return 2
-    launched.loading_seconds = round(time.monotonic() - begun - launched.seconds, 3)
-    sys.stdout.write(f"{json.dumps(asdict(launched))}\n")
-    return 0 if launched.success else 1
+    return 0
 
 
-def _run(wanted: argparse.Namespace) -> Launched:
+def _launches(wanted: argparse.Namespace) -> Iterator[Launched]:
     from kolleno_pipelines.automation.own_runs import SITE_TAG, site_of
     from kolleno_pipelines.definitions import build_definitions
-    from kolleno_pipelines.pipeline.days import DaysError, days_within
     from kolleno_pipelines.pipeline.preparation import load_libraries
     from kolleno_pipelines.pipeline.server import start
     from kolleno_pipelines.settings import load_settings
 
     settings = load_settings()
-    try:
-        first, last = days_within(wanted.first, wanted.last, settings.first_day, datetime.now(UTC).date())
-    except DaysError as error:
-        raise CannotStartError(str(error)) from None
+    ranges = _ranges(wanted, settings.first_day)
     home = os.environ.get("DAGSTER_HOME")
     if not home:
         raise CannotStartError("DAGSTER_HOME is not set, so there is no Dagster instance: eval $(kolleno env) sets it.")
     definitions = build_definitions(settings)
     jobs = [job.name for job in definitions.jobs or ()]
-    if wanted.job not in jobs:
-        raise CannotStartError(f"There is no job {wanted.job} for {settings.connections}; there is {', '.join(jobs)}.")
+    for job in wanted.job:
+        if job not in jobs:
+            raise CannotStartError(f"There is no job {job} for {settings.connections}; there is {', '.join(jobs)}.")
     start(settings)
     load_libraries()
     with _instance(home) as instance:
-        return launch(
-            instance,
-            definitions,
-            wanted.job,
-            first,
-            last,
-            reload=wanted.reload,
-            run_days=wanted.run_days,
-            tags={SITE_TAG: site_of(settings)},
-        )
+        for job, (first, last) in zip(wanted.job, ranges, strict=True):
+            yield launch(
+                instance,
+                definitions,
+                job,
+                first,
+                last,
+                reload=wanted.reload,
+                run_days=wanted.run_days,
+                tags={SITE_TAG: site_of(settings)},
+            )
+
+
+def _ranges(wanted: argparse.Namespace, first_day: date) -> list[tuple[date, date]]:
+    """Return the days of each job. Raises CannotStartError."""
+    from kolleno_pipelines.pipeline.days import DaysError, days_within
+
+    if not len(wanted.job) == len(wanted.first) == len(wanted.last):
+        raise CannotStartError("Each --job has its own --from and --to.")
+    today = datetime.now(UTC).date()
+    try:
+        return [days_within(*days, first_day, today) for days in zip(wanted.first, wanted.last, strict=True)]
+    except DaysError as error:
+        raise CannotStartError(str(error)) from None
 
 
 def _instance(home: str) -> "dg.DagsterInstance":
@@ -168,11 +184,10 @@ def _summary(
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m kolleno_pipelines.automation.launch", description=__doc__)
-    parser.add_argument(
-        "--job", required=True, metavar="JOB", help="sftp, read_<connection>, reprocess or reconciliation"
-    )
-    parser.add_argument("--from", dest="first", type=date.fromisoformat, required=True, metavar="DAY")
-    parser.add_argument("--to", dest="last", type=date.fromisoformat, required=True, metavar="DAY")
+    jobs = "sftp, read_<connection>, reprocess or reconciliation"
+    parser.add_argument("--job", action="append", required=True, metavar="JOB", help=jobs)
+    for option, name in (("--from", "first"), ("--to", "last")):
+        parser.add_argument(option, dest=name, action="append", type=date.fromisoformat, required=True, metavar="DAY")
     parser.add_argument(
         "--reload", action=argparse.BooleanOptionalAction, default=True, help="load again what is loaded (default)"
     )

@@ -1,26 +1,34 @@
-"""The demo's made-up company: its files in the drop folder, and its own answers beside what the pipeline computed."""
+"""The demo's made-up company: its files, what each system is told of it, and the findings its faulty files must bring.
+
+Only what QuickBooks, Xero and the files can all state happens to it. Figures are compared in demo_figures.py.
+"""
 
 from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
 from pathlib import Path
 from time import time as now_in_seconds
-from typing import Any
 
 from kolleno_pipelines.sandbox import drops, faulty_files
-from kolleno_pipelines.sandbox.answers import Answers
-from kolleno_pipelines.sandbox.company import Company
+from kolleno_pipelines.sandbox.books import Document
+from kolleno_pipelines.sandbox.company import MORNING, Company
+from kolleno_pipelines.sandbox.events import INVOICE, DocumentCorrected
 from kolleno_pipelines.sandbox.fault_kit import ExpectedFinding, FaultFile, Kit
 from kolleno_pipelines.schemas.codes import Code
 from kolleno_pipelines.schemas.sftp_tables import TableName
 
 DROP_FOLDER = "csv_data_uploads"
 SEED, CUSTOMERS, DAYS, INVOICES_PER_DAY, HISTORY_DAYS = 11, 60, 21, 12, 90
+#: Connections of the demo, as connections.yaml names them: the first is the ledger, the others are mirrors of it.
+QUICKBOOKS, SFTP, XERO = "quickbooks", "sftp", "xero"
+CONNECTIONS = (QUICKBOOKS, SFTP, XERO)
+#: What the planted break adds to one invoice in Xero.
+PLANTED = Decimal("10.00")
 #: Faults of whole files, one batch each, an hour apart and after all good files: nothing of them ever loads.
 _FAILING = (faulty_files.missing_columns, faulty_files.latin_1, faulty_files.semicolons, faulty_files.unclosed_quote)
 _IGNORED = (faulty_files.unknown_type, faulty_files.not_csv, faulty_files.wrong_folder)
@@ -30,32 +38,33 @@ _BAD_CELLS: tuple[tuple[Code, dict[str, str]], ...] = (
     (Code.BAD_DATE, {"date_issued": "31/01/2026"}),
     (Code.BAD_CURRENCY, {"currency_iso": "Dollar"}),
 )
-_FIGURES = ("customers", "invoices_open", "invoices_balance", "credit_notes_balance", "payments_balance", "net")
 
 
 @dataclass(frozen=True)
-class Line:
-    """One figure: what the company's own books say, and what came out of the pipeline."""
+class PlantedBreak:
+    """One invoice that one mirror is told otherwise: its amounts in the ledger and in the mirror."""
 
-    what: str
-    expected: str
-    computed: str
-
-    @property
-    def agrees(self) -> bool:
-        """Whether both are the same to the last digit."""
-        return self.expected == self.computed
+    mirror: str
+    source_id: str
+    ref: str
+    currency_iso: str
+    amount: Decimal
+    mirror_amount: Decimal
 
 
 @dataclass(frozen=True)
 class Dropped:
-    """The company of `today`, its files, the findings that its faulty files must bring, a digest of everything."""
+    """The company, its files, the findings that its faulty files must bring, the break planted, a digest of it all.
+
+    today: the day of its last batch, which its figures speak of.
+    """
 
     company: Company
     first_day: date
     today: date
     files: tuple[FaultFile, ...]
     expected: tuple[ExpectedFinding, ...]
+    planted: PlantedBreak | None = None
 
     @property
     def an_invoice(self) -> str:
@@ -65,11 +74,19 @@ class Dropped:
 
     @property
     def digest(self) -> str:
-        """The same files, the same digest."""
-        content = hashlib.sha256()
+        """The same files and the same break, the same digest."""
+        content = hashlib.sha256(repr(self.planted).encode())
         for file in self.files:
             content.update(f"{file.folder}/{file.name}\0{len(file.content)}\0".encode() + file.content)
         return content.hexdigest()
+
+    def told(self, connection: str) -> Company:
+        """Return the company as one system is told of it: with the planted break in the mirror that has it."""
+        if self.planted is None or self.planted.mirror != connection:
+            return self.company
+        last = self.company.batches[-1].number
+        event = DocumentCorrected(last, INVOICE, self.planted.source_id, amount=self.planted.mirror_amount)
+        return replace(self.company, events=(*self.company.events, event))
 
     def write(self, root: Path) -> int:
         """Put the files that are missing under the server's root, as if uploaded a while ago; returns how many."""
@@ -86,8 +103,10 @@ class Dropped:
         return written
 
 
-def make_files(today: date, *, with_faults: bool) -> Dropped:
-    """Make the company's files of the three weeks that end today."""
+def make_company(now: datetime, *, with_faults: bool, with_break: bool) -> Dropped:
+    """Make the company of the three weeks that end with the newest morning batch, its files and what is planted."""
+    # A system that is asked tells nothing of the future: before today's batch, the company's last day is yesterday.
+    today = (now - timedelta(hours=MORNING.hour, minutes=5)).date()
     first_day = today - timedelta(days=DAYS - 1)
     company = Company.build(
         SEED,
@@ -96,6 +115,7 @@ def make_files(today: date, *, with_faults: bool) -> Dropped:
         first_day=first_day,
         invoices_per_day=INVOICES_PER_DAY,
         history_days=HISTORY_DAYS,
+        expressible=True,
     )
     good = [
         FaultFile(name, content, DROP_FOLDER)
@@ -103,7 +123,24 @@ def make_files(today: date, *, with_faults: bool) -> Dropped:
         for name, content in drop.files.items()
     ]
     bad, expected = _faulty(today) if with_faults else ((), ())
-    return Dropped(company, first_day, today, (*good, *bad), tuple(expected))
+    planted = _planted(company) if with_break else None
+    return Dropped(company, first_day, today, (*good, *bad), tuple(expected), planted)
+
+
+def _planted(company: Company) -> PlantedBreak:
+    """Choose the newest invoice in USD of which nothing was paid, so that amount and balance both differ."""
+    books = company.books()
+
+    def is_open(document: Document) -> bool:
+        return document.key.kind == INVOICE and not document.voided and document.currency == "USD"
+
+    document = max(
+        (each for each in books.documents.values() if is_open(each) and books.balance(each) == each.amount),
+        key=lambda each: (each.date_issued, each.key.source_id),
+    )
+    return PlantedBreak(
+        XERO, document.key.source_id, document.ref, document.currency, document.amount, document.amount + PLANTED
+    )
 
 
 def _faulty(today: date) -> tuple[Sequence[FaultFile], Sequence[ExpectedFinding]]:
@@ -121,40 +158,3 @@ def _faulty(today: date) -> tuple[Sequence[FaultFile], Sequence[ExpectedFinding]
     files.append(FaultFile(name, drops.csv_bytes(drops.HEADERS[TableName.INVOICES], rows), DROP_FOLDER))
     expected += [ExpectedFinding(code, name) for code, _ in _BAD_CELLS]
     return files, expected
-
-
-def compare(
-    dropped: Dropped, control_totals: Iterable[Mapping[str, Any]], ageing: Iterable[Mapping[str, Any]], opening: int
-) -> Iterator[Line]:
-    """Yield every figure of the company's answers beside the pipeline's; what only one of them has shows as `-`."""
-    answers = Answers.of(dropped.company)
-    totals = {row["currency_iso"]: row for row in control_totals}
-    expected_totals = {each.currency_iso: each for each in answers.control_totals(dropped.today)}
-    for currency in sorted({*totals, *expected_totals}):
-        for figure in _FIGURES:
-            mine = getattr(expected_totals.get(currency), figure, None)
-            yield Line(f"{currency} {figure}", _number(mine), _number(totals.get(currency, {}).get(figure)))
-    buckets = {(row["currency_iso"], row["bucket"]): row for row in ageing if _counts(row)}
-    expected_buckets = {(each.currency_iso, each.bucket): each for each in answers.ageing(dropped.today)}
-    for place in sorted({*buckets, *expected_buckets}, key=_bucket_order):
-        row, mine = buckets.get(place), expected_buckets.get(place)
-        computed = f"{row['documents']} {_number(row['amount'])}" if row else "-"
-        yield Line(f"{place[0]} {place[1]}", f"{mine.documents} {_number(mine.amount)}" if mine else "-", computed)
-    yield Line("documents with an opening difference", str(len(answers.opening_differences())), str(opening))
-
-
-def _counts(row: Mapping[str, Any]) -> bool:
-    return bool(int(row["documents"])) or Decimal(str(row["amount"])) != 0
-
-
-def _bucket_order(place: tuple[str, str]) -> tuple[str, int]:
-    order = ("not_due", "1-30", "31-60", "61-90", "91+", "unapplied")
-    return place[0], order.index(place[1]) if place[1] in order else len(order)
-
-
-def _number(value: object) -> str:
-    """A figure in one spelling, whatever type it came as: no zeros at the end, exact."""
-    if value is None:
-        return "-"
-    amount = Decimal(str(value))
-    return f"{amount.normalize():,f}" if amount else "0"

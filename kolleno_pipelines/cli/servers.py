@@ -25,13 +25,16 @@ def add_to(app: typer.Typer) -> None:
 def demo(
     no_ui: Annotated[bool, typer.Option("--no-ui", help="End after the summary.")] = False,
     with_faults: Annotated[bool, typer.Option("--with-faults", help="Also drop files that are wrong.")] = False,
+    with_break: Annotated[
+        bool, typer.Option("--with-break", help="Plant one difference in one system, which agreement must name.")
+    ] = False,
     fresh: Annotated[bool, typer.Option("--fresh", help="Forget an earlier demo and begin with nothing.")] = False,
     port: Port = 3000,
 ) -> None:
-    """Run everything on embedded parts: a made-up company's files over SFTP, through to its reconciled receivables."""
+    """Run everything on embedded parts: a made-up company by QuickBooks, Xero and SFTP, reconciled and compared."""
     from kolleno_pipelines.cli.demo import run_demo
 
-    run_demo(ui=not no_ui, with_faults=with_faults, fresh=fresh, port=port)
+    run_demo(ui=not no_ui, with_faults=with_faults, with_break=with_break, fresh=fresh, port=port)
 
 
 def dev(

@@ -52,6 +52,12 @@ def agreement_breaks(deployment: Deployment, ledgers: list[str]) -> Rows:
         return result_rows.red_rows(session, "agreement_breaks", ledgers, limit=WORST)
 
 
+def agreement_gaps(deployment: Deployment, ledgers: list[str]) -> Rows:
+    """Return what one of two systems cannot state, as the agreement expects it."""
+    with deployment.session() as session:
+        return result_rows.stored_rows(session, "agreement_gaps", ledgers, limit=WORST)
+
+
 def account_breaks(deployment: Deployment, connection: Connection) -> Rows:
     """Return the receivables accounts of which the source states something else and nobody accepted it."""
     with deployment.session() as session:

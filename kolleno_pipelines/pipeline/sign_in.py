@@ -6,7 +6,7 @@ How a vendor's OAuth works does not belong here (connectors/auth.py), nor what t
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Protocol
 
@@ -56,9 +56,17 @@ class SignedIn:
 
 
 def sign_in_connection(
-    name: str, person: Person, *, timeout: float = PATIENCE, settings: Settings | None = None
+    name: str,
+    person: Person,
+    *,
+    timeout: float = PATIENCE,
+    settings: Settings | None = None,
+    ports: tuple[int, ...] | None = None,
 ) -> SignedIn:
-    """Sign a connection of connections.yaml in. Raises NotConfiguredError, SettingsError, NeedsHuman, Retryable."""
+    """Sign a connection of connections.yaml in. Raises NotConfiguredError, SettingsError, NeedsHuman, Retryable.
+
+    ports: where the redirect is awaited, in place of the ports registered with the vendor (0: any free one).
+    """
     settings = settings or load_settings()
     connections = load_connections(settings.connections)
     connection: Connection | None = connections.get(name)
@@ -71,6 +79,7 @@ def sign_in_connection(
             f"Connection {name} of {system} needs no sign-in: connections.yaml holds all it takes."
         )
     app = APPS[system](connection, lambda reference: resolve(reference, environment()))
+    app = replace(app, redirect_ports=ports or app.redirect_ports)
     app.client_secret()  # a variable that is not set is told before the person goes to the vendor
     keys = settings.secret_keys()
     return sign_in(name, app, StoredTokens(database.prepare(settings), name, keys), person, timeout=timeout)

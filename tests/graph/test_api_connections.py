@@ -98,6 +98,20 @@ def test_a_sign_in_that_ended_fails_the_run_and_turns_the_check(site: ApiSite, e
     assert [e.passed for e in signed_in] == [False]
 
 
+def test_the_sensor_s_first_start_waits_after_a_reading_by_hand(
+    site: ApiSite, ephemeral: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    today = datetime.now(UTC).date()
+    _run(site, ephemeral, JOB, range_tags(today, today))
+    ticker = Ticker(f"{NAME}_polls", build_definitions(site.settings, site.connections), ephemeral)
+    assert not ticker.tick()
+    assert ticker.result is not None
+    assert "read by hand" in str(ticker.result.skip_reason)
+    now = datetime.now(UTC) + timedelta(minutes=15)
+    monkeypatch.setattr(api_polls, "utc_now", lambda: now)
+    assert len(ticker.tick()) == 1
+
+
 def test_the_sensor_starts_a_run_when_one_is_due_and_later_after_failures(
     site: ApiSite, ephemeral: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -58,6 +58,26 @@ def test_a_range_is_cut_into_runs_and_told_in_one_line(
     assert {instance.get_run_by_id(run["run_id"]).status for run in told["runs"]} == {dg.DagsterRunStatus.SUCCESS}  # type: ignore[union-attr]
 
 
+def test_several_jobs_run_one_after_the_other_each_for_its_days_until_one_fails(
+    configured: Settings, instance: dg.DagsterInstance, company: Company, connections: Connections
+) -> None:
+    first = company.plan.first_day.isoformat()
+    later = (company.plan.first_day + timedelta(days=1)).isoformat()
+    folder = connections["sftp"].local_root
+    (folder / "csv_data_uploads").rmdir()
+    folder.rmdir()
+    names = ("reconciliation", "sftp", "reconciliation")
+    words = [word for name in names for word in ("--job", name, "--from", first, "--to", later)]
+    words[5] = first
+    ended = _launch(configured, *words)
+    assert ended.returncode == 1
+    told = [json.loads(line) for line in ended.stdout.splitlines()]
+    assert [(one["job"], one["last_day"], one["success"]) for one in told] == [
+        ("reconciliation", first, True),
+        ("sftp", later, False),
+    ]
+
+
 def test_a_failed_run_is_exit_code_1_with_its_reason(
     configured: Settings, instance: dg.DagsterInstance, company: Company, connections: Connections
 ) -> None:
@@ -76,6 +96,12 @@ def test_what_cannot_start_is_exit_code_2_and_one_sentence(configured: Settings,
     before = (configured.first_day - timedelta(days=1)).isoformat()
     for arguments, without, words in (
         (("--from", day, "--to", day), "DAGSTER_HOME", "eval $(kolleno env)"),
+        (("--from", day, "--to", day, "--job", "reprocess"), "", "has its own --from and --to"),
+        (
+            ("--from", day, "--to", day, "--job", "read_x", "--from", day, "--to", day),
+            "",
+            "There is no job read_x for",
+        ),
         (("--from", day, "--to", before), "", "lies before --from"),
         (("--from", before, "--to", before), "", "KOLLENO_FIRST_DAY"),
         (("--from", far, "--to", far), "", "today"),

@@ -1,4 +1,4 @@
-"""`kolleno demo` and `kolleno dev` for real: job, UI, daemon, database, started again when they die."""
+"""`kolleno dev` for real: UI, daemon, database, started again when they die. The demo is in test_demo.py."""
 
 from __future__ import annotations
 
@@ -136,48 +136,3 @@ def test_dev_keeps_ui_and_daemon_running_until_it_is_told_to_stop(site: Site) ->
     wait_for(lambda: not groups & living_groups(), 10, lambda: f"{groups & living_groups()} live on")
     # The database is never stopped by a process that leaves.
     assert "has stopped" in site.run("db", "stop").stderr
-
-
-def _assert_it_goes_on_as_printed(site: Site, told: str) -> None:
-    """The printed commands, in a shell and a folder whose own settings are of a real deployment, away from here."""
-    lines = [line.strip() for line in told.splitlines() if line.startswith("  ")]
-    assert (len(lines), lines[0][:7]) == (6, "export ")
-    (site.folder / ".env").write_text("KOLLENO_DATABASE_URL=postgresql://real@127.0.0.1:9/real\nKOLLENO_HOME=real\n")
-    variables = {name: value for name, value in site.variables.items() if name != "KOLLENO_ENV_FILE"}
-    variables |= {"KOLLENO_DATABASE_URL": "postgresql://real@127.0.0.1:9/real", "KOLLENO_HOME": "real"}
-    for command, words, codes in (
-        (lines[1], "invoices_", {0}),
-        (lines[2], "not_due", {0}),
-        (lines[3], "opening", {0, 1}),
-        (lines[4], "What the files say", {0}),
-        (lines[5], "", {0}),
-    ):
-        done = subprocess.run(
-            ["sh", "-c", f"{lines[0]}\n{command}"],
-            env=variables,
-            cwd=site.folder,
-            capture_output=True,
-            text=True,
-            timeout=120,
-            check=False,
-        )
-        assert done.returncode in codes, (command, done.stderr)
-        assert words in done.stdout, command
-    (site.folder / ".env").unlink()
-
-
-def test_the_demo_agrees_with_the_company_s_own_books_twice(site: Site) -> None:
-    first = site.run_slowly("demo", "--no-ui", "--with-faults")
-    assert "all agree with the sandbox's own answers" in first.stdout
-    assert "DISAGREES" not in first.stdout
-    assert "missing_columns" in first.stdout
-    assert "opening difference" in first.stdout
-    _assert_it_goes_on_as_printed(site, first.stderr)
-    home = {"KOLLENO_HOME": str(site.folder / "home" / "demo")}
-    home["KOLLENO_CONNECTIONS"] = f"{home['KOLLENO_HOME']}/connections.yaml"
-    runs = json.loads(site.run("files", "--json", **home).stdout)
-    again = site.run_slowly("demo", "--no-ui", "--with-faults")
-    assert "0 of them new" in again.stderr
-    assert again.stdout.splitlines()[-1] == first.stdout.splitlines()[-1]
-    assert json.loads(site.run("files", "--json", **home).stdout)[0]["receipt"] == runs[0]["receipt"]
-    assert "Traceback" not in first.stderr + again.stderr

@@ -137,5 +137,6 @@ def test_how_a_demo_goes_on_survives_any_folder(tmp_path: Path, capsys: pytest.C
     found = dict(pair.split("=", 1) for pair in done.stdout.decode().split("\0") if pair)
     assert found["KOLLENO_HOME"] == str(settings.home)
     assert found["KOLLENO_CONNECTIONS"] == str(settings.connections)
-    assert (found["KOLLENO_DATABASE_URL"], found["KOLLENO_ENV_FILE"]) == ("", "/dev/null")
+    assert (found["KOLLENO_DATABASE_URL"], found["KOLLENO_SECRET_KEY"]) == ("", "")
+    assert found["KOLLENO_ENV_FILE"] == str(settings.home / "secrets.env")
     assert any(line.endswith("trace invoices 'I 1'") for line in lines)

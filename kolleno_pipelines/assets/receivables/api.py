@@ -83,7 +83,7 @@ def _spec(connection: ApiConnection, entity: str, days: dg.DailyPartitionsDefini
         deps=extract_keys(connection),  # the same for all: a backfill refuses different parents (receivables/sftp.py)
         group_name="receivables",
         owners=["team:receivables"],
-        kinds={"python", "postgres"},
+        kinds={connection.system, "python", "postgres"},
         partitions_def=days,
         metadata={
             "dagster/column_schema": model_schema(API_ENTITIES[entity]),

@@ -99,7 +99,7 @@ def _spec(connection: SftpConnection, entity: str, days: dg.DailyPartitionsDefin
         deps=[table_key(table) for table in TABLES.values()],
         group_name="receivables",
         owners=["team:receivables"],
-        kinds={"python", "postgres"},
+        kinds={connection.system, "python", "postgres"},
         partitions_def=days,
         metadata={
             "dagster/column_schema": model_schema(ENTITIES[entity]),

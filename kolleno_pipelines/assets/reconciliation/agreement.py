@@ -13,12 +13,17 @@ from kolleno_pipelines.assets.reconciliation.present import (
 )
 from kolleno_pipelines.connections import Connections
 from kolleno_pipelines.pipeline.clock import utc_now
-from kolleno_pipelines.pipeline.result_facts import agreement_breaks
+from kolleno_pipelines.pipeline.result_facts import agreement_breaks, agreement_gaps
 from kolleno_pipelines.resources.deployment import DeploymentResource
 
 _QUESTION = (
     "Does each mirror say the same as the ledger, per customer and currency and per document? What the systems"
     " themselves cannot state is listed as expected."
+)
+#: What a person wants to see of a break before anything else.
+_BREAK_COLUMNS = (
+    *("mirror", "kind", "ref", "differs", "currency_iso", "amount", "mirror_amount", "balance", "mirror_balance"),
+    *("cause", "date_issued", "source_id", "mirror_source_id", "customer_source_id", "since", "break_id"),
 )
 
 
@@ -31,7 +36,10 @@ def agreement(connections: Connections) -> dg.AssetsDefinition:
         from kolleno_pipelines.pipeline.reconcile_agreement import reconcile_agreement
 
         summary = reconcile_agreement(deployment.deployment.database_url, connections, utc_now().date())
-        return dg.MaterializeResult(asset_key=spec.key, metadata=summary_metadata(summary))
+        shown = summary_metadata(summary)
+        shown["to look at first"] = rows_table(summary.worst, _BREAK_COLUMNS)
+        shown["expected"] = rows_table(agreement_gaps(deployment.deployment, list(connections)))
+        return dg.MaterializeResult(asset_key=spec.key, metadata=shown)
 
     return result
 
@@ -51,6 +59,6 @@ def agrees_with_ledger(connections: Connections) -> dg.AssetChecksDefinition:
         if rows:
             mirrors = ", ".join(sorted({str(row["mirror"]) for row in rows}))
             words = f"What the ledger and {mirrors} say differs; `kolleno report agreement` lists it."
-        return Fact(key, "agrees_with_ledger", not rows, words, {"breaks": rows_table(rows)}).result()
+        return Fact(key, "agrees_with_ledger", not rows, words, {"breaks": rows_table(rows, _BREAK_COLUMNS)}).result()
 
     return agrees

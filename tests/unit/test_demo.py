@@ -1,0 +1,82 @@
+"""The demo's company by the time of day, what is planted in it, and how figures and breaks are judged."""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from kolleno_pipelines.cli.demo_company import CONNECTIONS, PLANTED, XERO, Dropped, make_company
+from kolleno_pipelines.cli.demo_figures import Figure, _conclude
+from kolleno_pipelines.sandbox.answers import Answers
+
+NOON = datetime(2026, 3, 4, 12, tzinfo=UTC)
+
+
+@pytest.fixture(scope="module")
+def planted() -> Dropped:
+    return make_company(NOON, with_faults=False, with_break=True)
+
+
+@pytest.mark.parametrize(
+    ("hour", "minute", "last"), [(6, 4, date(2026, 3, 3)), (6, 5, date(2026, 3, 4)), (23, 59, date(2026, 3, 4))]
+)
+def test_no_batch_lies_in_the_future(hour: int, minute: int, last: date) -> None:
+    now = NOON.replace(hour=hour, minute=minute)
+    dropped = make_company(now, with_faults=True, with_break=False)
+    assert dropped.today == dropped.company.last_day == last
+    assert max(batch.name_time for batch in dropped.company.batches) < now
+
+
+def test_the_planted_break_is_told_to_one_mirror_alone(planted: Dropped) -> None:
+    assert planted.planted is not None
+    nets = {
+        name: {each.currency_iso: each.net for each in Answers.of(planted.told(name)).control_totals()}
+        for name in CONNECTIONS
+    }
+    books = {each.currency_iso: each.net for each in Answers.of(planted.company).control_totals()}
+    assert nets.pop(XERO) == {**books, "USD": books["USD"] + PLANTED}
+    assert list(nets.values()) == [books, books]
+
+
+def test_each_option_is_a_demo_of_its_own(planted: Dropped) -> None:
+    others = [make_company(NOON, with_faults=faults, with_break=False) for faults in (False, True)]
+    tomorrow = make_company(NOON.replace(day=5), with_faults=False, with_break=False)
+    digests = {each.digest for each in (planted, tomorrow, *others)}
+    assert len(digests) == 4
+    assert make_company(NOON, with_faults=False, with_break=True).digest == planted.digest
+
+
+def test_a_figure_agrees_only_with_what_its_system_was_told() -> None:
+    told = {"quickbooks": "5", "sftp": "5", "xero": "6"}
+    assert Figure("x", "5", told, told).verdict == "planted in xero"
+    assert Figure("x", "5", dict.fromkeys(told, "5"), dict.fromkeys(told, "5")).verdict == "agrees"
+    assert Figure("x", "5", told, {**told, "xero": "5"}).verdict == "DISAGREES"
+    assert Figure("x", "5", told, {**told, "sftp": "6"}).verdict == "DISAGREES"
+
+
+def test_only_the_planted_break_is_expected(planted: Dropped, capsys: pytest.CaptureFixture[str]) -> None:
+    plan = planted.planted
+    assert plan is not None
+    row = {"mirror": plan.mirror, "currency_iso": plan.currency_iso}
+    found: dict[str, Any] = {
+        "kind": "invoice",
+        "ref": plan.ref,
+        "differs": "amount, balance",
+        "amount": str(plan.amount),
+        "mirror_amount": str(plan.mirror_amount),
+    }
+    assert _conclude([(row, found)], plan)
+    assert plan.ref in capsys.readouterr().out
+    assert _conclude([], None)
+    for breaks, what in (
+        ([], plan),
+        ([(row, found)], None),
+        ([(row, found), ({**row, "mirror": "sftp"}, found)], plan),
+        ([(row, {**found, "ref": "another"})], plan),
+        ([(row, {**found, "mirror_amount": str(plan.mirror_amount + Decimal(1))})], plan),
+        ([(row, {**found, "amount": None})], plan),
+    ):
+        assert not _conclude(breaks, what)
