@@ -16,6 +16,15 @@ from kolleno_pipelines.storage.document_sql import NET_PARTS, customer_of
 from kolleno_pipelines.storage.documents import has_aliases
 from kolleno_pipelines.storage.record_specs import HOME_CURRENCY
 
+#: When the objects of payloads `p` were last asked for. A sweep asks for all of them and lands only what it finds changed;
+#: while anything that landed waits for the fold it does not count: that may be a newer state.
+_LAST_READ = """max(GREATEST(p.observed_at, (
+    SELECT w.reached FROM raw.watermarks w
+    WHERE w.connection = p.connection AND w.extract = p.kind AND w.pass = 'sweep'
+      AND NOT EXISTS (SELECT FROM raw.extracts e
+                      WHERE e.connection = p.connection AND e.extract = p.kind
+                        AND e.status IN ('landed', 'normalised')))))"""
+
 
 class Moved(NamedTuple):
     """Versions of one customer's documents in a currency: of the last move of an open amount, of the last change."""
@@ -95,7 +104,7 @@ def last_moves(
 def last_reads(conn: psycopg.Connection[Any], connection: str, customers: Sequence[str]) -> dict[str, datetime]:
     """Return when an API was last asked for each customer; one of a source that sends files has none."""
     rows = conn.execute(
-        "SELECT c.source_id, max(p.observed_at) FROM normalised.customers c"
+        f"SELECT c.source_id, {_LAST_READ} FROM normalised.customers c"
         " JOIN normalised.payloads p USING (extract_id, line)"
         " WHERE p.connection = %s AND c.source_id = ANY(%s) GROUP BY 1",
         (connection, list(customers)),
@@ -108,7 +117,7 @@ def receivables_accounts(conn: psycopg.Connection[Any], connection: str) -> list
     rows = conn.execute(
         f"""
 SELECT a.source_id, a.name, COALESCE(a.currency_iso, {HOME_CURRENCY}), a.balance_stated, a.observed_at,
-       COALESCE((SELECT max(p.observed_at)
+       COALESCE((SELECT {_LAST_READ}
                  FROM normalised.accounts n JOIN normalised.payloads p USING (extract_id, line)
                  WHERE n.source_id = a.source_id AND p.connection = a.connection), a.observed_at)
 FROM receivables.accounts a WHERE a.connection = %(connection)s AND a.is_receivable ORDER BY a.source_id""",

@@ -154,6 +154,24 @@ class TestPlanted:
         site.read()
         assert self.broken(site) == []
 
+    def test_what_does_not_move_together_is_red_once_it_was_swept(self, site: QuickBooksSite) -> None:
+        """An invoice grows by 5 and nothing else does: that the sweep finds the others as they were tells."""
+        ids = self.cases["overpayment"].ids
+        site.read()
+        told = site.vendor.book.latest("Invoice", ids["invoice"])
+        assert told is not None
+        more = {name: told[name] + 5 for name in ("TotalAmt", "Balance")}
+        site.vendor.book.put("Invoice", {**told, **more}, site.wait())
+        site.read("invoices")
+        totals = {"control_total", "account_total"}
+        assert {row[0]: row[3] for row in self.broken(site)} == dict.fromkeys(totals, "moved_during_read")
+        landed = site.rows("SELECT count(*) FROM raw.extracts WHERE extract IN ('customers', 'accounts')")
+        site.wait()
+        site.sweep("customers", "accounts")
+        assert site.rows("SELECT count(*) FROM raw.extracts WHERE extract IN ('customers', 'accounts')") == landed
+        assert {row[0]: row[3] for row in self.broken(site)} == dict.fromkeys(totals)
+        assert reconciled(site)["differences"]["red"] == 2
+
     def test_a_payment_of_what_is_not_read(self, site: QuickBooksSite) -> None:
         case = self.cases["refund_receipt"]
         told = site.vendor.book.latest("Payment", case.ids["payment"])
