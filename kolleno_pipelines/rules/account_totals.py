@@ -31,9 +31,10 @@ def account_totals(
 ) -> list[AccountTotalRow]:
     """Return one row per account and currency; where the two cannot be compared, the reason.
 
-    A document that names no account is on the only receivables account of its currency, if there is one. What an
-    account in a foreign currency states does not say whether it is in that currency or in home currency (each document
-    at its own rate): it agrees when it is either.
+    A document that names no account is on the only receivables account of its currency, if there is one; where
+    there are several it may be on any of them, and none of them is compared. What an account in a foreign currency
+    states does not say whether it is in that currency or in home currency (each document at its own rate): it
+    agrees when it is either.
     """
     by_account: dict[tuple[str, str], AccountTotal] = {}
     only = {currency: found[0] for currency, found in _by_currency(accounts).items() if len(found) == 1}
@@ -41,8 +42,11 @@ def account_totals(
         account = total.account_source_id or only.get(total.currency_iso, "")
         key = (account, total.currency_iso)
         by_account[key] = _plus(by_account.get(key), total)
+    unplaced = {currency for (account, currency), total in by_account.items() if not account and total.net}
     rows = [
-        _compared(one, by_account.pop((one.source_id, one.currency_iso or ""), None), home_currency_iso, tolerance)
+        _not_compared(one, by_account.pop((one.source_id, one.currency_iso or ""), None), NO_ACCOUNT)
+        if one.currency_iso in unplaced and one.stated is not None
+        else _compared(one, by_account.pop((one.source_id, one.currency_iso or ""), None), home_currency_iso, tolerance)
         for one in accounts
     ]
     known = {one.source_id: one for one in accounts}
@@ -79,8 +83,7 @@ def _compared(
 ) -> AccountTotalRow:
     currency, computed, stated = account.currency_iso, total.net if total else _ZERO, account.stated
     if currency is None or stated is None:
-        reason = NO_CURRENCY if currency is None else NOT_STATED
-        return _row(account, currency or "", computed, stated, None, reason=reason, since=account.observed_at)
+        return _not_compared(account, total, NO_CURRENCY if currency is None else NOT_STATED)
     if (
         total is not None
         and currency != home
@@ -95,6 +98,13 @@ def _compared(
     cause = Cause.MOVED_DURING_READ.value if moved and differs else None
     row = _row(account, currency, computed, stated, computed - stated, cause=cause, since=since)
     return replace(row, is_break=differs)
+
+
+def _not_compared(account: ReceivablesAccount, total: AccountTotal | None, reason: str) -> AccountTotalRow:
+    computed = total.net if total else _ZERO
+    return _row(
+        account, account.currency_iso or "", computed, account.stated, None, reason=reason, since=account.observed_at
+    )
 
 
 def _apart(connection: str, account: ReceivablesAccount | None, total: AccountTotal, source_id: str) -> AccountTotalRow:

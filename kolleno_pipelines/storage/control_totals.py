@@ -16,8 +16,8 @@ from kolleno_pipelines.storage.document_sql import NET_PARTS, customer_of
 from kolleno_pipelines.storage.documents import has_aliases
 from kolleno_pipelines.storage.record_specs import HOME_CURRENCY
 
-#: When the objects of payloads `p` were last asked for. A sweep asks for all of them and lands only what it finds changed;
-#: while anything that landed waits for the fold it does not count: that may be a newer state.
+#: When the objects of payloads `p` were last asked for. A sweep asks for all of them and lands only what it finds
+#: changed; while anything that landed waits for the fold it does not count: that may be a newer state.
 _LAST_READ = """max(GREATEST(p.observed_at, (
     SELECT w.reached FROM raw.watermarks w
     WHERE w.connection = p.connection AND w.extract = p.kind AND w.pass = 'sweep'

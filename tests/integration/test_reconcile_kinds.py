@@ -223,11 +223,23 @@ class TestAccounts:
         assert self.totals(books) == [
             ("", "USD", 50, None, None, True),
             ("A", "EUR", 7, None, None, True),
-            ("A", "USD", 0, 0, 0, False),
+            ("A", "USD", 0, 0, None, True),
             ("B", "USD", 0, None, None, True),
             ("Z", "USD", 9, None, None, True),
         ]
         assert breaks(books) == []
+
+    def test_several_accounts_are_compared_where_every_open_document_names_one(self, books: Books) -> None:
+        """An invoice of 100 is on one of two accounts; the payment of 30 that names A says nothing against either."""
+        books.account("A", "70")
+        books.account("B", "0")
+        books.invoice("I", "100", "100", JAN)
+        books.payment("P", "30", "30", JAN, receivable_account_source_id="A")
+        apart = [("", "USD", 100, None, None, True), ("A", "USD", -30, 70, None, True), ("B", "USD", 0, 0, None, True)]
+        assert self.totals(books) == apart
+        assert breaks(books) == []
+        books.execute("UPDATE receivables.invoices SET receivable_account_source_id = 'A'")
+        assert self.totals(books) == [("A", "USD", 70, 70, 0, False), ("B", "USD", 0, 0, 0, False)]
 
     def test_a_foreign_account_may_be_stated_in_home_currency(self, books: Books) -> None:
         books.insert(
