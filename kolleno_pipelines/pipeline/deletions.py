@@ -8,7 +8,7 @@ from kolleno_pipelines.connectors.contract import Pass, Window
 from kolleno_pipelines.connectors.errors import Retryable
 from kolleno_pipelines.pipeline.parts import Extracted, Reading, land, parts_of
 from kolleno_pipelines.pipeline.repetitions import without_repetitions
-from kolleno_pipelines.storage import watermarks
+from kolleno_pipelines.storage import readings, watermarks
 
 _DELETIONS = Pass.DELETIONS.value
 #: Clocks differ: what is nearly too long ago for the vendor counts as too long ago.
@@ -19,6 +19,12 @@ def deletions_read_until(reading: Reading) -> datetime | None:
     """Return up to when deletions were read; None when they never were."""
     with reading.deployment.transaction() as conn:
         return watermarks.watermark(conn, reading.connection, reading.extract.name, _DELETIONS)
+
+
+def first_received(reading: Reading) -> datetime | None:
+    """Return when anything of an extract was first observed (a backfill, an import); None when nothing was."""
+    with reading.deployment.transaction() as conn:
+        return readings.first_observed(conn, reading.connection, reading.extract.name)
 
 
 def note_deletions_read(reading: Reading, until: datetime) -> None:

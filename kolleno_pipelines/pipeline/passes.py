@@ -17,6 +17,7 @@ from kolleno_pipelines.pipeline.clock import Clock, utc_now
 from kolleno_pipelines.pipeline.deletions import (
     deletions_read_until,
     extract_deletions,
+    first_received,
     is_beyond_reach,
     note_deletions_read,
 )
@@ -138,7 +139,9 @@ class Reader:
         tells = Pass.DELETIONS in extract.passes
         deleted_until = deletions_read_until(reading) if tells else None
         if tells and deleted_until is None:
-            note_deletions_read(reading, began)  # what was deleted before is nothing that was ever read
+            deleted_until = first_received(reading)
+            if deleted_until is None:
+                note_deletions_read(reading, began)  # what was deleted before is nothing that was ever read
         if Pass.CHANGES in extract.passes:
             self._changes(reading, done, began)
         too_old = deleted_until is not None and is_beyond_reach(deleted_until, began, reach)

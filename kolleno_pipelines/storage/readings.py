@@ -63,6 +63,14 @@ def has_payloads(conn: psycopg.Connection[Any], connection: str, extract: str) -
     return bool(row and row[0])
 
 
+def first_observed(conn: psycopg.Connection[Any], connection: str, extract: str) -> datetime | None:
+    """Return the earliest moment of which anything of an extract was received."""
+    row = conn.execute(
+        "SELECT min(observed_at) FROM raw.extracts WHERE connection = %s AND extract = %s", [connection, extract]
+    ).fetchone()
+    return row[0] if row else None
+
+
 def live_objects(
     conn: psycopg.Connection[Any], connection: str, extract: str, until: datetime, *, open_only: bool
 ) -> dict[str, str]:

@@ -19,6 +19,7 @@ from kolleno_pipelines.connectors.contract import Extract, Pass, Record, Window
 from kolleno_pipelines.connectors.errors import NeedsHuman
 from kolleno_pipelines.connectors.quickbooks.connector import QUICKBOOKS
 from kolleno_pipelines.pipeline.api_delivery import ApiDelivered, deliver_from_vendor
+from kolleno_pipelines.pipeline.api_runs import fold_days, read_days
 from kolleno_pipelines.pipeline.deployment import open_deployment
 from kolleno_pipelines.pipeline.extract import Reading, extract_changes, extract_days, extract_window
 from kolleno_pipelines.pipeline.normalise import fold, normalise_pending
@@ -123,6 +124,23 @@ def test_a_deletion_is_told_and_later_found_by_a_sweep_of_everything(world: Worl
     assert world.status(late) == "deleted"
     world.later(timedelta(minutes=15))
     assert "invoices" in world.passes(world.read(), Pass.DELETIONS)
+
+
+@pytest.mark.parametrize("waits", [timedelta(minutes=30), timedelta(days=40)], ids=["told", "beyond reach"])
+def test_a_deletion_between_a_backfill_and_the_first_reading_is_learned(world: World, waits: timedelta) -> None:
+    world.later(timedelta(days=1))
+    first = world.now.date() - timedelta(days=63)
+    days = [first + timedelta(days=number) for number in range(63)]
+    read_days(world.site.deployment, world.connection, days, clock=lambda: world.now)
+    fold_days(world.site.deployment, world.connection, days, again=False)
+    closed = "SELECT source_id FROM receivables.payments WHERE balance_open = 0 AND amount > 0 ORDER BY 1"
+    gone = world.site.rows(closed)[0][0]
+    world.site.vendor.book.delete("Payment", gone, world.now + waits / 2)
+    world.later(waits)
+    world.site.sign_in()
+    world.read()
+    status = f"SELECT posting_status FROM receivables.payments WHERE source_id = '{gone}'"
+    assert world.site.rows(status) == [("deleted",)]
 
 
 def test_a_sweep_that_would_close_too_much_closes_nothing_and_says_so(world: World) -> None:
