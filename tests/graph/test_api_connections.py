@@ -11,6 +11,9 @@ import pytest
 
 from kolleno_pipelines.assets.partitions import range_tags
 from kolleno_pipelines.automation import api_polls
+from kolleno_pipelines.connectors.contract import Extract, Record, Window
+from kolleno_pipelines.connectors.errors import NeedsHuman
+from kolleno_pipelines.connectors.quickbooks.client import QuickBooksSource
 from kolleno_pipelines.connectors.rate_limits import AccountLimits
 from kolleno_pipelines.definitions import build_definitions
 from kolleno_pipelines.sandbox.company import Company
@@ -110,6 +113,22 @@ def test_the_sensor_s_first_start_waits_after_a_reading_by_hand(
     now = datetime.now(UTC) + timedelta(minutes=15)
     monkeypatch.setattr(api_polls, "utc_now", lambda: now)
     assert len(ticker.tick()) == 1
+
+
+def test_what_landed_before_a_sign_in_ended_is_folded(
+    site: ApiSite, ephemeral: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    today, records = datetime.now(UTC).date(), QuickBooksSource.records
+
+    def ended(self: QuickBooksSource, extract: Extract, window: Window) -> Iterator[Record]:
+        if extract.name == "payments":
+            raise NeedsHuman("The sign-in ended.", NAME)
+        return records(self, extract, window)
+
+    monkeypatch.setattr(QuickBooksSource, "records", ended)
+    _run(site, ephemeral, JOB, range_tags(today, today), succeeds=False)
+    assert site.receivables()["invoices"], "no run starts until somebody signs in, so this one takes them through"
+    assert site.rows("SELECT count(*) FROM raw.extracts WHERE status IN ('landed', 'normalised')") == [(0,)]
 
 
 def test_the_sensor_starts_a_run_when_one_is_due_and_later_after_failures(

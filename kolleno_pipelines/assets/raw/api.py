@@ -1,4 +1,7 @@
-"""`raw/<connection>/<extract>`: what a system with an API answered, in the archive. Nothing is normalised here."""
+"""`raw/<connection>/<extract>`: what a system with an API answered, in the archive.
+
+Nothing is normalised here, unless a person must sign in: then no step follows that would do it.
+"""
 
 from collections.abc import Iterator, Sequence
 from datetime import date
@@ -43,14 +46,19 @@ def raw_extracts(connection: ApiConnection, days: dg.DailyPartitionsDefinition) 
     def extracts(
         context: dg.AssetExecutionContext, deployment: dg.ResourceParam[DeploymentResource]
     ) -> Iterator[dg.MaterializeResult[None]]:
-        from kolleno_pipelines.pipeline.api_runs import read_days
+        from kolleno_pipelines.connectors.errors import NeedsHuman
+        from kolleno_pipelines.pipeline.api_runs import fold_days, read_days
 
         run_days, selected = days_of_run(context), context.selected_asset_keys
         names = [key.path[-1] for key in extract_keys(connection) if key in selected]
         wanted = None if len(names) == len(extract_keys(connection)) else names
         with deployment.working(connection, run_days) as opened:
             say, run_id = say_calmly(context.log.info), context.run.run_id
-            done = read_days(opened, connection, run_days, wanted=wanted, run_id=run_id, progress=say)
+            try:
+                done = read_days(opened, connection, run_days, wanted=wanted, run_id=run_id, progress=say)
+            except NeedsHuman:
+                fold_days(opened, connection, run_days, again=False, run_id=run_id)
+                raise
         landed = day_extracts(opened, connection, run_days)
         for name in names:
             _describe(context, connection, name, run_days, landed, done)
