@@ -35,6 +35,7 @@ class Extract:
     first is the object's id.
     passes: how it can be read beside the changes.
     sweeps_open_only: a sweep yields what is open only; what it leaves out may be closed or gone.
+    is_limited: a start date limits what is read of it at first; what is open of it comes with the sweep.
     """
 
     name: str
@@ -42,6 +43,7 @@ class Extract:
     schema: pa.Schema
     passes: frozenset[Pass] = frozenset({Pass.CHANGES})
     sweeps_open_only: bool = False
+    is_limited: bool = False
 
 
 @dataclass(frozen=True)

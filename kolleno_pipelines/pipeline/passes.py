@@ -160,7 +160,7 @@ class Reader:
     def _changes(self, reading: Reading, done: ReadConnection, began: datetime) -> None:
         """Read the changes; a first reading of everything is a sweep as well."""
         extract = reading.extract
-        since = self._start if extract.sweeps_open_only else None
+        since = self._start if extract.is_limited else None
         with self.deployment.transaction() as conn:
             is_first = not readings.has_payloads(conn, self.connection.name, extract.name)
         changes = self._take(done, extract, Pass.CHANGES, partial(extract_changes, reading, since=since))

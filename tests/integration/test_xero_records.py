@@ -11,12 +11,14 @@ from typing import Any
 
 import pytest
 
+from kolleno_pipelines.connections import XeroConnection
 from kolleno_pipelines.connectors.xero import client
 from kolleno_pipelines.connectors.xero.connector import XERO
 from kolleno_pipelines.pipeline import parts
 from kolleno_pipelines.pipeline.extract import Reading, extract_changes
 from kolleno_pipelines.pipeline.import_extracts import import_extracts
 from kolleno_pipelines.pipeline.normalise import fold, normalise_again, normalise_pending
+from kolleno_pipelines.pipeline.passes import Reader
 from kolleno_pipelines.sandbox.company import Company
 from kolleno_pipelines.sandbox.vendor_clock import VendorClock
 from kolleno_pipelines.sandbox.vendor_limits import VendorLimits
@@ -387,3 +389,26 @@ def test_any_order_of_extracts_ends_in_the_same_records(database: str, tmp_path:
     assert books.rows("invoices")["i"]["balance_open"] == 70
     assert books.net_by_customer() == {"c": 40}
     assert books.unexplained() == []
+
+
+def test_a_start_date_leaves_out_closed_documents_and_payments_alone(database: str, tmp_path: Path) -> None:
+    book, _ = book_of_cases(AT)
+    now = NOW + timedelta(days=30)
+    with SandboxXero(book, clock=VendorClock(now), limits=VendorLimits()) as xero:
+        site = Site(xero, database, tmp_path)
+        connection = XeroConnection(name="xero", start_date=(NOW + timedelta(days=20)).date())
+        reader = Reader(site.deployment, connection, XERO, site.source, clock=lambda: now)
+        read = reader.read()
+        assert read.failed == []
+        assert sum(done.records for done in read.of("payments")) == 0
+        site.normalise_and_fold()
+        for _ in range(3):
+            reader.read_missing_parents()
+            site.normalise_and_fold()
+    invoices = site.rows("invoices")
+    closed = {name for name, row in invoices.items() if not row["balance_open"]}
+    assert closed <= {row["to_source_id"] for row in site.live_allocations()}, "an open credit paid them: its parents"
+    assert len(closed) < len(invoices) - len(closed)
+    stated = {name: row["balance_stated"] for name, row in site.rows("customers").items() if row["balance_stated"]}
+    net = site.net_by_customer()
+    assert {name: net[name] for name in stated} == stated, "what is open is here in full"

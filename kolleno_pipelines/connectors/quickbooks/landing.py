@@ -54,7 +54,8 @@ _OPEN_ONLY = {"Invoice", "CreditMemo", "Payment"}
 
 
 def _extract(name: str, vendor_object: str, fields: dict[str, pa.DataType], passes: frozenset[Pass]) -> Extract:
-    return Extract(name, vendor_object, pa.schema(list(fields.items())), passes, vendor_object in _OPEN_ONLY)
+    is_open_only = vendor_object in _OPEN_ONLY
+    return Extract(name, vendor_object, pa.schema(list(fields.items())), passes, is_open_only, is_open_only)
 
 
 COMPANY_INFO = _extract(

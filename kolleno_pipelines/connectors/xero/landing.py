@@ -42,12 +42,14 @@ _ALL = frozenset({Pass.CHANGES, Pass.SWEEP, Pass.LOOKUP})
 _ASKED = frozenset({Pass.LOOKUP})
 
 
-#: What a sweep asks for by status: what is open.
+#: What a sweep asks for by status: what is open. Payments are applied whole, so that a start date limits them too.
 _OPEN_ONLY = {"invoices", "credit_notes", "overpayments", "prepayments"}
 
 
 def _extract(name: str, vendor_object: str, fields: dict[str, pa.DataType], passes: frozenset[Pass]) -> Extract:
-    return Extract(name, vendor_object, pa.schema(list(fields.items())), passes, name in _OPEN_ONLY)
+    is_open_only = name in _OPEN_ONLY
+    schema = pa.schema(list(fields.items()))
+    return Extract(name, vendor_object, schema, passes, is_open_only, is_open_only or name == "payments")
 
 
 ORGANISATION = _extract(
