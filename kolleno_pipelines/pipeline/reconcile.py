@@ -11,7 +11,7 @@ from typing import Any
 
 import psycopg
 
-from kolleno_pipelines.pipeline.reconcile_agreement import reconcile_agreement
+from kolleno_pipelines.pipeline.reconcile_agreement import compared_pairs, reconcile_agreement
 from kolleno_pipelines.pipeline.reconciled import Connections, ReconciledConnection, caps_links, read_since
 from kolleno_pipelines.pipeline.result_summary import WORST, ResultSummary, merge_stages
 from kolleno_pipelines.rules.account_totals import account_totals
@@ -39,14 +39,16 @@ QUARANTINED = "quarantined_payload"
 
 
 def reconcile_present(database_url: str, connections: Connections, today: date) -> list[ResultSummary]:
-    """Compute the results that are the present state, `differences` last."""
-    return [
-        reconcile_balances(database_url, connections, today),
-        reconcile_control_totals(database_url, connections, today),
-        reconcile_unapplied_cash(database_url, connections, today),
-        reconcile_agreement(database_url, connections, today),
-        reconcile_differences(database_url, connections, today),
-    ]
+    """Compute the results that are the present state, `differences` last; agreement only where there is a mirror."""
+    with_mirror = [reconcile_agreement] if any(compared_pairs(connections)) else []
+    computed = (
+        reconcile_balances,
+        reconcile_control_totals,
+        reconcile_unapplied_cash,
+        *with_mirror,
+        reconcile_differences,
+    )
+    return [compute(database_url, connections, today) for compute in computed]
 
 
 def reconcile_balances(database_url: str, connections: Connections, today: date) -> ResultSummary:

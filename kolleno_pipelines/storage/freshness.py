@@ -162,10 +162,13 @@ def note_holding(conn: psycopg.Connection[Any], connections: Sequence[str], resu
 
 
 def is_present(conn: psycopg.Connection[Any], connection: str, today: date) -> bool:
-    """Tell whether every result of the present state and of today was computed today and after the last fold."""
+    """Tell whether every result of the present state and of today was computed today and after the last fold.
+
+    Agreement, which there is only where a mirror is, is computed with them.
+    """
     row = conn.execute(
-        "SELECT count(*) = 7 FROM reconciliation.results WHERE connection = %(connection)s AND today = %(today)s"
-        " AND (result IN ('balances', 'control_totals', 'unapplied_cash', 'agreement', 'differences')"
+        "SELECT count(*) = 6 FROM reconciliation.results WHERE connection = %(connection)s AND today = %(today)s"
+        " AND (result IN ('balances', 'control_totals', 'unapplied_cash', 'differences')"
         "      OR result IN ('ageing', 'roll_forward') AND day = %(today)s)"
         f" AND computed_at >= COALESCE((SELECT max(f.folded_at) FROM {_FOLDED} f"
         "                              WHERE f.connection = %(connection)s), '-infinity')",

@@ -30,7 +30,9 @@ from kolleno_pipelines.schemas.ledger_parts import (
 )
 from kolleno_pipelines.schemas.sftp_tables import TableName
 
-KINDS = {kind: TableName(f"{kind.value}s") for kind in DocumentKind}
+KINDS = {
+    kind: TableName(f"{kind.value}s") for kind in (DocumentKind.INVOICE, DocumentKind.CREDIT_NOTE, DocumentKind.PAYMENT)
+}
 LINKS = {TableName.PAYMENTS_INVOICES: DocumentKind.PAYMENT, TableName.CREDIT_NOTES_INVOICES: DocumentKind.CREDIT_NOTE}
 
 
@@ -169,7 +171,7 @@ def company(request: pytest.FixtureRequest) -> Company:
 @pytest.fixture(scope="module")
 def parts(company: Company) -> list[LedgerPart]:
     ledger = _Ledger(company)
-    return [ledger.part(kind) for kind in DocumentKind]
+    return [ledger.part(kind) for kind in KINDS]
 
 
 def test_differences_are_those_of_the_answers(company: Company, parts: list[LedgerPart]) -> None:
