@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
-from typing import Any
 
 import pytest
 import requests
@@ -13,65 +12,16 @@ import requests
 from kolleno_pipelines.sandbox.company import Company
 from kolleno_pipelines.sandbox.quickbooks.app import SCOPE, TOKEN_PATH, SandboxQuickBooks, published_limits
 from kolleno_pipelines.sandbox.quickbooks.book import QuickBooksBook
-from kolleno_pipelines.sandbox.quickbooks.cases import Case, write_all
+from kolleno_pipelines.sandbox.quickbooks.cases import Case
 from kolleno_pipelines.sandbox.quickbooks.company_file import CompanyFile
 from kolleno_pipelines.sandbox.quickbooks.filling import Filling, filled_from
-from kolleno_pipelines.sandbox.quickbooks.wire import read_text
 from kolleno_pipelines.sandbox.vendor_clock import VendorClock
 from kolleno_pipelines.sandbox.vendor_limits import VendorLimits
 from kolleno_pipelines.sandbox.vendor_server import VendorFault
 from tests.canaries import CANARY
+from tests.quickbooks_client import AT, SECRET, Client, Json, cases, client, code_of
 
-AT = datetime(2026, 3, 6, 18, tzinfo=UTC)
-DAY = date(2026, 3, 6)
-SECRET = f"{CANARY}-app"
-Json = dict[str, Any]
-
-
-class Client:
-    """A plain client of one sandbox; refusals are returned like any other answer."""
-
-    def __init__(self, vendor: SandboxQuickBooks) -> None:
-        self.vendor = vendor
-        self.session = requests.Session()
-        self.session.headers["Accept"] = "application/json"
-        self.sign_in()
-
-    def sign_in(self) -> None:
-        token = self.vendor.tokens.issue(SCOPE)["access_token"]
-        self.session.headers["Authorization"] = f"Bearer {token}"
-
-    def get(self, path: str, **params: str) -> requests.Response:
-        asked = {"minorversion": "75", **params}
-        return self.session.get(self._url(path), params=asked, timeout=10)
-
-    def post(self, path: str, body: Json, **params: str) -> requests.Response:
-        return self.session.post(self._url(path), json=body, params={"minorversion": "75", **params}, timeout=10)
-
-    def query(self, text: str) -> Json:
-        answer = self.get("query", query=text)
-        assert answer.status_code == 200, answer.text
-        response: Json = read_text(answer.text)["QueryResponse"]
-        return response
-
-    def changes(self, entities: str, since: datetime) -> list[Json]:
-        answer = self.get("cdc", entities=entities, changedSince=since.isoformat())
-        assert answer.status_code == 200, answer.text
-        parts: list[Json] = read_text(answer.text)["CDCResponse"][0]["QueryResponse"]
-        return parts
-
-    def wait(self, step: timedelta) -> datetime:
-        """Move the vendor's clock and sign in again: an access token lives for an hour."""
-        now = self.vendor.clock.advance(step)
-        self.sign_in()
-        return now
-
-    def _url(self, path: str) -> str:
-        return f"{self.vendor.url}/v3/company/{self.vendor.book.realm_id}/{path}"
-
-
-def _code(answer: requests.Response) -> tuple[int, str]:
-    return answer.status_code, answer.json()["Fault"]["Error"][0]["code"]
+__all__ = ["cases", "client"]
 
 
 @pytest.fixture(scope="module")
@@ -94,23 +44,6 @@ def company(filling: Filling) -> Iterator[Client]:
         client = Client(vendor)
         yield client
         client.session.close()
-
-
-@pytest.fixture
-def cases() -> dict[str, Case]:
-    return {}
-
-
-@pytest.fixture
-def client(cases: dict[str, Case]) -> Iterator[Client]:
-    """A client of a company of its own that holds the cases; tests may write."""
-    file = CompanyFile(QuickBooksBook(), AT - timedelta(days=40))
-    cases.update(write_all(file, AT, DAY))
-    clock = VendorClock(AT + timedelta(hours=1))
-    with SandboxQuickBooks(file, clock=clock, limits=VendorLimits(), client_secret=SECRET, mark=CANARY) as vendor:
-        made = Client(vendor)
-        yield made
-        made.session.close()
 
 
 def test_pages_are_the_whole_set(company: Client, filling: Filling) -> None:
@@ -190,7 +123,7 @@ def test_deletions_are_told_for_30_days(client: Client, cases: dict[str, Case]) 
     invoice = cases["deleted_invoice"].ids["invoice"]
     assert "Invoice" not in client.query(f"SELECT * FROM Invoice WHERE Id = '{invoice}'")
     gone = client.get(f"invoice/{invoice}")
-    assert _code(gone) == (400, "610")
+    assert code_of(gone) == (400, "610")
     parts = client.changes("Invoice,RefundReceipt,Vendor,Customer", AT - timedelta(hours=1))
     assert [len(each) > 0 for each in parts] == [True, True, False, True]
     told = next(each for each in parts[0]["Invoice"] if each["Id"] == invoice)
@@ -206,7 +139,7 @@ def test_deletions_are_told_for_30_days(client: Client, cases: dict[str, Case]) 
     assert client.changes("Invoice", client.vendor.clock.now - timedelta(minutes=5)) == [{}]
     client.wait(timedelta(days=30))
     late = client.get("cdc", entities="Invoice", changedSince=AT.isoformat())
-    assert _code(late) == (400, "4001")
+    assert code_of(late) == (400, "4001")
 
 
 def test_change_data_capture_is_cut_at_1000_objects(company: Client, filling: Filling) -> None:
@@ -217,8 +150,8 @@ def test_change_data_capture_is_cut_at_1000_objects(company: Client, filling: Fi
     assert len(company.changes("Invoice", since)[0]["Invoice"]) == 1000
     for asked in ("Invoice,Nothing", "TaxCode", "Invoice,"):
         assert company.get("cdc", entities=asked, changedSince=since.isoformat()).status_code == 400
-    assert _code(company.get("cdc", entities="Invoice")) == (400, "2020")
-    assert _code(company.get("cdc", entities="Invoice", changedSince="yesterday")) == (400, "4001")
+    assert code_of(company.get("cdc", entities="Invoice")) == (400, "2020")
+    assert code_of(company.get("cdc", entities="Invoice", changedSince="yesterday")) == (400, "4001")
 
 
 def test_inactive_customers_come_only_when_asked_for(client: Client, cases: dict[str, Case]) -> None:
@@ -246,7 +179,7 @@ def test_a_query_may_be_posted_and_the_company_describes_itself(client: Client) 
 def test_an_old_minor_version_answers_as_the_present_one(client: Client) -> None:
     answers = [client.get("query", query="SELECT * FROM Account", minorversion=each) for each in ("1", "75")]
     assert answers[0].json()["QueryResponse"] == answers[1].json()["QueryResponse"]
-    assert _code(client.get("query", query="SELECT * FROM Account", minorversion="new")) == (400, "2080")
+    assert code_of(client.get("query", query="SELECT * FROM Account", minorversion="new")) == (400, "2080")
 
 
 @pytest.mark.parametrize(
@@ -264,7 +197,7 @@ def test_an_old_minor_version_answers_as_the_present_one(client: Client) -> None
 )
 def test_refusals_have_the_vendors_body(company: Client, path: str, params: dict[str, str], code: str) -> None:
     answer = company.get(path, **params)
-    assert _code(answer) == (400, code)
+    assert code_of(answer) == (400, code)
     body = answer.json()
     assert body["Fault"]["type"] == "ValidationFault"
     assert {"Message", "Detail", "code"} <= set(body["Fault"]["Error"][0])
@@ -334,108 +267,3 @@ def test_the_published_limits_hold_and_run_faster_with_a_factor() -> None:
         assert (vendor.limits.granted, vendor.limits.refused) == (30, 0)
         assert vendor.api_requests == 42
         client.session.close()
-
-
-def test_a_payment_is_written_changed_voided_and_deleted(client: Client, cases: dict[str, Case]) -> None:
-    ids = cases["deleted_invoice"].ids
-    invoice = {"TxnId": ids["kept"], "TxnType": "Invoice"}
-    body = {"CustomerRef": {"value": ids["customer"]}, "TotalAmt": 10, "Line": [{"Amount": 10, "LinkedTxn": [invoice]}]}
-    first = client.post("payment", body, requestid="r-1").json()["Payment"]
-    assert client.post("payment", body, requestid="r-1").json()["Payment"] == first, "the same request once more"
-    assert client.query("SELECT count(*) FROM Payment WHERE TotalAmt = '10'")["totalCount"] == 1
-    named = {"Id": first["Id"], "SyncToken": first["SyncToken"], "sparse": True}
-    second = client.post("payment", {**named, "PrivateNote": "late"}, operation="update").json()["Payment"]
-    assert (second["SyncToken"], second["PrivateNote"], len(second["Line"])) == ("1", "late", 1)
-    assert _code(client.post("payment", {**named, "PrivateNote": "later"})) == (400, "5010")
-    named["SyncToken"] = "1"
-    voided = client.post("payment", named, operation="update", include="void").json()["Payment"]
-    assert (voided["TotalAmt"], voided["UnappliedAmt"], voided["PrivateNote"]) == (0, 0, "Voided")
-    assert client.get(f"invoice/{ids['kept']}").json()["Invoice"]["Balance"] == 10
-    deleted = client.post("payment", {**named, "SyncToken": "2"}, operation="delete").json()["Payment"]
-    assert (deleted["status"], deleted["Id"]) == ("Deleted", first["Id"])
-    assert _code(client.post("payment", {**named, "SyncToken": "3"}, operation="delete")) == (400, "610")
-    assert first["Id"] in [each["Id"] for each in client.changes("Payment", AT)[0]["Payment"] if "status" in each]
-
-
-def test_a_full_update_clears_what_it_leaves_out(client: Client, cases: dict[str, Case]) -> None:
-    ids = cases["overpayment"].ids
-    before = client.get(f"payment/{ids['payment']}").json()["Payment"]
-    assert before["PaymentRefNum"] == "OVER-P"
-    body = {name: before[name] for name in ("Id", "SyncToken", "CustomerRef", "TotalAmt")}
-    after = client.post("payment", body).json()["Payment"]
-    assert (after["UnappliedAmt"], after["Line"], "PaymentRefNum" in after) == (120, [], False)
-    assert client.get(f"invoice/{ids['invoice']}").json()["Invoice"]["Balance"] == 100
-
-
-def test_payments_that_do_not_add_up_are_refused(client: Client, cases: dict[str, Case]) -> None:
-    ids, other = cases["voided_payment"].ids, cases["overpayment"].ids
-
-    def code(amount: object, paid: object = 1, invoice: str = ids["invoice"], customer: str = ids["customer"]) -> str:
-        line = {"Amount": paid, "LinkedTxn": [{"TxnId": invoice, "TxnType": "Invoice"}]}
-        body = {"CustomerRef": {"value": customer}, "TotalAmt": amount, "Line": [line]}
-        return _code(client.post("payment", body))[1]
-
-    before = client.query("SELECT count(*) FROM Payment")
-    assert code(100, 80.01) == "6000"
-    assert code(50, 60) == "6000"
-    assert code("ten") == "2080"
-    assert code(None) == "2020"
-    assert code(1, invoice="99999") == "610"
-    assert code(1, customer="99999") == "2500"
-    assert code(1, customer=cases["inactive_customer"].ids["customer"]) == "610"
-    assert code(1, customer=other["customer"]) == "6000"
-    assert _code(client.post("payment", {"CustomerRef": {"value": "1"}, "Colour": "red"})) == (400, "2010")
-    assert client.query("SELECT count(*) FROM Payment") == before
-
-
-def test_a_deposit_takes_each_payment_once_and_then_guards_it(client: Client, cases: dict[str, Case]) -> None:
-    payment = cases["mixed_payment"].ids["payment"]
-    accounts = client.vendor.file.accounts
-    moved = {"Amount": 60, "LinkedTxn": [{"TxnId": payment, "TxnType": "Payment", "TxnLineId": "0"}]}
-    detail = {"AccountRef": {"value": accounts.fees}}
-    fee = {"Amount": -1.75, "DetailType": "DepositLineDetail", "DepositLineDetail": detail}
-    body = {"DepositToAccountRef": {"value": accounts.bank}, "DocNumber": "po_1", "Line": [moved, fee]}
-    deposit = client.post("deposit", body, requestid="po_1").json()["Deposit"]
-    assert deposit["TotalAmt"] == 58.25
-    stated = client.get(f"payment/{payment}").json()["Payment"]
-    assert stated["LinkedTxn"] == [{"TxnId": deposit["Id"], "TxnType": "Deposit"}]
-    again = client.post("deposit", {**body, "DocNumber": "po_2"})
-    assert _code(again) == (400, "6000")
-    assert "already been applied to another Deposit" in again.json()["Fault"]["Error"][0]["Detail"]
-    assert _code(client.post("deposit", {**body, "Line": []})) == (400, "6140")
-    receivable = {"AccountRef": {"value": accounts.receivable["USD"]}}
-    nameless = {"Amount": 5, "DetailType": "DepositLineDetail", "DepositLineDetail": receivable}
-    assert _code(client.post("deposit", {**body, "DocNumber": "po_3", "Line": [nameless]})) == (400, "2020")
-    minus = {**body, "DocNumber": "po_4", "Line": [fee]}
-    assert _code(client.post("deposit", minus)) == (400, "6000")
-    named = {"Id": payment, "SyncToken": stated["SyncToken"], "sparse": True}
-    assert _code(client.post("payment", named, operation="update", include="void")) == (400, "6540")
-    fixed = {"Id": deposit["Id"], "SyncToken": deposit["SyncToken"], "sparse": True, "Line": []}
-    assert client.post("deposit", fixed).ok
-    stated = client.get(f"payment/{payment}").json()["Payment"]
-    assert stated["LinkedTxn"] == []
-    named["SyncToken"] = stated["SyncToken"]
-    assert client.post("payment", named, operation="update", include="void").json()["Payment"]["TotalAmt"] == 0
-
-
-def test_names_and_numbers_are_used_once(client: Client, cases: dict[str, Case]) -> None:
-    assert client.post("customer", {"DisplayName": "New one"}).json()["Customer"]["Balance"] == 0
-    assert _code(client.post("customer", {"DisplayName": "New one"})) == (400, "6240")
-    assert _code(client.post("customer", {"CompanyName": "Nameless"})) == (400, "2020")
-    customer = {"value": cases["overpayment"].ids["customer"]}
-    body = {
-        "CustomerRef": customer,
-        "DocNumber": "OVER-1",
-        "Line": [{"Amount": 5, "DetailType": "SalesItemLineDetail"}],
-    }
-    assert _code(client.post("invoice", body)) == (400, "6140")
-    assert client.post("invoice", {**body, "DocNumber": "OVER-2"}).json()["Invoice"]["Balance"] == 5
-
-
-def test_a_lost_answer_is_found_by_the_same_requestid(client: Client, cases: dict[str, Case]) -> None:
-    body = {"CustomerRef": {"value": cases["overpayment"].ids["customer"]}, "TotalAmt": 77}
-    client.vendor.server.fail_next("/v3/", VendorFault.LOST)
-    with pytest.raises(requests.exceptions.RequestException):
-        client.post("payment", body, requestid="lost")
-    assert client.post("payment", body, requestid="lost").json()["Payment"]["TotalAmt"] == 77
-    assert client.query("SELECT count(*) FROM Payment WHERE TotalAmt = '77'")["totalCount"] == 1
