@@ -127,60 +127,27 @@ PAYMENTS = _extract(
     _ALL,
 )
 REFUND_RECEIPTS = _extract("refund_receipts", "RefundReceipt", _SALE, _ALL)
-DEPOSITS = _extract(
-    "deposits",
-    "Deposit",
-    {
-        **_TRANSACTION,
-        "TotalAmt": MONEY,
-        "Line": pa.list_(
-            _struct(
-                Id=TEXT,
-                Amount=MONEY,
-                Description=TEXT,
-                DetailType=TEXT,
-                DepositLineDetail=_struct(AccountRef=REF, Entity=REF),
-            )
-        ),
-    },
-    _ALL,
-)
-PURCHASES = _extract(
+
+
+def _lined(name: str, vendor_object: str, detail: dict[str, pa.DataType], **fields: pa.DataType) -> Extract:
+    """A transaction whose lines may stand on receivables accounts; `detail` is what the vendor says of such a line."""
+    line = _struct(Id=TEXT, Amount=MONEY, Description=TEXT, DetailType=TEXT, **detail)
+    return _extract(name, vendor_object, {**_TRANSACTION, **fields, "Line": pa.list_(line)}, _ALL)
+
+
+DEPOSITS = _lined("deposits", "Deposit", {"DepositLineDetail": _struct(AccountRef=REF, Entity=REF)}, TotalAmt=MONEY)
+PURCHASES = _lined(
     "purchases",
     "Purchase",
-    {
-        **_TRANSACTION,
-        "EntityRef": REF,
-        "TotalAmt": MONEY,
-        "Credit": FLAG,
-        "Line": pa.list_(
-            _struct(
-                Id=TEXT,
-                Amount=MONEY,
-                Description=TEXT,
-                DetailType=TEXT,
-                AccountBasedExpenseLineDetail=_struct(AccountRef=REF, CustomerRef=REF),
-            )
-        ),
-    },
-    _ALL,
+    {"AccountBasedExpenseLineDetail": _struct(AccountRef=REF, CustomerRef=REF)},
+    EntityRef=REF,
+    TotalAmt=MONEY,
+    Credit=FLAG,
 )
-JOURNAL_ENTRIES = _extract(
+JOURNAL_ENTRIES = _lined(
     "journal_entries",
     "JournalEntry",
-    {
-        **_TRANSACTION,
-        "Line": pa.list_(
-            _struct(
-                Id=TEXT,
-                Amount=MONEY,
-                Description=TEXT,
-                DetailType=TEXT,
-                JournalEntryLineDetail=_struct(PostingType=TEXT, AccountRef=REF, Entity=_ENTITY),
-            )
-        ),
-    },
-    _ALL,
+    {"JournalEntryLineDetail": _struct(PostingType=TEXT, AccountRef=REF, Entity=_ENTITY)},
 )
 
 #: In the order in which they are read: parents first.
