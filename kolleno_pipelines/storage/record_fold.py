@@ -52,8 +52,6 @@ class _RecordFold:
         self.execute("ANALYZE touched")
         self.execute(record_sql.INSERT_VERSIONS, round=self.round)
         self.execute("ANALYZE versions")
-        self.execute(record_sql.INSERT_OWNERS, round=self.round)
-        self.execute("ANALYZE owners")
 
     def fold_entity(self, spec: RecordSpec) -> None:
         """Fold one entity of all touched owners, and of those whose rows waited for a parent that is known now."""

@@ -41,6 +41,13 @@ def _storable(text: str | None) -> str | None:
 
 def clear_rows(conn: psycopg.Connection[Any], extract: ExtractRow) -> None:
     """Withdraw what an extract said, and queue the objects that it spoke of, so that the next fold folds them again."""
+    said = conn.execute(
+        "SELECT EXISTS (SELECT FROM normalised.payloads WHERE extract_id = %(id)s)"
+        " OR EXISTS (SELECT FROM raw.quarantined_payloads WHERE extract_id = %(id)s)",
+        {"id": extract.id},
+    ).fetchone()
+    if said == (False,):
+        return  # the first time, which is nearly every time
     conn.execute(
         "INSERT INTO normalised.owners_to_fold SELECT DISTINCT connection, kind, source_id FROM normalised.payloads"
         " WHERE extract_id = %s",

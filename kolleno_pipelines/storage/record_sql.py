@@ -1,17 +1,16 @@
 """SQL of the fold of records: an owner's versions, its rows in each, and the state that the newest of them make.
 
-Pure text over the temp tables `touched`, `versions`, `owners`, `record_rows` of record_fold.py. Nothing is run here.
+Pure text over the temp tables `touched`, `versions`, `record_rows`, `late_ids` of record_fold.py. Nothing is run here.
 """
 
 from kolleno_pipelines.schemas.records import HOME, RECORD_TABLES, Ending, Parent
 from kolleno_pipelines.storage.record_specs import HOME_CURRENCY, RecordSpec
 
 CREATE_TABLES = (
-    "DROP TABLE IF EXISTS folding, queued, touched, versions, owners",
+    "DROP TABLE IF EXISTS folding, queued, touched, versions",
     "CREATE TEMP TABLE touched (kind text, source_id text, round integer) ON COMMIT DROP",
     "CREATE TEMP TABLE versions (extract_id integer, line integer, o_kind text, o_id text, version integer,"
-    " version_at timestamptz, next_at timestamptz, is_deleted boolean) ON COMMIT DROP",
-    "CREATE TEMP TABLE owners (o_kind text, o_id text, content_version integer, is_deleted boolean) ON COMMIT DROP",
+    " version_at timestamptz, next_at timestamptz, newest_version integer, content_version integer) ON COMMIT DROP",
     # What this fold closes is what it saw: nothing that comes meanwhile is noted as folded.
     "CREATE TEMP TABLE folding ON COMMIT DROP AS SELECT id FROM raw.extracts"
     " WHERE connection = %(connection)s AND status = 'normalised'",
@@ -31,22 +30,18 @@ INSERT INTO touched SELECT DISTINCT kind, source_id, 0 FROM taken"""
 
 #: A newer or equal version wins: modified time at the source, then time observed, then the deletion (docs/model.md).
 #: What states no time was as it is when it was observed.
+#: `content_version` is the newest that is no deletion; none is 0.
 INSERT_VERSIONS = """
 INSERT INTO versions
-SELECT extract_id, line, kind, source_id, row_number() OVER newest, version_at, lead(version_at) OVER newest,
-       is_deleted
-FROM (SELECT p.*, COALESCE(p.modified_at, p.observed_at) AS version_at
-      FROM normalised.payloads p JOIN touched t USING (kind, source_id)
-      WHERE p.connection = %(connection)s AND t.round = %(round)s) v
-WINDOW newest AS (PARTITION BY kind, source_id
-                  ORDER BY version_at, observed_at, is_deleted, digest, extract_id, line)"""
-
-INSERT_OWNERS = """
-INSERT INTO owners
-SELECT o_kind, o_id, max(version) FILTER (WHERE NOT is_deleted),
-       max(version) > COALESCE(max(version) FILTER (WHERE NOT is_deleted), 0)
-FROM versions v JOIN touched t ON t.kind = v.o_kind AND t.source_id = v.o_id
-WHERE t.round = %(round)s GROUP BY o_kind, o_id"""
+SELECT extract_id, line, kind, source_id, version, version_at, next_at, max(version) OVER owner,
+       COALESCE(max(version) FILTER (WHERE NOT is_deleted) OVER owner, 0)
+FROM (SELECT v.*, row_number() OVER newest AS version, lead(version_at) OVER newest AS next_at
+      FROM (SELECT p.*, COALESCE(p.modified_at, p.observed_at) AS version_at
+            FROM normalised.payloads p JOIN touched t USING (kind, source_id)
+            WHERE p.connection = %(connection)s AND t.round = %(round)s) v
+      WINDOW newest AS (PARTITION BY kind, source_id
+                        ORDER BY version_at, observed_at, is_deleted, digest, extract_id, line)) n
+WINDOW owner AS (PARTITION BY kind, source_id)"""
 
 
 def parent_exists(parent: Parent, row: str = "r") -> str:
@@ -69,8 +64,9 @@ def create_rows(spec: RecordSpec) -> str:
     parents = " AND ".join(parent_exists(parent) for parent in table.parents) or "true"
     return f"""
 CREATE TEMP TABLE record_rows ON COMMIT DROP AS
-SELECT r.*, v.o_kind, v.o_id, v.version, v.version_at, v.next_at,
-       'e' || r.extract_id || ':' || r.line AS origin, ROW({content})::text AS content, {parents} AS has_parents
+SELECT r.*, v.o_kind, v.o_id, v.version, v.version_at, v.next_at, v.content_version,
+       v.newest_version > v.content_version AS owner_is_deleted, 'e' || r.extract_id || ':' || r.line AS origin,
+       CASE WHEN v.newest_version > 1 THEN ROW({content})::text END AS content, {parents} AS has_parents
 FROM normalised.{table.entity} r JOIN versions v USING (extract_id, line)
 WHERE {_only(spec)}"""
 
@@ -79,10 +75,13 @@ def _only(spec: RecordSpec) -> str:
     return f"r.{spec.only[0]} = '{spec.only[1]}'" if spec.only else "true"
 
 
-#: Records to fold: those of `record_rows`, and those of which rows were withdrawn.
+#: Records to fold, with how many rows they have: those of `record_rows`, and those of which rows were withdrawn.
 CREATE_IDS = """
 CREATE TEMP TABLE late_ids ON COMMIT DROP AS
-SELECT source_id FROM record_rows UNION SELECT source_id FROM queued WHERE entity = %(entity)s"""
+SELECT source_id, count(version) AS row_count
+FROM (SELECT source_id, version FROM record_rows
+      UNION ALL SELECT source_id, NULL FROM queued WHERE entity = %(entity)s) named
+GROUP BY source_id"""
 
 
 def create_state(spec: RecordSpec) -> str:
@@ -96,26 +95,36 @@ CREATE TEMP TABLE fold_state ON COMMIT DROP AS
 SELECT s.source_id, {columns}{extra}{removed}{first_seen}, GREATEST(s.changed_at, s.ended_at) AS observed_at,
        s.changed_by AS origin
 FROM (
-    SELECT c.*, o.is_deleted, n.version < o.content_version AS has_ended,
-           CASE WHEN o.is_deleted OR n.version < o.content_version THEN n.next_at END AS ended_at
-    FROM ({_newest_rows()}) c
-    JOIN (SELECT DISTINCT ON (source_id) source_id, version, next_at FROM record_rows
-          ORDER BY source_id, version DESC) n USING (source_id)
-    JOIN owners o ON o.o_kind = c.o_kind AND o.o_id = c.o_id
+    SELECT c.*, c.owner_is_deleted AS is_deleted, c.last_version < c.content_version AS has_ended,
+           CASE WHEN c.owner_is_deleted OR c.last_version < c.content_version THEN c.last_next_at END AS ended_at
+    FROM ({_ONLY_ROWS} UNION ALL {_NEWEST_ROWS}) c
 ) s
 WHERE {_stands(spec)}"""
 
 
-def _newest_rows() -> str:
-    """Return the newest row of each record whose parents are known, and the version in which it last changed."""
-    return """
-        SELECT DISTINCT ON (source_id) steps.*, min(version_at) OVER (PARTITION BY source_id) AS first_seen_at,
-               first_value(version_at) OVER newest_change AS changed_at,
-               first_value(origin) OVER newest_change AS changed_by
-        FROM (SELECT *, lag(content) OVER (PARTITION BY source_id ORDER BY version) IS DISTINCT FROM content AS changed
-              FROM record_rows WHERE has_parents) steps
-        WINDOW newest_change AS (PARTITION BY source_id ORDER BY changed DESC, version DESC)
-        ORDER BY source_id, version DESC"""
+#: The row of each record that has but one, as nearly all have: nothing is to be sorted or compared.
+_ONLY_ROWS = """
+        SELECT r.*, true AS is_changed, r.version_at AS first_seen_at, r.version_at AS changed_at,
+               r.origin AS changed_by, r.version AS last_version, r.next_at AS last_next_at
+        FROM record_rows r JOIN late_ids l USING (source_id) WHERE l.row_count = 1 AND r.has_parents"""
+
+#: Of the others the newest row whose parents are known, the version in which it last changed, and the last that has it.
+_NEWEST_ROWS = """
+        SELECT c.*, n.version AS last_version, n.next_at AS last_next_at
+        FROM (
+            SELECT DISTINCT ON (source_id) steps.*, min(version_at) OVER (PARTITION BY source_id) AS first_seen_at,
+                   first_value(version_at) OVER newest_change AS changed_at,
+                   first_value(origin) OVER newest_change AS changed_by
+            FROM (SELECT r.*, lag(r.content) OVER (PARTITION BY source_id ORDER BY r.version)
+                              IS DISTINCT FROM r.content AS is_changed
+                  FROM record_rows r JOIN late_ids l USING (source_id)
+                  WHERE l.row_count > 1 AND r.has_parents) steps
+            WINDOW newest_change AS (PARTITION BY source_id ORDER BY is_changed DESC, version DESC)
+            ORDER BY source_id, version DESC
+        ) c
+        JOIN (SELECT DISTINCT ON (source_id) source_id, version, next_at
+              FROM record_rows JOIN late_ids l USING (source_id) WHERE l.row_count > 1
+              ORDER BY source_id, version DESC) n USING (source_id)"""
 
 
 def _stands(spec: RecordSpec) -> str:
@@ -161,8 +170,8 @@ def park(spec: RecordSpec, parent: Parent) -> str:
 INSERT INTO normalised.parked_rows
     (connection, extract_id, line, entity, source_id, code, parent_entity, parent_id, is_overtaken)
 SELECT %(connection)s, r.extract_id, r.line, '{spec.entity}', r.source_id, '{parent.code}', '{parent.entity}',
-       {parent_id}, r.version < o.content_version OR o.is_deleted
-FROM record_rows r JOIN owners o ON o.o_kind = r.o_kind AND o.o_id = r.o_id
+       {parent_id}, r.version < r.content_version OR r.owner_is_deleted
+FROM record_rows r
 WHERE NOT r.has_parents AND NOT {parent_exists(parent)} AND {_concerns(spec)}
 ON CONFLICT DO NOTHING"""
 
