@@ -36,6 +36,7 @@ class Extract:
     passes: how it can be read beside the changes.
     sweeps_open_only: a sweep yields what is open only; what it leaves out may be closed or gone.
     is_limited: a start date limits what is read of it at first; what is open of it comes with the sweep.
+    forms: schemas of other forms in which a payload may come; the first that fits is taken.
     """
 
     name: str
@@ -44,6 +45,7 @@ class Extract:
     passes: frozenset[Pass] = frozenset({Pass.CHANGES})
     sweeps_open_only: bool = False
     is_limited: bool = False
+    forms: tuple[pa.Schema, ...] = ()
 
 
 @dataclass(frozen=True)

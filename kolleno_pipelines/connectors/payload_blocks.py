@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import io
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Protocol
 
 import pyarrow as pa
@@ -30,14 +30,17 @@ class Readable(Protocol):
 
 
 def payload_blocks(
-    stream: Readable, schema: pa.Schema, *, block_bytes: int = BLOCK_BYTES
+    stream: Readable, schema: pa.Schema, *, forms: Sequence[pa.Schema] = (), block_bytes: int = BLOCK_BYTES
 ) -> Iterator[tuple[pa.Table, list[Quarantined]]]:
-    """Yield tables of the schema with `line` (from 1) and `digest` of each payload, and what could not be read."""
-    line = 1
+    """Yield tables of the schema with `line` (from 1) and `digest` of each payload, and what could not be read.
+
+    forms: schemas that are tried in their order where that one does not fit.
+    """
+    line, schemas = 1, (schema, *forms)
     for block in _whole_lines(stream, block_bytes):
         payloads = block.splitlines()
         numbers = [number for number, payload in enumerate(payloads, start=line) if payload.strip()]
-        yield _read(numbers, [payload for payload in payloads if payload.strip()], schema)
+        yield from _read(numbers, [payload for payload in payloads if payload.strip()], schemas)
         line += len(payloads)
 
 
@@ -54,18 +57,37 @@ def _whole_lines(stream: Readable, size: int) -> Iterator[bytes]:
         yield rest
 
 
-def _read(numbers: list[int], payloads: list[bytes], schema: pa.Schema) -> tuple[pa.Table, list[Quarantined]]:
-    try:
-        return _table(numbers, payloads, schema), []
-    except pa.ArrowInvalid:
-        pass
-    tables, quarantined = [_table([], [], schema)], []
-    for number, payload in zip(numbers, payloads, strict=True):
+def _read(
+    numbers: list[int], payloads: list[bytes], schemas: Sequence[pa.Schema]
+) -> Iterator[tuple[pa.Table, list[Quarantined]]]:
+    for schema in schemas:
         try:
-            tables.append(_table([number], [payload], schema))
-        except pa.ArrowInvalid as error:
-            quarantined.append(Quarantined(number, _id_of(payload, schema.names[0]), _reason(error)))
-    return pa.concat_tables(tables), quarantined
+            table = _table(numbers, payloads, schema)
+        except pa.ArrowInvalid:
+            continue
+        yield table, []
+        return
+    yield from _read_one_by_one(numbers, payloads, schemas)
+
+
+def _read_one_by_one(
+    numbers: list[int], payloads: list[bytes], schemas: Sequence[pa.Schema]
+) -> Iterator[tuple[pa.Table, list[Quarantined]]]:
+    tables = [[_table([], [], schema)] for schema in schemas]
+    quarantined: list[Quarantined] = []
+    for number, payload in zip(numbers, payloads, strict=True):
+        faults: list[pa.ArrowInvalid] = []
+        for fitting, schema in zip(tables, schemas, strict=True):
+            try:
+                fitting.append(_table([number], [payload], schema))
+            except pa.ArrowInvalid as error:
+                faults.append(error)
+            else:
+                break
+        if len(faults) == len(schemas):
+            quarantined.append(Quarantined(number, _id_of(payload, schemas[0].names[0]), _reason(faults[0])))
+    yield pa.concat_tables(tables[0]), quarantined
+    yield from ((pa.concat_tables(fitting), []) for fitting in tables[1:] if len(fitting) > 1)
 
 
 def _table(numbers: list[int], payloads: list[bytes], schema: pa.Schema) -> pa.Table:

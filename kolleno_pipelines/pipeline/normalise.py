@@ -95,7 +95,7 @@ def _said(deployment: Deployment, connector: Connector, parts: Iterable[ExtractR
         try:
             extract = connector.extract(part.extract)
             with deployment.archive.open(part.sha256) as stream:
-                for table, unreadable in payload_blocks(stream, extract.schema):
+                for table, unreadable in payload_blocks(stream, extract.schema, forms=extract.forms):
                     block = normalise_block(connector.normalise, extract.name, table)
                     block.quarantined += unreadable
                     yield _Said(part, block)
@@ -116,8 +116,9 @@ def _one_ahead(blocks: Iterator[_Said]) -> Generator[_Said, None, None]:
 
 def fold(deployment: Deployment, connection: str, *, run_id: str | None = None) -> FoldReport:
     """Bring `receivables` of an API connection in line with its normalised payloads, in one transaction."""
+    ledger = ledger_served(deployment.connections, connection)
     with deployment.transaction() as conn:
-        report = fold_records(conn, connection, run_id=run_id)
+        report = fold_records(conn, connection, run_id=run_id, ledger=ledger)
         reach("before_fold_commit")
     reach("after_fold_commit")
     return report

@@ -7,75 +7,23 @@ replaces every older set of that owner (docs/model.md). Amounts are exact decima
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from enum import StrEnum
 
 import pyarrow as pa
 
+from kolleno_pipelines.schemas.provider_records import PROVIDER_TABLES
+from kolleno_pipelines.schemas.record_tables import Cell, Ending, Parent, RecordTable
 
-class Cell(StrEnum):
-    """What a column holds."""
-
-    TEXT = "text"
-    MONEY = "money"
-    RATE = "rate"
-    DAY = "day"
-    MOMENT = "moment"
-    FLAG = "flag"
-    COUNT = "count"
-    JSON = "json"
-
-
-_ARROW: dict[Cell, pa.DataType] = {
-    Cell.TEXT: pa.string(),
-    Cell.MONEY: pa.decimal128(20, 6),
-    Cell.RATE: pa.decimal128(38, 24),
-    Cell.DAY: pa.date32(),
-    Cell.MOMENT: pa.timestamp("us", "UTC"),
-    Cell.FLAG: pa.bool_(),
-    Cell.COUNT: pa.int32(),
-    Cell.JSON: pa.string(),
-}
-
-
-class Ending(StrEnum):
-    """What becomes of a record that the newest set of its owner does not hold any more."""
-
-    DELETED = "deleted"  # a document: it stays, closed
-    REMOVED = "removed"  # an allocation: it stays, with the version in which it ended
-    INACTIVE = "inactive"  # a link: it stays, no longer in use
-    GONE = "gone"  # no record of its own: what took its place is all there is
-    KEPT = "kept"  # the one record that its owner always is
-
-
-@dataclass(frozen=True)
-class Parent:
-    """A reference that must be known before the row loads; until then it is parked with `code`.
-
-    `when` (column, value) confines it to the rows that have that value there.
-    """
-
-    entity: str
-    column: str
-    code: str
-    when: tuple[str, str] | None = None
-
-
-@dataclass(frozen=True)
-class RecordTable:
-    """Rows of one entity as normalisers give them: column -> what it holds, beside `line` and `source_id`."""
-
-    entity: str
-    columns: dict[str, Cell]
-    ending: Ending
-    required: frozenset[str] = frozenset()
-    parents: tuple[Parent, ...] = ()
-
-    @property
-    def schema(self) -> pa.Schema:
-        """Columns of a frame: `line` of the payload, `source_id`, then the entity's own."""
-        columns: list[tuple[str, pa.DataType]] = [("line", pa.int32()), ("source_id", pa.string())]
-        columns += [(name, _ARROW[cell]) for name, cell in self.columns.items()]
-        return pa.schema(columns)
+__all__ = [
+    "HOME",
+    "PAYLOADS",
+    "RECORD_TABLES",
+    "Cell",
+    "Ending",
+    "Normalised",
+    "Parent",
+    "Quarantined",
+    "RecordTable",
+]
 
 
 #: One row per payload: whose state it is (the vendor's kind of object and its id), and the version that it carries.
@@ -286,5 +234,6 @@ RECORD_TABLES: dict[str, RecordTable] = {
         JOURNALS,
         REFUNDS,
         ALLOCATIONS,
+        *PROVIDER_TABLES,
     )
 }

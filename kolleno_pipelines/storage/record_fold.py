@@ -11,7 +11,7 @@ import psycopg
 from kolleno_pipelines.storage import fold_apply, fold_derived, record_sql, turns
 from kolleno_pipelines.storage.failpoints import reach
 from kolleno_pipelines.storage.fold_report import Changes, FoldReport
-from kolleno_pipelines.storage.record_specs import HOME_CURRENCY, RECORD_SPECS, RecordSpec
+from kolleno_pipelines.storage.record_specs import HOME_CURRENCY, PROVIDER_SPECS, RECORD_SPECS, RecordSpec
 
 #: Temp tables of one fold: a sample tells enough of them, and they are sorted in memory.
 _SETTINGS = ("SET LOCAL default_statistics_target = 10", "SET LOCAL work_mem = '64MB'", "SET LOCAL jit = off")
@@ -20,10 +20,13 @@ _SETTINGS = ("SET LOCAL default_statistics_target = 10", "SET LOCAL work_mem = '
 class _RecordFold:
     """One fold of one connection inside one transaction."""
 
-    def __init__(self, conn: psycopg.Connection[Any], connection: str, run_id: str | None) -> None:
+    def __init__(
+        self, conn: psycopg.Connection[Any], connection: str, run_id: str | None, ledger: str | None = None
+    ) -> None:
         self.conn = conn
-        self.params: dict[str, Any] = {"connection": connection, "run_id": run_id}
-        self.report = FoldReport({spec.entity: Changes() for spec in RECORD_SPECS})
+        self.params: dict[str, Any] = {"connection": connection, "run_id": run_id, "ledger": ledger}
+        self.specs = RECORD_SPECS if ledger is None else PROVIDER_SPECS
+        self.report = FoldReport({spec.entity: Changes() for spec in self.specs})
         self.round = 0
         self.gone: dict[str, list[str]] = {}
 
@@ -121,20 +124,33 @@ class _RecordFold:
         return {row[0] for row in rows}
 
 
-def fold_records(conn: psycopg.Connection[Any], connection: str, *, run_id: str | None = None) -> FoldReport:
+def fold_records(
+    conn: psycopg.Connection[Any], connection: str, *, run_id: str | None = None, ledger: str | None = None
+) -> FoldReport:
     """Fold every pending payload of one connection inside the open transaction of `conn`; the caller commits.
 
-    Returns counts of records new, changed and gone per entity. Folding again changes nothing.
+    ledger: of a payment provider, the connection that it serves; a ledger or mirror has none. Returns counts of records
+    new, changed and gone per entity. Folding again changes nothing.
     """
-    work = _RecordFold(conn, connection, run_id)
+    work = _RecordFold(conn, connection, run_id, ledger)
     turns.take_fold_turn(conn, connection)
     for statement in (*_SETTINGS, *record_sql.CREATE_TABLES):
         work.execute(statement)
+    if ledger is None:
+        _fold_ledger(work)
+    else:
+        _fold_provider(work)
+    reach("after_merge")
+    _note_folded(work)
+    return work.report
+
+
+def _fold_ledger(work: _RecordFold) -> None:
     home, accounts = work.home_currency(), work.receivables_accounts()
     work.touch_queued()
     work.touch(record_sql.TOUCH_PENDING)
     reach("before_merge")
-    for spec in RECORD_SPECS:
+    for spec in work.specs:
         work.fold_entity(spec)
         if spec.entity == "ledger_units" and work.home_currency() != home:
             work.touch(record_sql.touch_home_currency())
@@ -143,9 +159,15 @@ def fold_records(conn: psycopg.Connection[Any], connection: str, *, run_id: str 
     if work.touches("customers"):
         work.report.entities["customers"].fields += fold_derived.refresh_groups(work.execute)
     fold_derived.derive_journal_balances(work.execute)
-    reach("after_merge")
-    _note_folded(work)
-    return work.report
+
+
+def _fold_provider(work: _RecordFold) -> None:
+    """Fold what a payment provider says: no row of it waits for another."""
+    work.touch_queued()
+    work.touch(record_sql.TOUCH_PENDING)
+    reach("before_merge")
+    for spec in work.specs:
+        work.fold_entity(spec)
 
 
 def _note_folded(work: _RecordFold) -> None:

@@ -6,6 +6,7 @@ for CSV rows.
 
 from dataclasses import dataclass
 
+from kolleno_pipelines.schemas.provider_records import PROVIDER_TABLES
 from kolleno_pipelines.schemas.records import RECORD_TABLES, Cell, Ending, RecordTable
 from kolleno_pipelines.storage.fold_specs import EntitySpec, Target
 
@@ -132,9 +133,22 @@ def _allocations(from_kind: str) -> RecordSpec:
     )
 
 
+def _provider_spec(table: RecordTable) -> RecordSpec:
+    """What a provider says of a customer is an id of the ledger that it serves."""
+    chosen = {name: f"s.{name}" for name in table.columns}
+    if "customer_source_id" in chosen:
+        chosen["customer_connection"] = "CASE WHEN s.customer_source_id IS NOT NULL THEN %(ledger)s END"
+    if "exchange_rate" in chosen:
+        chosen["exchange_rate"] = "trim_scale(s.exchange_rate)"
+    if "is_active" in chosen:
+        chosen["is_active"] = "NOT (s.is_deleted OR s.has_ended) AND COALESCE(s.is_active, true)"
+    targets = tuple(Target(name, expression) for name, expression in chosen.items())
+    return RecordSpec(entity=table.entity, targets=targets, keeps_extra=False, source=table)
+
+
 _BALANCED = ("balance_source", "settlement", "balance_open", "deleted_at")
 
-#: In the order in which they fold: parents first.
+#: Entities of a ledger in the order in which they fold: parents first.
 RECORD_SPECS: tuple[RecordSpec, ...] = (
     _spec("ledger_units"),
     _spec("accounts"),
@@ -150,3 +164,6 @@ RECORD_SPECS: tuple[RecordSpec, ...] = (
     _spec("refunds_erp", kind="refund", added=("deleted_at",)),
     *map(_allocations, FROM_KINDS),
 )
+
+#: Those of a payment provider, whose connections have no others.
+PROVIDER_SPECS: tuple[RecordSpec, ...] = tuple(map(_provider_spec, PROVIDER_TABLES))

@@ -1,0 +1,1 @@
+"""Stripe, a payment provider."""

@@ -1,0 +1,79 @@
+"""What the objects of Stripe mean in our model: one function per extract, pure. No network.
+
+Sources of the rules: docs/model.md, and the vendor's API as README.md beside this file tells it. Words that are not known
+are kept as they came; what they mean for a payout is decided where payouts are reconciled.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import pyarrow as pa
+
+from kolleno_pipelines.connectors.columns import at, missing, payload_rows, pc, take_rows
+from kolleno_pipelines.connectors.stripe import amounts, movements, objects
+from kolleno_pipelines.schemas.records import Normalised, Quarantined
+
+Rows = dict[str, pa.Table]
+
+
+@dataclass(frozen=True)
+class _Rule:
+    """How an extract is normalised: its rows, what a payload must have, and where its money stands (amount, currency)."""
+
+    rows_of: Callable[[pa.Table], Rows]
+    needs: tuple[str, ...]
+    money: tuple[tuple[str, str], ...] = ()
+
+
+def normalise(extract: str, table: pa.Table) -> Normalised:
+    """Return what a block of payloads of an extract says; payloads that make no sense are quarantined."""
+    rule = _RULES[extract]
+    faults = _faults(table, rule)
+    lines: list[Any] = table["line"].to_pylist()
+    ids: list[Any] = table["id"].to_pylist()
+    quarantined = [Quarantined(lines[row], ids[row], fault) for row, fault in enumerate(faults) if fault]
+    table = take_rows(table, pa.array([fault is None for fault in faults], pa.bool_()))
+    deleted = at(table, "deleted") if "deleted" in table.column_names else pa.repeat(False, table.num_rows)
+    # An object tells when it was made, not when it changed: what was observed last holds.
+    payloads = payload_rows(table, extract, at(table, "id"), pa.nulls(table.num_rows, objects.MOMENT), deleted)
+    return Normalised(payloads, rule.rows_of(table), quarantined)
+
+
+def _faults(table: pa.Table, rule: _Rule) -> list[str | None]:
+    lacking = missing(table, [(name, pc.cast(at(table, name), pa.string())) for name in ("id", *rule.needs)])
+    faults = [f"the payload lacks {names}" if names else None for names in lacking]
+    for amount, currency in rule.money:
+        broken = amounts.is_broken(at(table, amount), amounts.currency(at(table, currency)))
+        for row in (number for number, is_broken in enumerate(broken.to_pylist()) if is_broken):
+            faults[row] = faults[row] or f"{amount} has parts of a {currency} that is not divided"
+    return faults
+
+
+def _nothing(_table: pa.Table) -> Rows:
+    return {}
+
+
+_PAID = ("created", "amount", "currency", "status")
+_AMOUNT = (("amount", "currency"),)
+_RULES: dict[str, _Rule] = {
+    "events": _Rule(_nothing, ("created", "type")),
+    "balance_transactions": _Rule(
+        movements.balance_transactions,
+        ("created", "amount", "fee", "net", "currency", "type"),
+        (("amount", "currency"), ("fee", "currency"), ("net", "currency")),
+    ),
+    "balance_snapshots": _Rule(movements.balance_snapshots, ("created",)),
+    "customers": _Rule(objects.customers, ()),
+    "payment_intents": _Rule(objects.payment_intents, _PAID, _AMOUNT),
+    "charges": _Rule(objects.charges, _PAID, _AMOUNT),
+    "refunds": _Rule(objects.refunds, _PAID, _AMOUNT),
+    "disputes": _Rule(objects.disputes, (*_PAID, "charge"), _AMOUNT),
+    "payouts": _Rule(movements.payouts, (*_PAID, "automatic"), _AMOUNT),
+    "payout_members": _Rule(
+        movements.payout_members,
+        ("payout", "item.id", "item.amount", "item.fee", "item.net", "item.currency"),
+    ),
+}
