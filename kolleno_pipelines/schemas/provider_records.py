@@ -129,6 +129,8 @@ PAYOUT_MEMBERS = RecordTable(
     {
         "payout_source_id": _T,
         "balance_transaction_source_id": _T,
+        "type": _T,
+        "reporting_category": _T,
         "amount": _M,
         "fee": _M,
         "net": _M,

@@ -124,6 +124,8 @@ def payout_members(table: pa.Table) -> Rows:
         "source_id": at(table, "id"),
         "payout_source_id": at(table, "payout"),
         "balance_transaction_source_id": at(table, "item.id"),
+        "type": at(table, "item.type"),
+        "reporting_category": at(table, "item.reporting_category"),
         **{name: major(at(table, f"item.{name}"), iso) for name in ("amount", "fee", "net")},
         "currency_iso": iso,
     }
@@ -151,5 +153,6 @@ def _funds(table: pa.Table, name: str) -> pa.Table:
     balance = pa.table({name: at(table, f"balance.{name}")})
     rows, funds = list_rows(balance, name)
     nothing = pa.repeat(pa.scalar(0, pa.int64()), len(rows))
-    amounts = {other: funds["amount"] if other == name else nothing for other in ("available", "pending")}
-    return pa.table({"row": rows, "currency": funds["currency"], **amounts})
+    columns: dict[str, Any] = {"row": rows, "currency": funds["currency"]}
+    columns |= {other: funds["amount"] if other == name else nothing for other in ("available", "pending")}
+    return pa.table(columns)

@@ -1,7 +1,7 @@
 """What the objects of Stripe mean in our model: one function per extract, pure. No network.
 
-Sources of the rules: docs/model.md, and the vendor's API as README.md beside this file tells it. Words that are not known
-are kept as they came; what they mean for a payout is decided where payouts are reconciled.
+Sources of the rules: docs/model.md, and the vendor's API as README.md beside this file tells it. Words that are not
+known are kept as they came; what they mean for a payout is decided where payouts are reconciled.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from kolleno_pipelines.connectors.columns import at, missing, payload_rows, pc, take_rows
+from kolleno_pipelines.connectors.columns import MOMENT, at, missing, payload_rows, pc, take_rows
 from kolleno_pipelines.connectors.stripe import amounts, movements, objects
 from kolleno_pipelines.schemas.records import Normalised, Quarantined
 
@@ -21,7 +21,7 @@ Rows = dict[str, pa.Table]
 
 @dataclass(frozen=True)
 class _Rule:
-    """How an extract is normalised: its rows, what a payload must have, and where its money stands (amount, currency)."""
+    """How an extract is normalised: its rows, what a payload must have, where its money stands (amount, currency)."""
 
     rows_of: Callable[[pa.Table], Rows]
     needs: tuple[str, ...]
@@ -38,7 +38,7 @@ def normalise(extract: str, table: pa.Table) -> Normalised:
     table = take_rows(table, pa.array([fault is None for fault in faults], pa.bool_()))
     deleted = at(table, "deleted") if "deleted" in table.column_names else pa.repeat(False, table.num_rows)
     # An object tells when it was made, not when it changed: what was observed last holds.
-    payloads = payload_rows(table, extract, at(table, "id"), pa.nulls(table.num_rows, objects.MOMENT), deleted)
+    payloads = payload_rows(table, extract, at(table, "id"), pa.nulls(table.num_rows, MOMENT), deleted)
     return Normalised(payloads, rule.rows_of(table), quarantined)
 
 

@@ -1,4 +1,4 @@
-"""Charges, payment intents, refunds, disputes and customers of Stripe as rows of our entities. Pure, column by column."""
+"""Charges, payment intents, refunds, disputes and customers of Stripe as rows of our entities. Pure."""
 
 from __future__ import annotations
 

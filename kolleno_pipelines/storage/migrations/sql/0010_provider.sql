@@ -44,8 +44,9 @@ CREATE TABLE normalised.payouts (
 );
 CREATE TABLE normalised.payout_members (
     extract_id integer NOT NULL, line integer NOT NULL, source_id text NOT NULL,
-    payout_source_id text NOT NULL, balance_transaction_source_id text NOT NULL, amount numeric(20,6) NOT NULL,
-    fee numeric(20,6) NOT NULL, net numeric(20,6) NOT NULL, currency_iso text NOT NULL
+    payout_source_id text NOT NULL, balance_transaction_source_id text NOT NULL, type text,
+    reporting_category text, amount numeric(20,6) NOT NULL, fee numeric(20,6) NOT NULL,
+    net numeric(20,6) NOT NULL, currency_iso text NOT NULL
 );
 CREATE TABLE normalised.balance_transactions (
     extract_id integer NOT NULL, line integer NOT NULL, source_id text NOT NULL,
@@ -133,8 +134,9 @@ CREATE TABLE receivables.payouts (
 );
 CREATE TABLE receivables.payout_members (
     connection text NOT NULL, source_id text NOT NULL,
-    payout_source_id text NOT NULL, balance_transaction_source_id text NOT NULL, amount numeric(20,6) NOT NULL,
-    fee numeric(20,6) NOT NULL, net numeric(20,6) NOT NULL, currency_iso text NOT NULL,
+    payout_source_id text NOT NULL, balance_transaction_source_id text NOT NULL, type text,
+    reporting_category text, amount numeric(20,6) NOT NULL, fee numeric(20,6) NOT NULL,
+    net numeric(20,6) NOT NULL, currency_iso text NOT NULL,
     observed_at timestamptz NOT NULL, origin text NOT NULL, loaded_at timestamptz NOT NULL DEFAULT clock_timestamp(),
     PRIMARY KEY (source_id, connection)
 );
@@ -191,8 +193,10 @@ CREATE VIEW receivables.payout_items AS
 SELECT m.connection, m.payout_source_id, m.balance_transaction_source_id AS source_id, t.type, t.reporting_category,
        t.amount, t.fee, t.net, t.currency_iso, t.created_at, t.source_kind, t.source_object_id, t.charge_source_id,
        t.charge_amount, t.charge_currency_iso, t.description,
-       m.amount AS amount_stated, m.fee AS fee_stated, m.net AS net_stated, m.currency_iso AS currency_stated
+       m.type AS type_stated, m.reporting_category AS category_stated, m.amount AS amount_stated,
+       m.fee AS fee_stated, m.net AS net_stated, m.currency_iso AS currency_stated
 FROM receivables.payout_members m
 LEFT JOIN receivables.balance_transactions t
-    ON t.source_id = m.balance_transaction_source_id AND t.connection = m.connection;
-COMMENT ON VIEW receivables.payout_items IS 'What is in each payout: the rows of the balance, and beside them what the payout''s own list states of each.';
+    ON t.source_id = m.balance_transaction_source_id AND t.connection = m.connection
+WHERE m.type IS DISTINCT FROM 'payout';
+COMMENT ON VIEW receivables.payout_items IS 'What is in each payout: the rows of the balance, and beside them what the payout''s own list states of each; the payout''s own row is none of them.';

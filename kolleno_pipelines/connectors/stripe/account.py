@@ -1,0 +1,20 @@
+"""What a Stripe account is reached with: address, version, limits, as data. Nothing is asked here.
+
+Sources: the vendor's pages about versions, rate limits and events (README.md).
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from kolleno_pipelines.connectors.rate_limits import AccountLimits, LimitHeaders, Rate
+
+API_URL = "https://api.stripe.com"
+#: The version of the API whose objects the normaliser reads, whatever the account's own default is.
+VERSION = "2026-06-24.dahlia"
+REQUEST_ID_HEADERS = ("Request-Id",)
+#: 25 a second for one endpoint, in test and live; one endpoint is asked at a time.
+LIMITS = AccountLimits((Rate(25, 1.0, spare=2),), slots=8)
+LIMIT_HEADERS = LimitHeaders(pause=1.0)
+#: Events are kept for so long.
+EVENTS_REACH = timedelta(days=30)

@@ -1,0 +1,157 @@
+"""Reading one Stripe account: lists by rising moment of creation, single objects, what payouts hold, the balance.
+
+What the objects mean does not belong here. The vendor's rules (README.md): nothing tells when an object changed, so that
+what changed comes by events and by id; a payout's list is whole once its `reconciliation_status` is `completed`.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from typing import Any
+
+from kolleno_pipelines.connectors.answers import Answer, no_json, shown
+from kolleno_pipelines.connectors.contract import Extract, Pass, Record, Window
+from kolleno_pipelines.connectors.errors import ConnectorError, NeedsHuman, Permanent, Retryable
+from kolleno_pipelines.connectors.http import HttpClient
+from kolleno_pipelines.connectors.json_pages import PageError, elements
+from kolleno_pipelines.connectors.stripe.lists import Listing, falling, rising
+from kolleno_pipelines.connectors.stripe.sdk import Api
+
+_ROWS = Listing("/v1/balance_transactions", {"expand": ["data.source"]})
+_LISTINGS: dict[str, Listing] = {
+    "events": Listing("/v1/events", {}),
+    "balance_transactions": _ROWS,
+    "customers": Listing("/v1/customers", {}),
+    "payment_intents": Listing("/v1/payment_intents", {}),
+    "charges": Listing("/v1/charges", {}),
+    "refunds": Listing("/v1/refunds", {}),
+    "disputes": Listing("/v1/disputes", {}),
+    "payouts": Listing("/v1/payouts", {}),
+}
+#: Lets a payer's browser go on with a payment: no secret reaches the archive.
+_CLIENT_SECRET = re.compile(rb'("client_secret"\s*:\s*)"(?:[^"\\]|\\.)*"')
+_LOOKS = 5
+
+
+class NotThere(Permanent):
+    """Stripe knows no object with this id."""
+
+
+def classify(answer: Answer) -> ConnectorError | None:
+    """Say what is wrong with an answer by the vendor's own words; None leaves it to the status."""
+    where, connection = answer.told(), answer.connection
+    if answer.status == 200:
+        return no_json(answer)
+    error = _error(answer)
+    said = _said(answer, error)
+    if answer.status == 401:
+        return NeedsHuman(
+            f"{where}: {said}. The key is wrong, or was rolled: write a valid one in the variable that api_key names.",
+            connection,
+        )
+    if answer.status == 403:
+        return NeedsHuman(
+            f"{where}: {said}. The key may not read this: give the restricted key read access to it in the dashboard.",
+            connection,
+        )
+    if answer.status == 404 or error.get("code") == "resource_missing":
+        return NotThere(f"{where}: {said}", connection)
+    if answer.status in {409, 429}:  # 409: another request held the object
+        return Retryable(f"{where}: {said}", connection)
+    return Permanent(f"{where}: {said}", connection) if 400 <= answer.status < 500 else None
+
+
+def _error(answer: Answer) -> dict[str, Any]:
+    said = answer.json() if answer.is_json else None
+    error = said.get("error") if isinstance(said, dict) else None
+    return error if isinstance(error, dict) else {}
+
+
+def _said(answer: Answer, error: dict[str, Any]) -> str:
+    parts = [str(error[name]) for name in ("message", "code", "param") if error.get(name)]
+    return shown(": ".join(parts), answer.hidden, 300) if parts else answer.excerpt() or "nothing more"
+
+
+class StripeSource:
+    """One account, as a source of records."""
+
+    def __init__(self, http: HttpClient) -> None:
+        self._api = Api(http)
+
+    def records(self, extract: Extract, window: Window) -> Iterator[Record]:
+        """Yield what the account has in a window, by rising moment of creation; see RecordSource."""
+        if extract.name == "payout_members":
+            found = self._members(window)
+        elif extract.name == "balance_snapshots":
+            found = self._snapshot()
+        elif window.pass_ is Pass.LOOKUP:
+            found = self._by_id(_LISTINGS[extract.name], window)
+        else:
+            found = rising(self._api, _LISTINGS[extract.name], window.after, window.until)
+        yield from (_without_secret(record) for record in found)
+
+    def _by_id(self, listing: Listing, window: Window) -> Iterator[Record]:
+        """Read single objects; one that Stripe does not know is left out."""
+        expand = {"expand": ["source"]} if listing is _ROWS else {}
+        for source_id in window.ids:
+            try:
+                answer = self._api.get(f"{listing.path}/{source_id}", **expand)
+            except NotThere:
+                continue
+            ((payload, _),) = elements(b"[" + answer.body + b"]")
+            yield Record(payload, source_id, None)
+
+    def _members(self, window: Window) -> Iterator[Record]:
+        """Yield what is in the payouts that are named: each row of the balance, with the payout's id before it."""
+        for payout in window.ids:
+            for row in falling(self._api, Listing(_ROWS.path, {"payout": payout})):
+                if row.source_id.startswith("txn_"):
+                    head = json.dumps({"id": f"{payout}|{row.source_id}", "payout": payout})[:-1].encode()
+                    yield Record(head + b', "item": ' + row.payload + b"}", f"{payout}|{row.source_id}", None)
+
+    def _snapshot(self) -> Iterator[Record]:
+        """Yield the balance, taken while no row was added to it: the newest row is the same before and after."""
+        newest = self._newest()
+        for _ in range(_LOOKS):
+            answer = self._api.get("/v1/balance")
+            before, newest = newest, self._newest()
+            if before == newest:
+                yield _snapshot(answer, newest)
+                return
+        raise Retryable(
+            "The balance changed while it was read, five times over; the next reading tries it again.",
+            self._api.connection,
+        )
+
+    def _newest(self) -> str | None:
+        answer = self._api.get(_ROWS.path, limit=1)
+        return next((str(value["id"]) for _, value in elements(answer.body, "data")), None)
+
+
+def _snapshot(answer: Answer, newest: str | None) -> Record:
+    """The vendor's balance below its moment (the answer's own clock) and the row up to which it counts."""
+    taken = _date(answer)
+    source_id = f"balance-{int(taken.timestamp())}"
+    head = json.dumps({"id": source_id, "created": int(taken.timestamp()), "newest_balance_transaction": newest})
+    try:
+        ((payload, _),) = elements(b"[" + answer.body + b"]")
+    except (PageError, ValueError) as error:
+        raise Retryable(f"{answer.told()} without a balance: {error}", answer.connection) from None
+    return Record(head[:-1].encode() + b', "balance": ' + payload + b"}", source_id, taken)
+
+
+def _date(answer: Answer) -> datetime:
+    try:
+        return parsedate_to_datetime(answer.headers["Date"]).astimezone(UTC)
+    except (KeyError, ValueError):
+        return datetime.now(UTC)
+
+
+def _without_secret(record: Record) -> Record:
+    if b'"client_secret"' not in record.payload:
+        return record
+    return Record(_CLIENT_SECRET.sub(rb"\1null", record.payload), record.source_id, record.modified_at)
