@@ -1,7 +1,7 @@
 """Reading one Stripe account: lists by rising moment of creation, single objects, what payouts hold, the balance.
 
-What the objects mean does not belong here. The vendor's rules (README.md): nothing tells when an object changed, so that
-what changed comes by events and by id; a payout's list is whole once its `reconciliation_status` is `completed`.
+What the objects mean does not belong here. The vendor's rules (README.md): nothing tells when an object changed, so
+that what changed comes by events and by id; a payout's list is whole once `reconciliation_status` is `completed`.
 """
 
 from __future__ import annotations

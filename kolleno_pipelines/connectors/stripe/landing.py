@@ -1,7 +1,7 @@
 """The extracts of Stripe: which objects are read, and which of their fields. Nothing is read here.
 
-Amounts are whole minor units, moments seconds since 1970. What may come as an id or as the object itself (`source`) has a
-form for each.
+Amounts are whole minor units, moments seconds since 1970. What may come as an id or as the object itself (`source`)
+has a form for each.
 """
 
 from __future__ import annotations

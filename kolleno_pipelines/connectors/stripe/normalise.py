@@ -37,9 +37,16 @@ def normalise(extract: str, table: pa.Table) -> Normalised:
     quarantined = [Quarantined(lines[row], ids[row], fault) for row, fault in enumerate(faults) if fault]
     table = take_rows(table, pa.array([fault is None for fault in faults], pa.bool_()))
     deleted = at(table, "deleted") if "deleted" in table.column_names else pa.repeat(False, table.num_rows)
-    # An object tells when it was made, not when it changed: what was observed last holds.
-    payloads = payload_rows(table, extract, at(table, "id"), pa.nulls(table.num_rows, MOMENT), deleted)
+    payloads = payload_rows(table, extract, at(table, "id"), _made_at(table), deleted)
     return Normalised(payloads, rule.rows_of(table), quarantined)
+
+
+def _made_at(table: pa.Table) -> Any:
+    """When an object was made. When it changed it does not tell: of its versions the one observed last holds."""
+    names = table.column_names
+    if "created" in names:
+        return objects.seconds(at(table, "created"))
+    return objects.seconds(at(table, "item.created")) if "item" in names else pa.nulls(table.num_rows, MOMENT)
 
 
 def _faults(table: pa.Table, rule: _Rule) -> list[str | None]:
