@@ -150,8 +150,8 @@ SENTENCES: dict[ChargeOutcome, str] = {
     _O.NO_PAYMENT: "{currency_iso} {money} was taken, and {ledger} has no payment of it.",
     _O.CURRENCY_MISMATCH: "{currency_iso} {money} was taken; {ledger} has another currency: {payment_source_ids}.",
     _O.AMOUNT_MISMATCH: (
-        "{currency_iso} {money} was taken, {surcharge} of it as surcharge; {ledger} must show {expected} and shows {paid}:"
-        " {payment_source_ids}."
+        "{currency_iso} {money} was taken, {surcharge} of it as surcharge; {ledger} must show {expected}, and shows"
+        " {paid}: {payment_source_ids}."
     ),
     _O.PAYMENT_SHARED: "Another charge claims a payment of {ledger} as well: {payment_source_ids}.",
     _O.REFUND_NOT_IN_LEDGER: (

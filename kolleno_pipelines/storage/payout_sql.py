@@ -138,8 +138,8 @@ _CHARGE_AMOUNT = """CASE WHEN k.category = 'charge' AND c.currency_iso = k.curre
 
 _JUDGED = f"""
 SELECT s.*, {_FLAGS} AS flags
-FROM (SELECT k.*, c.source_id IS NOT NULL AS has_charge, c.payments, c.other_currency AS foreign_payments, c.shared, c.paid,
-             c.full_amount - c.surcharge AS expected, c.full_amount AS charge_money, c.currency_iso AS charge_currency,
+FROM (SELECT k.*, c.source_id IS NOT NULL AS has_charge, c.payments, c.other_currency AS foreign_payments, c.shared,
+             c.paid, c.full_amount - c.surcharge AS expected, c.currency_iso AS charge_currency,
              c.resolver = 'charge_id' AS by_charge_id, {_CHARGE_AMOUNT} AS source_amount,
              COALESCE({_BEFORE.replace("s.", "k.")}, false) AS is_before
       FROM ({_SOURCES}{{only}}) k LEFT JOIN charge_facts c ON c.source_id = k.charge) s"""
@@ -186,8 +186,8 @@ ORDER BY p.source_id"""
 #: Items with a flag, of payouts that are compared, with everything that is told of them.
 SUSPECTS = f"""
 SELECT payout, occurrence, id, COALESCE(type, ''), NULLIF(category, ''), currency_iso, payout_currency, amount, fee,
-       net, t_amount, t_fee, t_net, details_fee, charge, source_object_id, source_amount, expected, charge_currency, paid,
-       other_payouts, since, flags
+       net, t_amount, t_fee, t_net, details_fee, charge, source_object_id, source_amount, expected, charge_currency,
+       paid, other_payouts, since, flags
 FROM ({_JUDGED.format(only=" AND m.source_id IN (SELECT member FROM suspects)")}) j
 ORDER BY payout, id, occurrence"""
 

@@ -93,6 +93,16 @@ def charge_totals(conn: psycopg.Connection[Any], connections: Sequence[str]) -> 
     )
 
 
+def charge_breaks(conn: psycopg.Connection[Any], connections: Sequence[str]) -> Rows:
+    """Return the charges that ask for somebody, by how much they differ."""
+    return _query(
+        conn,
+        "SELECT * FROM reconciliation.charges WHERE connection = ANY(%s) AND break_id IS NOT NULL"
+        f" ORDER BY {_ORDER['charges']}",
+        (list(connections),),
+    )
+
+
 def break_counts(conn: psycopg.Connection[Any], connections: Sequence[str]) -> Rows:
     """Return per status how many breaks there are and how many of them ask for somebody."""
     return _query(
