@@ -136,6 +136,7 @@ def _fee(row: str, ordinal: int, detail: Row) -> Row:
 
 
 _MONEY = {"amount", "amount_captured", "amount_refunded", "surcharge_amount", "fee", "net", "available", "pending"}
+_MONEY |= {"charge_amount"}
 
 
 @dataclass
@@ -150,7 +151,7 @@ class Ledger:
         used = Decimal(amount if applied is None else applied)
         told: Mapping[str, Any] = {"currency_iso": "USD", **cells}
         own = document("payments", source_id, 1, amount, str(Decimal(amount) - used), **told)
-        invoice = document("invoices", f"I-{source_id}", 1, amount, "0", currency_iso=told["currency_iso"])
+        invoice = document("invoices", f"I-{source_id}", 1, str(used), "0", currency_iso=told["currency_iso"])
         link = {
             "source_id": f"payment:{source_id}",
             "owner_kind": "payment",

@@ -25,7 +25,10 @@ def charges_report(totals: Iterable[Row], breaks: Iterable[Row]) -> list[Row]:
 
 
 def payouts_report(read: Read) -> list[Row]:
-    """Return a row per payout, those with exceptions first, with its lines from gross to net and its exceptions."""
+    """Return a row per payout, those with exceptions first, with its lines from gross to net.
+
+    In place of the number of its exceptions stand the exceptions themselves.
+    """
     lines: dict[tuple[str, str], list[Row]] = {}
     for one in sorted(read("payout_lines"), key=lambda row: (row["currency_iso"], _LINES.index(row["line"]))):
         foreign = {"currency_iso": one["currency_iso"]}

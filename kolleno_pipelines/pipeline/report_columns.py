@@ -9,7 +9,7 @@ from kolleno_pipelines.schemas.payout_columns import PROVIDER_RESULTS
 _WITHOUT = {"differences": {"accepted_amount", "accepted_at", "resolved_on"}, "ageing": {"day"}}
 _ADDED = {
     "agreement": ["breaks", "gaps"],
-    "payouts": ["lines", "exceptions"],
+    "payouts": ["lines"],
     "control-totals": ["breaks", "accounts"],
     "roll-forward": ["unexplained_documents"],
     "differences": ["age_days"],

@@ -75,9 +75,10 @@ SELECT m.payout_source_id AS payout, m.source_id AS member, m.balance_transactio
        COALESCE(t.type, m.type) AS type, k.category, COALESCE(tl.line, kl.line) AS line,
        m.currency_iso, p.currency_iso AS payout_currency, m.amount, m.fee, m.net,
        t.source_id IS NOT NULL AS is_known, t.amount AS t_amount, t.fee AS t_fee, t.net AS t_net,
-       t.currency_iso <> m.currency_iso OR m.type IS NOT NULL AND t.type <> m.type
+       t.source_id IS NOT NULL AND (
+           t.currency_iso <> m.currency_iso OR m.type IS NOT NULL AND t.type <> m.type
            OR m.reporting_category IS NOT NULL AND t.reporting_category IS DISTINCT FROM m.reporting_category
-           OR (t.amount, t.fee, t.net) IS DISTINCT FROM (m.amount, m.fee, m.net) AS views_differ,
+           OR (t.amount, t.fee, t.net) IS DISTINCT FROM (m.amount, m.fee, m.net)) AS views_differ,
        f.fee AS details_fee, f.lowest <> t.currency_iso OR f.highest <> t.currency_iso AS has_foreign_fee,
        t.created_at, t.source_object_id, GREATEST(m.observed_at, t.observed_at) AS since,
        CASE WHEN r.currency_iso = m.currency_iso AND k.category = 'refund' THEN -r.amount END AS refund_amount,
@@ -119,7 +120,7 @@ _CONDITIONS: dict[ExceptionCode, str] = {
     _C.ITEM_CURRENCY: "s.currency_iso <> s.payout_currency",
     _C.PAYMENT_CURRENCY: f"{_IS_OPEN} AND {_IS_CHARGE} AND s.foreign_payments > 0",
     _C.ALTERED: "s.views_differ",
-    _C.NET_DIFFERS: "NOT COALESCE(s.views_differ, false) AND s.net <> s.amount - s.fee",
+    _C.NET_DIFFERS: "NOT s.views_differ AND s.net <> s.amount - s.fee",
     _C.DOUBLED: "s.occurrence > 1",
     _C.IN_TWO_PAYOUTS: "s.other_payouts IS NOT NULL",
     _C.SOURCE_DIFFERS: f"{_SAYS_SAME} AND s.source_amount IS NOT NULL AND s.amount <> s.source_amount",
