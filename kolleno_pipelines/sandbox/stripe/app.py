@@ -117,7 +117,8 @@ class StripeApi:
             raise unknown_address(asked.request.method, asked.request.url.path)
         query = parameters.nested(asked.request.query_params.multi_items())
         if asked.area in {"account", "balance"}:
-            parameters.read(query, {"expand": parameters.texts})
+            told = parameters.read(query, {"expand": parameters.texts})
+            expansion.check(told.get("expand", []), asked.area, listed=False)
             return json_response(account.balance(ledger, now) if asked.area == "balance" else account.account(ledger))
         kind = _SERVED[asked.area]
         if asked.identity is None:
