@@ -16,6 +16,7 @@ import pyarrow as pa
 import pyarrow.json
 
 from kolleno_pipelines.connectors.row_faults import without_faulty
+from kolleno_pipelines.connectors.value_faults import without_invalid
 from kolleno_pipelines.schemas.records import PAYLOADS, Normalised, Quarantined
 
 BLOCK_BYTES = 8 * 1024 * 1024
@@ -105,7 +106,7 @@ _FAULTS = (ValueError, TypeError, LookupError, ArithmeticError)
 def normalise_block(normalise: Callable[[str, pa.Table], Normalised], extract: str, table: pa.Table) -> Normalised:
     """Normalise a block; where one of its payloads cannot be, each by itself, so that the others go on.
 
-    What it gives can be stored: payloads with rows that cannot are set aside (row_faults.py).
+    What it gives can be stored (row_faults.py) and is valid (value_faults.py): payloads with other rows are set aside.
     """
     try:
         said = normalise(extract, table)
@@ -117,7 +118,7 @@ def normalise_block(normalise: Callable[[str, pa.Table], Normalised], extract: s
             quarantined = Quarantined(line, named if isinstance(named, str) else None, reason)
             return Normalised(PAYLOADS.empty_table(), {}, [quarantined])
     else:
-        return without_faulty(said)
+        return without_invalid(without_faulty(said))
     parts = [normalise_block(normalise, extract, table.slice(row, 1)) for row in range(table.num_rows)]
     entities = {entity for part in parts for entity in part.rows}
     return Normalised(
