@@ -108,8 +108,12 @@ def normalise_block(normalise: Callable[[str, pa.Table], Normalised], extract: s
 
     What it gives can be stored (row_faults.py) and is valid (value_faults.py): payloads with other rows are set aside.
     """
+    return without_invalid(without_faulty(_normalised(normalise, extract, table)))
+
+
+def _normalised(normalise: Callable[[str, pa.Table], Normalised], extract: str, table: pa.Table) -> Normalised:
     try:
-        said = normalise(extract, table)
+        return normalise(extract, table)
     except _FAULTS as error:
         if table.num_rows == 1:
             line = int(table["line"][0].as_py())
@@ -117,9 +121,7 @@ def normalise_block(normalise: Callable[[str, pa.Table], Normalised], extract: s
             named = table.column(0)[0].as_py()
             quarantined = Quarantined(line, named if isinstance(named, str) else None, reason)
             return Normalised(PAYLOADS.empty_table(), {}, [quarantined])
-    else:
-        return without_invalid(without_faulty(said))
-    parts = [normalise_block(normalise, extract, table.slice(row, 1)) for row in range(table.num_rows)]
+    parts = [_normalised(normalise, extract, table.slice(row, 1)) for row in range(table.num_rows)]
     entities = {entity for part in parts for entity in part.rows}
     return Normalised(
         pa.concat_tables([part.payloads for part in parts]),
