@@ -104,7 +104,7 @@ _FAULTS = (ValueError, TypeError, LookupError, ArithmeticError)
 
 
 def normalise_block(normalise: Callable[[str, pa.Table], Normalised], extract: str, table: pa.Table) -> Normalised:
-    """Normalise a block; where one of its payloads cannot be, each by itself, so that the others go on.
+    """Normalise a block; where one of its payloads cannot be, in ever smaller parts, so that the others go on.
 
     What it gives can be stored (row_faults.py) and is valid (value_faults.py): payloads with other rows are set aside.
     """
@@ -115,13 +115,16 @@ def _normalised(normalise: Callable[[str, pa.Table], Normalised], extract: str, 
     try:
         return normalise(extract, table)
     except _FAULTS as error:
+        if table.num_rows == 0:
+            raise
         if table.num_rows == 1:
             line = int(table["line"][0].as_py())
             reason = f"a value cannot be read: {' '.join(str(error).split())[:300]}"
             named = table.column(0)[0].as_py()
             quarantined = Quarantined(line, named if isinstance(named, str) else None, reason)
             return Normalised(PAYLOADS.empty_table(), {}, [quarantined])
-    parts = [_normalised(normalise, extract, table.slice(row, 1)) for row in range(table.num_rows)]
+    half = table.num_rows // 2
+    parts = [_normalised(normalise, extract, part) for part in (table.slice(0, half), table.slice(half))]
     entities = {entity for part in parts for entity in part.rows}
     return Normalised(
         pa.concat_tables([part.payloads for part in parts]),
