@@ -113,10 +113,19 @@ def test_what_must_be_there_is_enough(entity: str) -> None:
         ("invoices", {"amount": Decimal(1), "balance": Decimal(2), "exchange_rate": Decimal("0.000001")}),
         ("payments", {"kind": "prepayment", "balance": Decimal(-1), "extra": '{"unread_links": ["a \\\\u0000"]}'}),
         ("journals", {"amount": Decimal(-10), "currency_iso": "JPY"}),
+        ("invoices", {"currency_iso": "HRK"}),  # withdrawn: documents of before are in it
         ("allocations", {"amount": Decimal(-1), "ordinal": 1, "from_kind": "journal", "to_kind": "journal"}),
         ("customers", {"balance_stated": Decimal(-1), "country_iso": "somewhere", "email": "nobody"}),
     ],
-    ids=["overpaid", "balance above amount", "on account", "credit line", "between journals", "descriptive"],
+    ids=[
+        "overpaid",
+        "balance above amount",
+        "on account",
+        "credit line",
+        "withdrawn",
+        "between journals",
+        "descriptive",
+    ],
 )
 def test_what_the_model_allows_is_no_fault(entity: str, cells: Row) -> None:
     assert _judged({entity: [valid_row(entity, **cells)]}).quarantined == []
