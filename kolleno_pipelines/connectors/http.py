@@ -215,7 +215,14 @@ class HttpClient:
             if self._timing.clock() > course.deadline:
                 said = f"No turn at {sending.place} came within {self._wire.timeouts.whole:g} s; try again later."
                 raise Retryable(said, self.connection)
-            return self._wire.exchange(sending, course.deadline)
+            try:
+                answer = self._wire.exchange(sending, course.deadline)
+            except NoAnswer as lost:
+                if not lost.is_unsent:
+                    self._limits.count(lost.received)
+                raise
+            self._limits.count(answer.received)
+            return answer
 
     def _note(self, answer: Answer, fault: ConnectorError | None) -> None:
         """Pause everybody who shares the account, where the headers or the connector's reading of the answer say so."""
