@@ -13,7 +13,7 @@ from typing import TypeVar
 from kolleno_pipelines.connections import ApiConnection, Connection
 from kolleno_pipelines.connectors.auth import Authoriser, OAuthApp
 from kolleno_pipelines.connectors.errors import NeedsHuman
-from kolleno_pipelines.connectors.http import Authorise, Classify, HttpClient
+from kolleno_pipelines.connectors.http import Authorise, Classify, HttpClient, Sign
 from kolleno_pipelines.connectors.rate_limits import AccountLimits, LimitHeaders
 from kolleno_pipelines.pipeline.deployment import Deployment
 from kolleno_pipelines.storage.rate_limits import SharedLimits
@@ -63,12 +63,14 @@ class Opening:
         limits: AccountLimits,
         limit_headers: LimitHeaders,
         classify: Classify,
-        authorise: Authorise,
+        authorise: Authorise | None = None,
+        sign: Sign | None = None,
         request_id_headers: tuple[str, ...] = ("X-Request-Id",),
     ) -> HttpClient:
         """Return the client of one of the vendor's accounts: all processes share its limits, its requests are counted.
 
-        account: the vendor's id of it, or another name that everybody who shares its limits gives.
+        account: the vendor's id of it, or another name that everybody who shares its limits gives. authorise, sign: one
+        of the two, a header that holds for every request or one for each.
         """
         shared = SharedLimits(
             self.deployment.database_url,
@@ -81,6 +83,7 @@ class Opening:
             base_url,
             classify=classify,
             authorise=authorise,
+            sign=sign,
             limits=self.opened.enter_context(shared),
             limit_headers=limit_headers,
             request_id_headers=request_id_headers,

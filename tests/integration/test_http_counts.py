@@ -1,4 +1,4 @@
-"""What an HTTP client counts of its requests, and keys that open a connection where nobody signs in."""
+"""What an HTTP client counts of its requests; keys and signatures that open an account where nobody signs in."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from collections.abc import Iterator
 import pytest
 
 from kolleno_pipelines.connectors.errors import NeedsHuman, Retryable
+from kolleno_pipelines.connectors.exchange import Sending
 from kolleno_pipelines.connectors.http import HttpClient, Retries
 from kolleno_pipelines.connectors.keys import KeyAuthoriser
 from tests.canaries import CANARY
@@ -65,3 +66,18 @@ def test_a_key_opens_and_one_that_is_not_taken_asks_for_a_person(vendor: SmallVe
             client.get("x")
     assert [asked.headers["authorization"] for asked in vendor.asked] == [f"{word} {CANARY}-key"] * 2
     assert CANARY not in f"{refusal.value} {authorise!r}"
+
+
+def test_each_request_may_be_signed_by_itself(vendor: SmallVendor) -> None:
+    def sign(sending: Sending) -> str:
+        parts = [sending.method, sending.url, *(f"{name}={value}" for name, value in sending.params.items())]
+        return f"OAuth {len(vendor.asked)} {' '.join(parts)}"
+
+    vendor.replies = [reply(200, {}), reply(401, {}), reply(401, {})]
+    with HttpClient("acme", vendor.url, sign=sign) as client:
+        client.get("x", {"page": "2"})
+        with pytest.raises(NeedsHuman):
+            client.request("POST", "y", json={})
+    headers = [asked.headers["authorization"] for asked in vendor.asked]
+    assert headers[0] == f"OAuth 0 GET {vendor.url}/x page=2"
+    assert headers[1:] == [f"OAuth {number} POST {vendor.url}/y" for number in (1, 2)], "signed anew"
