@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 from pydantic import AfterValidator, BeforeValidator, Field, field_validator
 
 from kolleno_pipelines.connection_models import DocumentConnection
-from kolleno_pipelines.connection_values import Amount, Duration, Secret, duration
+from kolleno_pipelines.connection_values import Amount, Duration, Secret, Size, duration
 
 
 def _address(url: str) -> str:
@@ -27,39 +27,37 @@ def _address(url: str) -> str:
     return url.rstrip("/")
 
 
-def _cap(value: object) -> object:
+def _off(value: object) -> object:
     """`off` is YAML for false."""
     return None if value is False or value == "off" else value
 
 
 Address: TypeAlias = Annotated[str, AfterValidator(_address)]
-LinkCap: TypeAlias = Annotated[Literal[15] | None, BeforeValidator(_cap)]
+LinkCap: TypeAlias = Annotated[Literal[15] | None, BeforeValidator(_off)]
+Calls: TypeAlias = Annotated[Annotated[int, Field(gt=0, strict=True)] | None, BeforeValidator(_off)]
+Egress: TypeAlias = Annotated[Size | None, BeforeValidator(_off)]
 
 
 class ApiConnection(DocumentConnection):
-    """What the connections to all vendors have in common: the app, when to read, how far a sweep may go.
+    """What the connections to all vendors have in common: when to read, how far a sweep may go, a month's allowance.
 
-    client_id, client_secret: of the app registered with the vendor. redirect_uri: what is registered there in place of
-    this machine's own address. start_date: the first load leaves out closed transactions not modified since.
+    start_date: the first load leaves out closed transactions not modified since.
     close_share: a sweep that would close more of what is open than this share, and more than one, closes nothing.
-    api_url, token_url, authorise_url: in place of the vendor's own, for a sandbox.
+    monthly_calls, monthly_egress: requests and bytes of answers that the vendor includes in a calendar month; None:
+    nothing to compare with. A system whose vendor publishes one states it. It is compared with, never enforced.
+    api_url: in place of the vendor's own, for a sandbox.
     """
 
-    secrets: ClassVar[frozenset[str]] = frozenset({"client_secret"})
-
     system: str
-    client_id: str | None = None
-    client_secret: Secret | None = None
-    redirect_uri: Address | None = None
     start_date: date | None = None
     poll_every: Duration = duration("15m")
     lookback: Duration = duration("10m")
     sweep_every: Duration = duration("24h")
     close_share: Amount = Decimal("0.1")
     expect_every: Duration | None = None
+    monthly_calls: Calls = None
+    monthly_egress: Egress = None
     api_url: Address | None = None
-    token_url: Address | None = None
-    authorise_url: Address | None = None
 
     @field_validator("close_share")
     @classmethod
@@ -86,7 +84,23 @@ class ApiConnection(DocumentConnection):
         return True
 
 
-class QuickBooksConnection(ApiConnection):
+class AppConnection(ApiConnection):
+    """A connection that a person signs in to, through an app registered with the vendor (OAuth 2).
+
+    client_id, client_secret: of the app. redirect_uri: what is registered there in place of this machine's own address.
+    token_url, authorise_url: in place of the vendor's own, for a sandbox.
+    """
+
+    secrets: ClassVar[frozenset[str]] = frozenset({"client_secret"})
+
+    client_id: str | None = None
+    client_secret: Secret | None = None
+    redirect_uri: Address | None = None
+    token_url: Address | None = None
+    authorise_url: Address | None = None
+
+
+class QuickBooksConnection(AppConnection):
     """A company of QuickBooks Online. realm_id: the company's; that of the sign-in where it is left out.
 
     link_cap: 15 lets what a payment's links after the fifteenth allocate count for nothing in reconciliation, as the
@@ -98,6 +112,7 @@ class QuickBooksConnection(ApiConnection):
     environment: Literal["production", "sandbox"] = "production"
     realm_id: str | None = Field(default=None, pattern=r"^\d{1,30}$")
     link_cap: LinkCap = None
+    monthly_calls: Calls = 500_000  # of the first tier; larger ones say so
 
     @field_validator("realm_id", mode="before")
     @classmethod
@@ -105,9 +120,10 @@ class QuickBooksConnection(ApiConnection):
         return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
 
 
-class XeroConnection(ApiConnection):
+class XeroConnection(AppConnection):
     """An organisation of Xero. tenant_id: the organisation's; the only one of the sign-in where it is left out."""
 
     system: Literal["xero"] = "xero"
     name: str = "xero"
     tenant_id: str | None = Field(default=None, pattern=r"^[0-9a-fA-F-]{36}$")
+    monthly_egress: Egress = 10_000_000_000  # of the first tiers; larger ones say so

@@ -12,7 +12,7 @@ from typing import TypeAlias
 from pydantic import ValidationError
 
 from kolleno_pipelines import marked_yaml
-from kolleno_pipelines.api_connections import ApiConnection, QuickBooksConnection, XeroConnection
+from kolleno_pipelines.api_connections import ApiConnection, AppConnection, QuickBooksConnection, XeroConnection
 from kolleno_pipelines.connection_models import Connection
 from kolleno_pipelines.connection_values import ConnectionsError, Reference, resolve
 from kolleno_pipelines.sftp_connection import SftpConnection
@@ -20,6 +20,7 @@ from kolleno_pipelines.sftp_connection import SftpConnection
 __all__ = [
     "AnyConnection",
     "ApiConnection",
+    "AppConnection",
     "Connection",
     "Connections",
     "ConnectionsError",

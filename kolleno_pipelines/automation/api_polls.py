@@ -141,12 +141,14 @@ def _count_failures(context: dg.SensorEvaluationContext, connection: ApiConnecti
 
 
 def _alerts(deployment: DeploymentResource, connection: ApiConnection, poll: Poll) -> list[Alert]:
-    """Return alerts about a connection: a sign-in that ended, silence; each once until it changes."""
+    """Return alerts about a connection: a sign-in that ended or will soon, silence; each once until it changes."""
     now = standing(deployment.deployment, connection)
-    said, kind = (now.sign_in, AlertKind.NEEDS_REAUTH) if now.sign_in else (None, AlertKind.SILENCE)
-    if said is None and now.is_silent:
-        said = now.silence
-    before, poll.told = poll.told, said or ""
+    said, kind = " ".join(now.ending), AlertKind.SIGN_IN_ENDS
+    if now.sign_in is not None:
+        said, kind = now.sign_in, AlertKind.NEEDS_REAUTH
+    elif now.is_silent:
+        said, kind = now.silence, AlertKind.SILENCE
+    before, poll.told = poll.told, said
     return [Alert(kind, connection.name, "connection", said)] if said and said != before else []
 
 

@@ -8,7 +8,9 @@ from pathlib import Path
 
 import dagster as dg
 import pytest
+from pydantic import SecretStr
 
+from kolleno_pipelines.assets.checks.api import DESCRIPTIONS
 from kolleno_pipelines.assets.partitions import range_tags
 from kolleno_pipelines.automation import api_polls
 from kolleno_pipelines.connectors.contract import Extract, Record, Window
@@ -21,6 +23,7 @@ from kolleno_pipelines.sandbox.quickbooks.filling import filled_from
 from kolleno_pipelines.settings import Settings
 from tests.api_sites import NAME, SECRET_VARIABLE, ApiSite, quickbooks_site
 from tests.graph.ticking import Ticker
+from tests.graph.webhook import Hook
 
 DAYS = 4
 JOB = f"read_{NAME}"
@@ -63,7 +66,8 @@ def test_today_is_read_and_a_replay_of_a_range_asks_for_nothing(site: ApiSite, e
     stored = site.rows("SELECT sum(records) FROM raw.extracts WHERE extract = 'invoices'")[0][0]
     assert invoices.metadata["dagster/partition_row_count"].value == stored > 0
     checks = _evaluations(result)
-    for name in ("signed_in", "no_failed_reading", "no_refused_sweep", "not_silent", "none_quarantined"):
+    assert {"signed_in", "sign_in_lasts", "allowance_left", "not_silent"} < set(DESCRIPTIONS)
+    for name in DESCRIPTIONS:
         assert checks[f"raw/{NAME}/company_info {name}"], name
     assert checks[f"receivables/{NAME}/allocations none_parked"]
     before, asked = site.receivables(), site.vendor.api_requests
@@ -99,6 +103,24 @@ def test_a_sign_in_that_ended_fails_the_run_and_turns_the_check(site: ApiSite, e
     events = ticker.result.asset_events
     signed_in = [e for e in events if isinstance(e, dg.AssetCheckEvaluation) and e.check_name == "signed_in"]
     assert [e.passed for e in signed_in] == [False]
+
+
+def test_an_end_of_a_sign_in_is_alerted_once(site: ApiSite, ephemeral: dg.DagsterInstance, hook: Hook) -> None:
+    settings = site.settings.model_copy(update={"webhook_url": SecretStr(hook.url)})
+    ticker = Ticker(f"{NAME}_polls", build_definitions(settings, site.connections), ephemeral)
+    ticker.tick()
+    assert hook.alerts == []
+    with site.deployment.transaction() as conn:
+        conn.execute("UPDATE raw.oauth_tokens SET sign_in_ends_at = now() + interval '13 days'")
+    ticker.tick()
+    assert ticker.result is not None
+    (lasts,) = [e for e in ticker.result.asset_events if getattr(e, "check_name", "") == "sign_in_lasts"]
+    assert isinstance(lasts, dg.AssetCheckEvaluation)
+    assert (lasts.passed, lasts.severity) == (False, dg.AssetCheckSeverity.WARN)
+    ticker.tick()
+    (alert,) = hook.alerts
+    assert (alert["kind"], alert["connection"]) == ("sign_in_ends", NAME)
+    assert f"run kolleno connections login {NAME} before" in alert["message"]
 
 
 def test_the_sensor_s_first_start_waits_after_a_reading_by_hand(

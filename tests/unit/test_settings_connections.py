@@ -252,6 +252,19 @@ def test_an_api_connection_may_be_its_system_alone(tmp_path: Path) -> None:
     assert off.link_cap is None
 
 
+def test_a_month_s_allowance_is_the_vendor_s_unless_it_is_written(tmp_path: Path) -> None:
+    def allowed(system: str, more: str = "") -> tuple[int | None, int | None]:
+        written = f"connections:\n  books:\n    system: {system}\n{more}"
+        (connection,) = api_connections(load_connections(_file(tmp_path, written)))
+        return connection.monthly_calls, connection.monthly_egress
+
+    assert allowed("quickbooks") == (500_000, None)
+    assert allowed("xero") == (None, 10_000_000_000)
+    assert allowed("xero", "    monthly_egress: 50GB\n    monthly_calls: 1000\n") == (1_000, 50_000_000_000)
+    assert allowed("quickbooks", "    monthly_calls: off\n") == (None, None)
+    assert allowed("xero", "    monthly_egress: off\n") == (None, None)
+
+
 @pytest.mark.parametrize(
     ("added", "line", "words"),
     [
@@ -262,6 +275,10 @@ def test_an_api_connection_may_be_its_system_alone(tmp_path: Path) -> None:
         ("    api_url: http://books.example.com\n", 4, "begins with https://"),
         ("    api_url: https://user@books.example.com\n", 4, "without user"),
         ("    batch_window: 1m\n", 4, "unknown key batch_window"),
+        ("    monthly_calls: many\n", 4, "monthly_calls: it should be a valid integer"),
+        ("    monthly_calls: 0\n", 4, "monthly_calls: it should be greater than 0"),
+        ("    monthly_calls: true\n", 4, "monthly_calls: it should be a valid integer"),
+        ("    monthly_egress: much\n", 4, "monthly_egress: 'much' is not a size"),
         ("  other:\n    system: xero\n", 4, "a second ledger, books is the first"),
         ("    role: mirror\n  other:\n    system: xero\n    role: mirror\n", 1, "every connection is a mirror"),
     ],
