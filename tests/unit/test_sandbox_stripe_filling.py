@@ -131,7 +131,7 @@ def test_the_account_is_the_same_however_it_is_filled(seed: int) -> None:
     company = Company.build(seed, customers=15, days=12, history_days=20, expressible=True)
     at_once, by_day = stripe.filled_from(company), stripe.Filling(company)
     for batch in company.batches:
-        by_day.advance(batch.name_time)
+        by_day.ledger.advance(batch.name_time)
     assert rows(by_day.ledger) == rows(at_once.ledger)
     events = [each.ledger.book.records(Kind.EVENTS, each.ledger.now) for each in (at_once, by_day)]
     assert events[0] == events[1]

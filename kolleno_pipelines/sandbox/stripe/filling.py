@@ -6,9 +6,7 @@ charges are disputed and won, and Stripe bills a fee on the first of each month;
 
 from __future__ import annotations
 
-import heapq
-import itertools
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from datetime import UTC, datetime, time, timedelta
 from decimal import Decimal
 from functools import partial
@@ -28,11 +26,9 @@ TERMS = Terms(settles=frozenset({"usd", "eur", "gbp"}), rates={"jpy": Decimal("0
 MONTHLY_FEE = 2_500
 _DISPUTED_AFTER, _WON_AFTER = timedelta(days=3), timedelta(days=10)
 
-Act = Callable[[datetime], None]
-
 
 class Filling:
-    """A company on its way into an account; `advance` lets further time pass.
+    """A company on its way into an account: what is to happen waits for its moment, and the server's clock brings it.
 
     ledger_ids: what the ledger's sandbox serves for ("customer", id) and (kind, id) of the company, as QuickBooks'
     `Filling.ids` has it; the company's own ids where it is not given. taken: the charges, whether made yet or not.
@@ -48,34 +44,25 @@ class Filling:
         self._customers: dict[str, str] = {}
         first = min((each.at for each in self.taken), default=company.batches[0].name_time)
         self.ledger = open_account(ACCOUNT, first - timedelta(days=1), TERMS)
-        self._acts: list[tuple[datetime, int, Act]] = []
-        self._count = itertools.count()
         self._plan()
 
     def advance(self, until: datetime | None = None) -> None:
         """Let happen what does up to a moment, the company's last batch when it is None."""
-        until = self.company.batches[-1].name_time if until is None else until
-        while self._acts and self._acts[0][0] <= until:
-            at, _, act = heapq.heappop(self._acts)
-            act(at)
-        self.ledger.advance(until)
+        self.ledger.advance(self.company.batches[-1].name_time if until is None else until)
 
     def _plan(self) -> None:
         for taken in self.taken:
-            self._later(taken.at, partial(self._charge, taken))
+            self.ledger.later(taken.at, partial(self._charge, taken))
             if taken.is_disputed:
-                self._later(taken.at + _DISPUTED_AFTER, partial(self._dispute, taken))
+                self.ledger.later(taken.at + _DISPUTED_AFTER, partial(self._dispute, taken))
             for part in taken.parts:
                 if part.voided_at is not None:
-                    self._later(part.voided_at - timedelta(minutes=30), partial(self._return, taken, part))
+                    self.ledger.later(part.voided_at - timedelta(minutes=30), partial(self._return, taken, part))
         day = self.ledger.opened.date().replace(day=1)
         while day <= self.company.last_day:
             if day > self.ledger.opened.date():
-                self._later(datetime.combine(day, time(3), UTC), self._bill)
+                self.ledger.later(datetime.combine(day, time(3), UTC), self._bill)
             day = (day + timedelta(days=32)).replace(day=1)
-
-    def _later(self, at: datetime, act: Act) -> None:
-        heapq.heappush(self._acts, (at, next(self._count), act))
 
     def _charge(self, taken: Taken, at: datetime) -> None:
         first = taken.parts[0]
@@ -110,7 +97,7 @@ class Filling:
 
     def _dispute(self, taken: Taken, at: datetime) -> None:
         made = disputes.open_dispute(self.ledger, at, taken.charge_id)
-        self._later(at + _WON_AFTER, partial(self._win, made["id"]))
+        self.ledger.later(at + _WON_AFTER, partial(self._win, made["id"]))
 
     def _win(self, dispute_id: str, at: datetime) -> None:
         disputes.close_dispute(self.ledger, at, dispute_id, won=True)
