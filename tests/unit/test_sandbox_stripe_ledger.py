@@ -79,6 +79,31 @@ def test_ids_of_cards_and_debits() -> None:
     assert named[0] == named[1]
 
 
+@pytest.mark.parametrize(
+    ("method", "currency", "fee"),
+    [("us_bank_account", "usd", 80), ("acss_debit", "cad", 140), ("sepa_debit", "eur", 35), ("bacs_debit", "gbp", 100)],
+)
+def test_every_debit_tells_its_account(method: str, currency: str, fee: int) -> None:
+    account = ledger(Terms(settles=frozenset({currency})))
+    made = charging.charge(account, AT, Payment(10_000, currency, method))
+    details = made["payment_method_details"]
+    assert details["type"] == method
+    assert details[method]["last4"] == "6789"
+    assert [(each["type"], each["fee"]) for each in rows(account)] == [("payment", fee)]
+
+
+def test_a_book_goes_forward_and_knows_its_ids() -> None:
+    account = ledger()
+    made = charging.charge(account, AT, Payment(10_000))
+    with pytest.raises(ValueError, match="has a version"):
+        account.book.put(Kind.CHARGES, made, AT - DAY)
+    with pytest.raises(KeyError):
+        account.book.latest("nonsense")
+    assert account.book.get("ch_none", AT) is None
+    assert account.book.versions("nonsense", AT) == []
+    assert account.book.get(made["id"], AT - DAY) is None
+
+
 def test_a_declined_card_moves_nothing() -> None:
     account = ledger()
     made = charging.charge(account, AT, Payment(10_000, declined="card_declined"))
@@ -153,6 +178,16 @@ def _charged(account: Ledger, payment: Payment = DEBIT) -> str:
     return str(charging.charge(account, AT, payment)["id"])
 
 
+def _declined(account: Ledger) -> str:
+    return _charged(account, Payment(10_000, declined="card_declined"))
+
+
+def _disputed(account: Ledger) -> str:
+    charge_id = _charged(account, Payment(10_000))
+    disputes.open_dispute(account, AT, charge_id)
+    return charge_id
+
+
 def _closed(account: Ledger) -> str:
     made = disputes.open_dispute(account, AT, _charged(account, Payment(10_000)))
     return str(disputes.close_dispute(account, AT, made["id"], won=False)["id"])
@@ -177,6 +212,8 @@ def _paid_out(account: Ledger) -> str:
         pytest.param(lambda each: disputes.open_dispute(each, AT, _charged(each)), id="a pending debit is disputed"),
         pytest.param(lambda each: disputes.close_dispute(each, AT, _closed(each), won=True), id="closed twice"),
         pytest.param(lambda each: charging.fail_refund(each, AT, _failed_refund(each)), id="a refund fails twice"),
+        pytest.param(lambda each: charging.refund(each, AT, _disputed(each)), id="what is disputed is refunded"),
+        pytest.param(lambda each: charging.refund(each, AT, _declined(each)), id="what failed is refunded"),
         pytest.param(lambda each: payouts.pay_out(each, AT, 1, "usd"), id="nothing is available"),
         pytest.param(lambda each: payouts.pay_out(each, AT, 1, "eur"), id="no such balance"),
         pytest.param(lambda each: payouts.pay_out(each, AT, -1, "usd"), id="less than nothing"),
@@ -200,8 +237,18 @@ def test_a_payout_on_its_way_is_not_cancelled_and_fails_once() -> None:
     with pytest.raises(RefusedError, match="failed"):
         payouts.fail_payout(account, account.now, payout_id)
     account.advance(AT + 5 * DAY)
-    assert account.book.latest(payout_id)["status"] == "failed", "a failed one is not paid later"
+    failed = account.book.latest(payout_id)
+    assert (failed["status"], failed["trace_id"]["status"]) == ("failed", "pending"), "a failed one is not paid later"
     assert account.balance(account.now)["usd"].available == 10_000
+
+
+def test_a_payout_that_waits_is_cancelled() -> None:
+    account = ledger(BY_HAND)
+    made = payouts.cancel_payout(account, AT, _paid_out(account))
+    assert (made["status"], made["trace_id"]) == ("canceled", {"status": "unsupported", "value": None})
+    back = account.book.latest(made["failure_balance_transaction"])
+    assert (back["type"], back["reporting_category"], back["net"]) == ("payout_cancel", "payout_reversal", 5_000)
+    assert event_types(account)[-1] == "payout.canceled"
 
 
 def test_a_live_account_says_so_everywhere() -> None:
