@@ -42,6 +42,7 @@ def check_laws(account: Ledger, now: datetime) -> None:
         assert row["fee"] == sum(each["amount"] for each in row["fee_details"]), row
         assert row["created"] <= row["available_on"] or row["status"] == "available"
         assert (row["status"] == "pending") == (row["available_on"] > now.timestamp())
+        assert all({**row, "status": ""} == {**each, "status": ""} for _, each in account.book.versions(row["id"], now))
         sums[row["currency"]][row["status"] == "pending"] += row["net"]
     assert {each: tuple(parts) for each, parts in account.balance(now).items()} == {
         each: tuple(parts) for each, parts in sums.items()

@@ -74,8 +74,8 @@ def served(*ledgers: Ledger, **options: Any) -> Iterator[Client]:
 
 
 @contextmanager
-def served_cases(**options: Any) -> Iterator[tuple[Client, dict[str, Case]]]:
-    """A client of a sandbox that has an account for every case; `reconciled` is the platform's."""
+def served_cases(*more: Ledger, **options: Any) -> Iterator[tuple[Client, dict[str, Case]]]:
+    """A client of a sandbox that has an account for every case, and more; `reconciled` is the platform's."""
     cases = all_cases()
-    with served(*(case.ledger for case in cases.values()), **options) as client:
+    with served(*(case.ledger for case in cases.values()), *more, **options) as client:
         yield client, cases

@@ -8,9 +8,13 @@ import pytest
 import requests
 
 from kolleno_pipelines.sandbox.stripe.access import READ_ALL, published_limits
+from kolleno_pipelines.sandbox.stripe.ledger import Terms
 from kolleno_pipelines.sandbox.stripe.objects import API_VERSION
-from kolleno_pipelines.sandbox.stripe.scenes import Case
+from kolleno_pipelines.sandbox.stripe.scenes import NOW, Case
+from kolleno_pipelines.sandbox.stripe.server import SandboxStripe
+from kolleno_pipelines.sandbox.vendor_clock import VendorClock
 from kolleno_pipelines.sandbox.vendor_server import VendorFault
+from tests.stripe_book import ledger
 from tests.stripe_client import Client, error_of, served_cases
 
 PATHS = (
@@ -46,6 +50,8 @@ def test_keys_as_bearer_and_as_basic_user(client: Client) -> None:
     missing = requests.get(url, timeout=10)
     assert error_of(missing, 401)["type"] == "invalid_request_error"
     assert missing.headers["WWW-Authenticate"].startswith("Basic")
+    for garbled in ("Basic !", "Bearer", "Token abc", "Basic /w=="):
+        error_of(requests.get(url, headers={"Authorization": garbled}, timeout=10), 401)
     wrong = error_of(requests.get(url, auth=("sk_test_0123456789abcdefghij", ""), timeout=10), 401)
     assert "ghij" in wrong["message"]
     assert "0123456789" not in wrong["message"], "a key is never shown whole"
@@ -111,6 +117,14 @@ def test_one_version_is_spoken(client: Client) -> None:
         ("charges", {"limit": "0"}, "parameter_invalid_integer", "limit"),
         ("charges", {"limit": "101"}, "parameter_invalid_integer", "limit"),
         ("charges", {"created[gte]": "2026-02-02"}, "parameter_invalid_integer", "created[gte]"),
+        ("charges", {"created": "99999999999999"}, "parameter_invalid_integer", "created"),
+        ("charges", {"created": "9" * 5000}, "parameter_invalid_integer", "created"),
+        ("charges", {"created[gte][lt]": "1"}, "parameter_invalid_integer", "created[gte]"),
+        ("charges", {"limit[a]": "1"}, "parameter_invalid_integer", "limit"),
+        ("events", {"types": "payout.paid"}, None, "types"),
+        ("events", {"types[]": ["payout.paid"] * 21}, None, "types"),
+        ("events", {"delivery_success": "perhaps"}, None, "delivery_success"),
+        ("charges", {"customer": "x", "customer[id]": "y"}, None, "customer"),
         ("charges", {"customer": ""}, "parameter_invalid_empty", "customer"),
         ("charges", {"starting_after": "ch_none"}, "resource_missing", "starting_after"),
         ("charges", {"starting_after": "po_none"}, "resource_missing", "starting_after"),
@@ -119,7 +133,7 @@ def test_one_version_is_spoken(client: Client) -> None:
         ("charges", {"expand": "data.customer"}, None, "expand"),
     ],
 )
-def test_wrong_parameters(client: Client, path: str, params: dict[str, str], code: str | None, param: str) -> None:
+def test_wrong_parameters(client: Client, path: str, params: dict[str, object], code: str | None, param: str) -> None:
     error = error_of(client.ask(path, params=params))
     assert (error["type"], error.get("code"), error["param"]) == ("invalid_request_error", code, param)
 
@@ -147,6 +161,16 @@ def test_the_limits_of_an_endpoint_and_of_an_account() -> None:
         assert statuses[-1] == 429, "whatever the id"
         assert client.ask("balance").status_code == 200
         assert client.ask("charges").status_code == 200, "a list is another endpoint"
+
+
+def test_a_live_account_has_live_keys_and_more_requests() -> None:
+    with SandboxStripe(ledger(Terms(livemode=True)), mark="canary", clock=VendorClock(NOW)) as stripe:
+        assert stripe.key.startswith("sk_live_canary")
+        assert stripe.new_key(permissions=READ_ALL).secret.startswith("rk_live_canary")
+        client = Client(stripe)
+        assert {client.got(path)["livemode"] for path in ["balance"] * 20} == {True}
+        assert stripe.limits.account.windows[0].requests == 100
+        client.session.close()
 
 
 def test_faults_come_in_stripes_own_words(client: Client) -> None:

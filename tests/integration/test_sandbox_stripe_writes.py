@@ -66,6 +66,7 @@ def test_refunds_in_parts_until_nothing_is_left(client: Client) -> None:
     assert error_of(too_much)["param"] == "amount"
     rest = client.post("refunds", {"payment_intent": intent["id"], "reason": "requested_by_customer"}).json()
     assert rest["amount"] == 3_000
+    error_of(client.post("refunds", {"payment_intent": "pi_none"}), 404)
     again = error_of(client.post("refunds", {"charge": intent["latest_charge"]}))
     assert again["code"] == "charge_already_refunded"
     charge = client.got(f"charges/{intent['latest_charge']}")
@@ -99,9 +100,17 @@ def test_metadata_is_merged_and_bounded(client: Client) -> None:
     path = f"payment_intents/{intent['id']}"
     assert client.post(path, {"metadata[b]": "", "metadata[c]": "3"}).json()["metadata"] == {"a": "1", "c": "3"}
     assert client.post(path, {"metadata": ""}).json()["metadata"] == {}
+    assert client.post(path, {}).json()["id"] == intent["id"]
     charge = client.post(f"charges/{intent['latest_charge']}", {"metadata[x]": "y" * 500, "description": "d"}).json()
     assert (len(charge["metadata"]["x"]), charge["description"], charge["metadata"]["a"]) == (500, "d", "1")
-    for wrong in ({"metadata[x]": "y" * 501}, {f"metadata[{'k' * 41}]": "v"}, {"metadata": "text"}, {"amount": "1"}):
+    many = {f"metadata[k{number}]": "v" for number in range(51)}
+    for wrong in (
+        {"metadata[x]": "y" * 501},
+        {f"metadata[{'k' * 41}]": "v"},
+        {"metadata": "text"},
+        {"amount": "1"},
+        many,
+    ):
         error_of(client.post(path, wrong))
     updated = client.data("events", type="charge.updated")[0]
     assert updated["data"]["previous_attributes"]["metadata"] == {"a": "1", "b": "2"}

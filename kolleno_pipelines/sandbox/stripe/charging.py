@@ -190,19 +190,12 @@ def refund(
     left = charged["amount"] - charged["amount_refunded"]
     wanted = left if amount is None else amount
     _check_refund(charged, wanted, left)
-    before = entry_of(ledger, charged)
-    card = charge_id.startswith("ch_")
-    refund_id = ledger.next_id("re" if card else "pyr")
+    refund_id = ledger.next_id("re" if charge_id.startswith("ch_") else "pyr")
+    entry = _give_back(ledger, at, charged, wanted, refund_id, rate)
     refunded = charged["amount_refunded"] + wanted
-    taken = share(before, charged, charged["amount_refunded"], refunded)
-    if rate is not None:
-        taken = converted(wanted, charged["currency"], before["currency"], rate)
-    kind = "refund" if card else "payment_refund"
-    day = rate if rate is not None else rate_of_entry(before)
-    entry = ledger.enter(at, kind, -taken, before["currency"], source=refund_id, rate=day)
-    more = {"balance_transaction": entry["id"], "charge": charge_id, "payment_intent": charged["payment_intent"]}
-    more |= {"customer": charged["customer"], "payment_method": charged["payment_method"]}
-    more |= {"reason": reason, "metadata": dict(metadata or {})}
+    more = {each: charged[each] for each in ("payment_intent", "customer", "payment_method")}
+    more |= {"balance_transaction": entry["id"], "charge": charge_id, "reason": reason}
+    more["metadata"] = dict(metadata or {})
     method = charged["payment_method_details"]["type"]
     made = objects.refund(refund_id, wanted, charged["currency"], stamp(at), method=method, more=more)
     ledger.write(made, Kind.REFUNDS, at, "refund.created")
@@ -211,6 +204,17 @@ def refund(
     if made["status"] == "pending":
         ledger.later(working_days_after(at, REFUND_DAYS).replace(hour=1), partial(_refund_done, ledger, refund_id))
     return made
+
+
+def _give_back(ledger: Ledger, at: datetime, charged: Json, wanted: int, refund_id: str, rate: Decimal | None) -> Json:
+    """Write the balance transaction of a refund, at the charge's own rate where there is no other."""
+    before, done = entry_of(ledger, charged), charged["amount_refunded"]
+    kind = "refund" if charged["id"].startswith("ch_") else "payment_refund"
+    if rate is None:
+        rate, taken = rate_of_entry(before), share(before, charged, done, done + wanted)
+    else:
+        taken = converted(wanted, charged["currency"], before["currency"], rate)
+    return ledger.enter(at, kind, -taken, before["currency"], source=refund_id, rate=rate)
 
 
 def _check_refund(charged: Json, wanted: int, left: int) -> None:

@@ -30,12 +30,10 @@ def open_dispute(
     """
     at = ledger.advance(at)
     charged = ledger.book.latest(charge_id)
-    if charged["status"] != "succeeded" or charged["disputed"]:
-        raise RefusedError("charge_not_disputable", f"Charge {charge_id} cannot be disputed now.")
     start = charged["amount_refunded"]
     wanted = charged["amount"] - start if amount is None else amount
-    if not 0 < wanted <= charged["amount"] - start:
-        raise RefusedError("charge_not_disputable", f"{wanted} of charge {charge_id} cannot be disputed.")
+    if charged["status"] != "succeeded" or charged["disputed"] or not 0 < wanted <= charged["amount"] - start:
+        raise RefusedError("charge_not_disputable", f"{wanted} of charge {charge_id} cannot be disputed now.")
     identity = ledger.next_id("dp")
     entries = []
     if not inquiry:
@@ -43,27 +41,26 @@ def open_dispute(
         cost = ledger.terms.dispute_fee if fee is None else fee
         entries = [_entry(ledger, at, identity, charged, -taken, cost, DISPUTE)]
     status = "warning_needs_response" if inquiry else "lost" if reason in BANK_REASONS else "needs_response"
-    made = objects.dispute(
-        identity,
-        wanted,
-        charged["currency"],
-        stamp(at),
-        method=charged["payment_method_details"]["type"],
-        livemode=ledger.terms.livemode,
-        more={
-            "balance_transactions": entries,
-            "charge": charge_id,
-            "is_charge_refundable": inquiry,
-            "payment_intent": charged["payment_intent"],
-            "reason": reason,
-            "status": status,
-        },
-    )
+    made = _dispute(ledger, at, identity, charged, wanted)
+    made |= {"balance_transactions": entries, "is_charge_refundable": inquiry, "reason": reason, "status": status}
     told = ["charge.dispute.created", *(["charge.dispute.funds_withdrawn"] if entries else [])]
     ledger.write(made, Kind.DISPUTES, at, *told, *(["charge.dispute.closed"] if status == "lost" else []))
     if not inquiry:
         ledger.change(charge_id, Kind.CHARGES, at, "charge.updated", disputed=True)
     return made
+
+
+def _dispute(ledger: Ledger, at: datetime, identity: str, charged: Json, amount: int) -> Json:
+    """A new dispute of a charge, of which nothing is known yet."""
+    return objects.dispute(
+        identity,
+        amount,
+        charged["currency"],
+        stamp(at),
+        method=charged["payment_method_details"]["type"],
+        livemode=ledger.terms.livemode,
+        more={"charge": charged["id"], "payment_intent": charged["payment_intent"]},
+    )
 
 
 def close_dispute(ledger: Ledger, at: datetime, dispute_id: str, *, won: bool, fee_back: bool = True) -> Json:

@@ -161,9 +161,8 @@ class Ledger:
         self.book.put(Kind.BALANCE_TRANSACTIONS, made, at)
         if available > at:
             self.book.put(Kind.BALANCE_TRANSACTIONS, {**made, "status": "available"}, available)
-        entry = Entry(identity, at, available, currency, made["net"])
-        self.entries.append(entry)
-        self.unsettled.append(entry)
+        for each in (self.entries, self.unsettled):
+            each.append(Entry(identity, at, available, currency, made["net"]))
         return made
 
     def balance(self, now: datetime) -> dict[str, Balance]:

@@ -42,35 +42,42 @@ def charge(
     more: Mapping[str, Any],
 ) -> Json:
     """Return a charge: succeeded by card, pending by debit, or `failed` with a code and a message."""
-    status = "failed" if failed else "succeeded" if method == "card" else "pending"
     return {
         **_nothing("application", "application_fee", "application_fee_amount", "calculated_statement_descriptor"),
-        **_nothing("balance_transaction", "customer", "description", "failure_balance_transaction", "failure_code"),
-        **_nothing("failure_message", "on_behalf_of", "payment_intent", "receipt_email", "receipt_number", "review"),
-        **_nothing("shipping", "source", "source_transfer", "statement_descriptor", "statement_descriptor_suffix"),
-        **_nothing("transfer_data", "transfer_group"),
+        **_nothing("balance_transaction", "customer", "description", "failure_balance_transaction", "on_behalf_of"),
+        **_nothing("payment_intent", "receipt_email", "receipt_number", "review", "shipping", "source"),
+        **_nothing("source_transfer", "statement_descriptor", "statement_descriptor_suffix", "transfer_data"),
+        **_nothing("transfer_group"),
+        **_charge_state(identity, amount, method, failed),
         "id": identity,
         "object": "charge",
         "amount": amount,
-        "amount_captured": 0 if failed else amount,
         "amount_refunded": 0,
         "billing_details": {"address": _ADDRESS, **_nothing("email", "name", "phone", "tax_id")},
-        "captured": not failed,
         "created": created,
         "currency": currency,
         "disputed": False,
         "fraud_details": {},
         "livemode": livemode,
         "metadata": {},
-        "outcome": outcome(approved=not failed),
-        "paid": not failed,
         "payment_method": object_id("pm", identity),
         "payment_method_details": details_of(method, amount, identity),
-        "receipt_url": None if failed else f"https://pay.example.com/receipts/{identity}",
         "refunded": False,
-        "status": status,
-        **({"failure_code": failed["code"], "failure_message": failed["message"]} if failed else {}),
         **more,
+    }
+
+
+def _charge_state(identity: str, amount: int, method: str, failed: Mapping[str, str] | None) -> Json:
+    """The fields that tell how a charge went."""
+    return {
+        "amount_captured": 0 if failed else amount,
+        "captured": not failed,
+        "failure_code": failed["code"] if failed else None,
+        "failure_message": failed["message"] if failed else None,
+        "outcome": outcome(approved=not failed),
+        "paid": not failed,
+        "receipt_url": None if failed else f"https://pay.example.com/receipts/{identity}",
+        "status": "failed" if failed else "succeeded" if method == "card" else "pending",
     }
 
 
@@ -129,8 +136,6 @@ def dispute(
 ) -> Json:
     """Return a dispute that waits for an answer, for 9 days."""
     case = {"brand": "visa", "case_type": "chargeback", "network": "visa", "network_reason_code": "10.4"}
-    inquiry = str(more.get("status", "")).startswith("warning")
-    details = {"type": method, method: case | ({"case_type": "inquiry"} if inquiry else {})} if method == "card" else {}
     return {
         "id": identity,
         "object": "dispute",
@@ -152,7 +157,7 @@ def dispute(
         "livemode": livemode,
         "metadata": {},
         "payment_intent": None,
-        "payment_method_details": details or {"type": method, method: {}},
+        "payment_method_details": {"type": method, method: case if method == "card" else {}},
         "reason": "general",
         "status": "needs_response",
         **more,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
 from typing import Any
@@ -11,6 +12,9 @@ from kolleno_pipelines.sandbox.stripe.refusals import refusal, unknown_parameter
 
 Read = Callable[[str, Any], Any]
 _COMPARISONS = ("gt", "gte", "lt", "lte")
+_WHOLE = re.compile(r"-?[0-9]{1,15}")
+#: The last second of the year 9999.
+_LAST_STAMP = 253_402_300_799
 
 
 def nested(pairs: Iterable[tuple[str, str]]) -> Json:
@@ -62,7 +66,7 @@ def text(name: str, value: Any) -> str:
 
 def whole(name: str, value: Any) -> int:
     """Read a whole number."""
-    if not isinstance(value, str) or not value.removeprefix("-").isdecimal() or not value.isascii():
+    if not isinstance(value, str) or not _WHOLE.fullmatch(value):
         raise refusal(f"Invalid integer: {value}", code="parameter_invalid_integer", param=name)
     return int(value)
 
@@ -104,11 +108,18 @@ def texts(name: str, value: Any) -> list[str]:
 def moments(name: str, value: Any) -> Mapping[str, datetime]:
     """Read a moment, or bounds of moments by `gt`, `gte`, `lt`, `lte`; a plain one is `eq`."""
     if not isinstance(value, dict):
-        return {"eq": moment_of(whole(name, value))}
+        return {"eq": _moment(name, value)}
     for each in value:
         if each not in _COMPARISONS:
             raise unknown_parameter(f"{name}[{each}]")
-    return {each: moment_of(whole(f"{name}[{each}]", bound)) for each, bound in value.items()}
+    return {each: _moment(f"{name}[{each}]", bound) for each, bound in value.items()}
+
+
+def _moment(name: str, value: Any) -> datetime:
+    seconds = whole(name, value)
+    if not 0 <= seconds <= _LAST_STAMP:
+        raise refusal(f"Invalid timestamp: {value}", code="parameter_invalid_integer", param=name)
+    return moment_of(seconds)
 
 
 def metadata(name: str, value: Any) -> Mapping[str, str]:

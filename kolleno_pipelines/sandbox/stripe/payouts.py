@@ -168,7 +168,7 @@ def _return(ledger: Ledger, at: datetime, payout_id: str, status: str, changes: 
     kind = "payout_failure" if status == "failed" else "payout_cancel"
     entry = ledger.enter(at, kind, made["amount"], made["currency"], source=payout_id)
     more = {**changes, "status": status, "failure_balance_transaction": entry["id"]}
-    more["trace_id"] = {"status": "not_supported", "value": None} if status == "canceled" else made["trace_id"]
+    more["trace_id"] = {"status": "unsupported", "value": None} if status == "canceled" else made["trace_id"]
     return ledger.change(payout_id, Kind.PAYOUTS, at, f"payout.{status}", **more)
 
 

@@ -7,7 +7,7 @@ itemised from 8:00 and arrives on Thursday at 9:00. Everything is judged on the 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import NamedTuple
@@ -109,28 +109,27 @@ class Scene:
 
         With by_charge_id it was made elsewhere: no metadata, and the ledger's payment names the charge.
         """
-        ref = f"PAY-{self.name}-{role}"
-        customer = f"customer-{self.name}"
+        known = self._known(role, invoices)
+        metadata: Mapping[str, str] = {} if by_charge_id or pays == () else known.metadata
+        made = charging.charge(self.account, at, replace(payment, key=role, metadata=metadata))
+        self.ids[role] = made["id"]
+        for number, part in enumerate([payment.amount] if pays is None else pays, 1):
+            paid, currency = major(part, payment.currency), payment.currency.upper()
+            identity = f"erp-{self.name}-{role}-{number}"
+            ref, charge_id = ("", made["id"]) if by_charge_id else (known.payment, None)
+            self.erp.append(ErpPayment(identity, ref, paid, currency, charge_id))
+        return made
+
+    def _known(self, role: str, invoices: int) -> PlatformPayment:
         numbers = range(1, invoices + 1)
-        known = PlatformPayment(
-            ref,
+        customer = f"customer-{self.name}"
+        return PlatformPayment(
+            f"PAY-{self.name}-{role}",
             f"k-{customer}",
             customer,
             tuple(f"{self.name}-{number:06d}" for number in numbers),
             tuple(f"INV-{number:06d}" for number in numbers),
         )
-        metadata: Mapping[str, str] = {} if by_charge_id or pays == () else known.metadata
-        told = Payment(**{**vars(payment), "key": role, "metadata": metadata})
-        made = charging.charge(self.account, at, told)
-        self.ids[role] = made["id"]
-        parts = [payment.amount] if pays is None else list(pays)
-        for number, part in enumerate(parts, 1):
-            paid = major(part, payment.currency)
-            charge_id = made["id"] if by_charge_id else None
-            erp_ref = "" if by_charge_id else ref
-            identity = f"erp-{self.name}-{role}-{number}"
-            self.erp.append(ErpPayment(identity, erp_ref, paid, payment.currency.upper(), charge_id))
-        return made
 
     def case(
         self,
