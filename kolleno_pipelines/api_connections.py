@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BeforeValidator, Field, field_validator
 
-from kolleno_pipelines.connection_models import DocumentConnection
+from kolleno_pipelines.connection_models import Connection, DocumentConnection
 from kolleno_pipelines.connection_values import Amount, Duration, Secret, Size, duration
 
 
@@ -33,12 +33,15 @@ def _off(value: object) -> object:
 
 
 Address: TypeAlias = Annotated[str, AfterValidator(_address)]
+ChargeIdField: TypeAlias = Annotated[
+    Annotated[str, Field(pattern=r"^(ref|psp_reference|extra\.[^.\x00]{1,100})$")] | None, BeforeValidator(_off)
+]
 LinkCap: TypeAlias = Annotated[Literal[15] | None, BeforeValidator(_off)]
 Calls: TypeAlias = Annotated[Annotated[int, Field(gt=0, strict=True)] | None, BeforeValidator(_off)]
 Egress: TypeAlias = Annotated[Size | None, BeforeValidator(_off)]
 
 
-class ApiConnection(DocumentConnection):
+class ApiConnection(Connection):
     """What the connections to all vendors have in common: when to read, how far a sweep may go, a month's allowance.
 
     start_date: the first load leaves out closed transactions not modified since.
@@ -100,7 +103,7 @@ class AppConnection(ApiConnection):
     authorise_url: Address | None = None
 
 
-class QuickBooksConnection(AppConnection):
+class QuickBooksConnection(AppConnection, DocumentConnection):
     """A company of QuickBooks Online. realm_id: the company's; that of the sign-in where it is left out.
 
     link_cap: 15 lets what a payment's links after the fifteenth allocate count for nothing in reconciliation, as the
@@ -120,10 +123,31 @@ class QuickBooksConnection(AppConnection):
         return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
 
 
-class XeroConnection(AppConnection):
+class XeroConnection(AppConnection, DocumentConnection):
     """An organisation of Xero. tenant_id: the organisation's; the only one of the sign-in where it is left out."""
 
     system: Literal["xero"] = "xero"
     name: str = "xero"
     tenant_id: str | None = Field(default=None, pattern=r"^[0-9a-fA-F-]{36}$")
     monthly_egress: Egress = 10_000_000_000  # of the first tiers; larger ones say so
+
+
+class StripeConnection(ApiConnection):
+    """An account of Stripe, which serves a ledger: its charges stand for payments there.
+
+    ledger: that connection; the only ledger where it is left out. api_key: a restricted key that may read is enough.
+    account_id: of a connected account that the key reaches, else its own is read. cutover: charges made before that day
+    are not compared, and no payout that holds one. payout_charge_id_field: where a payment of the ledger that was taken
+    elsewhere carries the id of its charge (`ref`, `psp_reference` or `extra.<key>`); off: nowhere.
+    """
+
+    secrets: ClassVar[frozenset[str]] = frozenset({"api_key"})
+
+    system: Literal["stripe"] = "stripe"
+    name: str = "stripe"
+    role: Literal["provider"] = "provider"
+    ledger: str | None = None
+    api_key: Secret | None = None
+    account_id: str | None = Field(default=None, pattern=r"^acct_[A-Za-z0-9]{1,60}$")
+    cutover: date | None = None
+    payout_charge_id_field: ChargeIdField = None

@@ -14,6 +14,7 @@ from kolleno_pipelines.connections import (
     AppConnection,
     Connection,
     QuickBooksConnection,
+    StripeConnection,
     XeroConnection,
 )
 from kolleno_pipelines.connectors.auth import Authoriser, OAuthApp
@@ -139,6 +140,24 @@ def _only_tenant(connection: XeroConnection, base_url: str, authoriser: Authoris
     return tenants[0]
 
 
+def _stripe(opening: Opening) -> RecordSource:
+    from kolleno_pipelines.connectors.keys import KeyAuthoriser
+    from kolleno_pipelines.connectors.stripe import account
+    from kolleno_pipelines.connectors.stripe.client import StripeSource, classify
+
+    provider = of_kind(opening.connection, StripeConnection)
+    http = opening.http(
+        provider.account_id or provider.name,
+        provider.api_url or account.API_URL,
+        limits=account.LIMITS,
+        limit_headers=account.LIMIT_HEADERS,
+        request_id_headers=account.REQUEST_ID_HEADERS,
+        classify=classify,
+        authorise=KeyAuthoriser(provider.name, lambda: f"Bearer {opening.secret('api_key')}"),
+    )
+    return StripeSource(http, provider.account_id)
+
+
 def _account(connection: ApiConnection, key: str, written: str | None, signed_in: str | None) -> str:
     """Which of the vendor's accounts is read. Raises NeedsHuman where the file and the sign-in name two."""
     if written and signed_in and written != signed_in:
@@ -161,7 +180,7 @@ def _account(connection: ApiConnection, key: str, written: str | None, signed_in
 APPS: dict[str, AppOf] = {"quickbooks": _quickbooks_app, "xero": _xero_app}
 
 #: System -> how its client is made, whether somebody signs in or not.
-SOURCES: dict[str, Opens] = {"quickbooks": _quickbooks, "xero": _xero}
+SOURCES: dict[str, Opens] = {"quickbooks": _quickbooks, "xero": _xero, "stripe": _stripe}
 
 
 @contextmanager

@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from kolleno_pipelines.schemas.model_columns import ENTITIES, Columns, ModelColumn
+from kolleno_pipelines.schemas.provider_columns import PROVIDER_ENTITIES
 
 
 @dataclass(frozen=True)
@@ -44,6 +45,14 @@ API_SYSTEMS: dict[str, ApiSystem] = {
             *(*_DOCUMENTS, "refunds_erp", "allocations"),
         ),
     ),
+    "stripe": ApiSystem(
+        "Stripe",
+        (
+            *("events", "balance_snapshots", "balance_transactions", "customers", "payment_intents", "charges"),
+            *("refunds", "disputes", "payouts", "payout_members"),
+        ),
+        tuple(PROVIDER_ENTITIES),
+    ),
 }
 
 #: Entities whose rows name a parent, and may wait for it.
@@ -79,6 +88,7 @@ first_seen_at timestamptz version in which it first came
 #: Columns of each entity that an API system may fill.
 API_ENTITIES: dict[str, Columns] = {
     **ENTITIES,
+    **PROVIDER_ENTITIES,
     "ledger_units": _KEY
     + _columns("""
 name text name
