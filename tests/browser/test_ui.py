@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Page, expect
 
-from kolleno_pipelines.assets.presentation import amount_text
+from kolleno_pipelines.assets.presentation import amount_shown
 from tests.browser.conftest import Site
 from tests.graph.conftest import days_between
 
@@ -66,7 +66,7 @@ def test_the_results_are_on_the_assets_page(site: Site, page: Page) -> None:
     assert row is not None
     page.goto(f"{site.servers.url}/assets/reconciliation/ageing?view=partitions&partition={site.company.last_day}")
     expect(page.get_by_text(f"{row[0]} not_due").first).to_be_visible()
-    expect(page.get_by_text(amount_text(row[1])).first).to_be_visible()
+    expect(page.get_by_text(amount_shown(row[1], row[0])).first).to_be_visible()
     page.get_by_text("[Show Markdown]").first.click()
     picture = page.get_by_role("dialog").locator("img")
     expect(picture).to_be_visible()

@@ -3,7 +3,7 @@
 import dagster as dg
 
 from kolleno_pipelines.assets.checks.facts import Fact
-from kolleno_pipelines.assets.presentation import amount_text, rows_table
+from kolleno_pipelines.assets.presentation import amount_shown, rows_table
 from kolleno_pipelines.assets.reconciliation.present import result_key
 from kolleno_pipelines.connections import Connection
 from kolleno_pipelines.pipeline.result_facts import (
@@ -96,7 +96,7 @@ def _roll_forward_explained(connection: Connection) -> dg.AssetChecksDefinition:
         rows = red_unexplained(deployment.deployment, connection)
         words = "Every movement is explained, accepted or opening."
         if rows:
-            most = amount_text(rows[0]["amount"])
+            most = amount_shown(rows[0]["amount"], rows[0]["currency_iso"])
             words = f"Movements that nothing explains: {_or_more(rows)}; the largest: {most}."
         return Fact(key, "roll_forward_explained", not rows, words, {"unexplained": rows_table(rows)}).result()
 
