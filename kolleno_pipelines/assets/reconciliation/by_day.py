@@ -49,7 +49,8 @@ def results_by_day(connections: Connections, days: dg.DailyPartitionsDefinition)
         opened, today, run_days = deployment.deployment, utc_now().date(), days_of_run(context)
         wanted = [name for name in _QUESTIONS if result_key(name) in context.selected_asset_keys]
         past = [day for day in run_days if day <= today]
-        reconcile_days(opened.database_url, connections, today, {*past, today}, results=wanted)
+        since = deployment.taken_over_since
+        reconcile_days(opened.database_url, connections, today, {*past, today}, results=wanted, since=since)
         for name in wanted:
             _describe(context, opened, ledger, name, run_days, today)
             yield dg.MaterializeResult(asset_key=result_key(name))
