@@ -18,7 +18,7 @@ from kolleno_pipelines.pipeline.alerts import Alert, AlertKind, log_alerts, post
 from kolleno_pipelines.pipeline.api_facts import standing
 from kolleno_pipelines.pipeline.clock import utc_now
 from kolleno_pipelines.pipeline.runs import days_busy
-from kolleno_pipelines.resources.deployment import DeploymentResource
+from kolleno_pipelines.resources.deployment import BECAUSE_OF, DeploymentResource
 
 _SECONDS = 30
 _VERSION = 1
@@ -94,7 +94,7 @@ def _request(connection: ApiConnection, now: datetime) -> dg.RunRequest:
     return dg.RunRequest(
         run_key=f"{connection.name} {now.isoformat()}",
         partition_key=now.astimezone(UTC).date().isoformat(),
-        tags={"kolleno/connection": connection.name, "kolleno/because_of": f"every {connection.poll_every}"},
+        tags={"kolleno/connection": connection.name, BECAUSE_OF: f"every {connection.poll_every}"},
         run_config={"ops": {fold_step(connection): {"config": {"reload": False}}}},
     )
 
@@ -116,9 +116,7 @@ def _why_not(
         return "a person must sign in"
     if not poll.started_at and stands.last_read is not None and now - stands.last_read < connection.poll_every:
         return f"read by hand {stands.last_read.isoformat()}"
-    runs = on_their_way(own_runs(context, deployment.settings, IN_PROGRESS), now)
-    name = read_job(connection)
-    if any(run.job_name == name for run in runs):
+    if on_their_way(own_runs(context, deployment.settings, IN_PROGRESS, job=read_job(connection)), now):
         return "a run is under way"
     if days_busy(deployment.deployment, connection, [now.astimezone(UTC).date()]):
         return "somebody works on today"

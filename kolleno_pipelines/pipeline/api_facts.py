@@ -16,7 +16,7 @@ from kolleno_pipelines.pipeline.deployment import Deployment
 from kolleno_pipelines.pipeline.sign_in_ages import sign_in_warnings
 from kolleno_pipelines.pipeline.sources import APPS
 from kolleno_pipelines.pipeline.usage import Usage, usage_of
-from kolleno_pipelines.storage import overview, readings
+from kolleno_pipelines.storage import overview, readings, watermarks
 from kolleno_pipelines.storage.overview import EntityTotal
 from kolleno_pipelines.storage.readings import DayExtract, ReadingRow
 from kolleno_pipelines.storage.tokens import TokenState, token_states
@@ -25,6 +25,7 @@ __all__ = [
     "DayExtract",
     "EntityTotal",
     "Standing",
+    "changes_reached",
     "day_extracts",
     "entity_totals",
     "failed_parts",
@@ -128,6 +129,13 @@ def entity_totals(deployment: Deployment, connection: ApiConnection) -> list[Ent
     """Return rows and sums of every receivables entity of the connection."""
     with deployment.session() as session:
         return [*overview.entity_totals(session, connection.name), *readings.other_totals(session, connection.name)]
+
+
+def changes_reached(deployment: Deployment, connection: ApiConnection) -> dict[str, str]:
+    """Return up to which moment of the vendor the changes of each extract were read: its watermark, as text."""
+    with deployment.session() as session:
+        reached = watermarks.watermarks_of(session, connection.name, _CHANGES)
+    return {extract: f"{at.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC" for extract, at in reached.items()}
 
 
 def day_extracts(deployment: Deployment, connection: ApiConnection, days: Sequence[date]) -> list[DayExtract]:

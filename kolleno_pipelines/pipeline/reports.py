@@ -10,7 +10,7 @@ from typing import Any
 from kolleno_pipelines.pipeline.reconcile_days import Book, FutureDayError, past_days, read_book
 from kolleno_pipelines.pipeline.reconciled import Connections
 from kolleno_pipelines.rules.differences import is_red
-from kolleno_pipelines.schemas.currencies import decimals_of
+from kolleno_pipelines.schemas.currencies import amount_text
 from kolleno_pipelines.schemas.results import BreakStatus
 from kolleno_pipelines.storage import result_rows
 from kolleno_pipelines.storage.results import reading
@@ -93,17 +93,6 @@ def balance_summary(database_url: str, connections: Connections) -> list[Row]:
     """Return per connection, kind and currency how many documents tie and differ, as last computed."""
     with reading(database_url) as conn:
         return [_plain(row) for row in result_rows.stored_rows(conn, "balance_summary", list(connections))]
-
-
-def amount_text(amount: Decimal | None, currency_iso: str | None) -> str | None:
-    """Return an amount with at least its currency's decimals and no zeros beyond them; null stays null."""
-    if amount is None:
-        return None
-    decimals = decimals_of(currency_iso) if currency_iso else 2
-    whole, _, fraction = f"{amount:f}".partition(".")
-    fraction = fraction.rstrip("0").ljust(decimals, "0")
-    text = f"{whole}.{fraction}" if fraction else whole
-    return "0" + text[2:] if text.startswith("-0") and not text.strip("-0.") else text
 
 
 def _refuse(name: str, as_of: date | None, by: str | None) -> None:

@@ -48,6 +48,25 @@ def stored_rows(
     )
 
 
+def row_count(conn: psycopg.Connection[Any], table: str, connections: Sequence[str]) -> int:
+    """Return how many rows of a result table are of the connections."""
+    row = conn.execute(
+        f"SELECT count(*) FROM reconciliation.{table} WHERE connection = ANY(%s)", [list(connections)]
+    ).fetchone()
+    return int(row[0]) if row else 0
+
+
+def agreement_totals(conn: psycopg.Connection[Any], connections: Sequence[str]) -> Rows:
+    """Return what is owed by each side of a comparison, by currency."""
+    return _query(
+        conn,
+        "SELECT connection, mirror, currency_iso, sum(balance) AS balance, sum(mirror_balance) AS mirror_balance,"
+        " sum(difference) AS difference, sum(expected) AS expected"
+        " FROM reconciliation.agreement WHERE connection = ANY(%s) GROUP BY 1, 2, 3 ORDER BY 1, 2, 3",
+        (list(connections),),
+    )
+
+
 def most_overdue(conn: psycopg.Connection[Any], connections: Sequence[str], *, limit: int) -> Rows:
     """Return the customers with most overdue, by currency, on the newest day of the ageing."""
     return _query(

@@ -91,6 +91,29 @@ def test_past_days_are_read_once_more_and_move_no_watermark(site: ApiSite, ephem
     assert {row[0] for row in site.rows("SELECT DISTINCT partition_day FROM raw.extracts")} > {today}
 
 
+def test_the_asset_page_says_what_a_partition_means(site: ApiSite, ephemeral: dg.DagsterInstance) -> None:
+    today = datetime.now(UTC).date()
+    first, last = today - timedelta(days=2), today - timedelta(days=1)
+    shown = []
+    for days in ((today, today), (first, last)):
+        result = _run(site, ephemeral, JOB, range_tags(*days))
+        events = result.asset_materializations_for_node(f"raw_{NAME}")
+        of_last = {e.asset_key.path[-1]: e.metadata for e in events if e.partition == days[1].isoformat()}
+        shown.append({name: value.value for name, value in of_last["invoices"].items()})
+    assert [one["asked for"] for one in shown] == [
+        "what is due today",
+        f"what was last modified from {first} to {last}, once more; no watermark moves",
+    ]
+    reached = [str(one["changes are read up to"]) for one in shown]
+    assert reached[0] == reached[1]
+    assert reached[0].endswith(" UTC")
+    specs = build_definitions(site.settings, site.connections).resolve_all_asset_specs()
+    told = {spec.key.to_user_string(): spec.description or "" for spec in specs}
+    assert "not the day of a document" in told[f"raw/{NAME}/invoices"]
+    assert "moves no watermark" in told[f"raw/{NAME}/invoices"]
+    assert "whatever the partition" in told[f"receivables/{NAME}/invoices"]
+
+
 def test_a_sign_in_that_ended_fails_the_run_and_turns_the_check(site: ApiSite, ephemeral: dg.DagsterInstance) -> None:
     today = datetime.now(UTC).date()
     site.vendor.tokens.revoke()

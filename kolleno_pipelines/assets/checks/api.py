@@ -1,10 +1,10 @@
 """Facts about an API connection: signed in and for how long, its allowance, read in time, nothing aside or waiting."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 import dagster as dg
 
-from kolleno_pipelines.assets.checks.facts import Fact, wanted_results
+from kolleno_pipelines.assets.checks.facts import Fact, told
 from kolleno_pipelines.assets.presentation import rows_table
 from kolleno_pipelines.assets.raw.api import extract_keys
 from kolleno_pipelines.assets.receivables.api import api_entity_key
@@ -49,7 +49,7 @@ def _reading_checks(connection: ApiConnection) -> dg.AssetChecksDefinition:
     def checks(
         context: dg.AssetCheckExecutionContext, deployment: dg.ResourceParam[DeploymentResource]
     ) -> Iterator[dg.AssetCheckResult]:
-        yield from wanted_results(context, reading_facts(deployment.deployment, connection))
+        yield from told(context, deployment, lambda: reading_facts(deployment.deployment, connection))
 
     return checks
 
@@ -122,12 +122,15 @@ def _parked_checks(connection: ApiConnection) -> dg.AssetChecksDefinition:
     def parked(
         context: dg.AssetCheckExecutionContext, deployment: dg.ResourceParam[DeploymentResource]
     ) -> Iterator[dg.AssetCheckResult]:
-        counts, rows = parked_rows(deployment.deployment, connection, _SHOWN)
-        for entity in entities:
-            number = counts.get(entity, 0)
-            words = f"Rows that wait for a parent: {number}." if number else "No row waits for a parent."
-            shown = {"parked rows": rows_table(row for row in rows if row["entity"] == entity)}
-            fact = Fact(api_entity_key(connection, entity), NONE_PARKED, not number, words, shown, is_red=False)
-            yield from wanted_results(context, [fact])
+        yield from told(context, deployment, lambda: _parked_facts(deployment.deployment, connection, entities))
 
     return parked
+
+
+def _parked_facts(deployment: Deployment, connection: ApiConnection, entities: Iterable[str]) -> Iterator[Fact]:
+    counts, rows = parked_rows(deployment, connection, _SHOWN)
+    for entity in entities:
+        number = counts.get(entity, 0)
+        words = f"Rows that wait for a parent: {number}." if number else "No row waits for a parent."
+        shown = {"parked rows": rows_table(row for row in rows if row["entity"] == entity)}
+        yield Fact(api_entity_key(connection, entity), NONE_PARKED, not number, words, shown, is_red=False)

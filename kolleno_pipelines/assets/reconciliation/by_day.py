@@ -6,7 +6,7 @@ from datetime import date
 import dagster as dg
 
 from kolleno_pipelines.assets.partitions import RANGES, days_of_run
-from kolleno_pipelines.assets.presentation import Metadata, amount_text, rows_table
+from kolleno_pipelines.assets.presentation import Metadata, amount_shown, rows_table
 from kolleno_pipelines.assets.reconciliation.ageing_picture import ageing_picture, bucket_place
 from kolleno_pipelines.assets.reconciliation.present import entity_keys, result_key, result_spec
 from kolleno_pipelines.connections import AnyConnection, Connections, ledger_of
@@ -49,7 +49,8 @@ def results_by_day(connections: Connections, days: dg.DailyPartitionsDefinition)
         opened, today, run_days = deployment.deployment, utc_now().date(), days_of_run(context)
         wanted = [name for name in _QUESTIONS if result_key(name) in context.selected_asset_keys]
         past = [day for day in run_days if day <= today]
-        reconcile_days(opened.database_url, connections, today, {*past, today}, results=wanted)
+        since = deployment.taken_over_since
+        reconcile_days(opened.database_url, connections, today, {*past, today}, results=wanted, since=since)
         for name in wanted:
             _describe(context, opened, ledger, name, run_days, today)
             yield dg.MaterializeResult(asset_key=result_key(name))
@@ -83,7 +84,7 @@ def _scalars(rows: Sequence[DayAmount]) -> Metadata:
     """Return the sums of one day: every bucket or line by currency, exact as text."""
     scalars: Metadata = {"dagster/partition_row_count": len(rows)}
     for row in rows:
-        scalars[f"{row.currency_iso} {row.line}"] = amount_text(row.amount)
+        scalars[f"{row.currency_iso} {row.line}"] = amount_shown(row.amount, row.currency_iso)
     return scalars
 
 
