@@ -28,20 +28,20 @@ class Client:
         if account_id:
             self.session.headers["Stripe-Account"] = account_id
 
-    def ask(self, path: str, *, headers: Mapping[str, str] | None = None, **query: object) -> requests.Response:
-        """GET a path below /v1; a name of a parameter is written as Stripe does, in `params` of its own."""
+    def ask(self, path: str, *, headers: Mapping[str, str] | None = None, **query: Any) -> requests.Response:
+        """GET a path below /v1; parameters with brackets in their names come as one `params`."""
         params = query.pop("params", query)
-        return self.session.get(f"{self.stripe.url}/v1/{path}", params=params, headers=headers, timeout=10)  # type: ignore[arg-type]
+        return self.session.get(f"{self.stripe.url}/v1/{path}", params=params, headers=headers, timeout=10)
 
-    def got(self, path: str, **query: object) -> Json:
+    def got(self, path: str, **query: Any) -> Json:
         answer = self.ask(path, **query)
         assert answer.status_code == 200, answer.text
         found: Json = answer.json()
         return found
 
-    def data(self, path: str, **query: object) -> list[Json]:
+    def data(self, path: str, **query: Any) -> list[Json]:
         """Return every object of a list, page by page."""
-        params = dict(query.pop("params", query))  # type: ignore[call-overload]
+        params = dict(query.pop("params", query))
         found: list[Json] = []
         while True:
             page = self.got(path, params={"limit": 100, **params})
@@ -66,8 +66,8 @@ def error_of(answer: requests.Response, status: int = 400) -> Json:
 @contextmanager
 def served(*ledgers: Ledger, **options: Any) -> Iterator[Client]:
     """A client of a sandbox with these accounts, without limits unless some are given."""
-    options = {"limits": no_limits(), "clock": VendorClock(NOW)} | options
-    with SandboxStripe(*ledgers, **options) as stripe:
+    given: dict[str, Any] = {"limits": no_limits(), "clock": VendorClock(NOW)} | options
+    with SandboxStripe(*ledgers, **given) as stripe:
         client = Client(stripe)
         yield client
         client.session.close()
