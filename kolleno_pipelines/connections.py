@@ -5,6 +5,7 @@ The fields of each system lie beside this module; opening a connection belongs t
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from difflib import get_close_matches
 from pathlib import Path
 from typing import TypeAlias
@@ -60,7 +61,7 @@ SYSTEMS: dict[str, type[AnyConnection]] = {
 }
 
 
-def ledger_of(connections: Connections) -> LedgerConnection:
+def ledger_of(connections: Mapping[str, AnyConnection]) -> LedgerConnection:
     """Return the connection whose numbers count: the one with that role, or the only one. ConnectionsError: none is."""
     documents = document_connections(connections)
     for connection in documents.values():
@@ -74,17 +75,17 @@ def api_connections(connections: Connections) -> list[ApiConnection]:
     return [connection for connection in connections.values() if isinstance(connection, ApiConnection)]
 
 
-def document_connections(connections: Connections) -> DocumentConnections:
+def document_connections(connections: Mapping[str, AnyConnection]) -> DocumentConnections:
     """Return the connections that carry documents: the ledger and its mirrors."""
     return {name: one for name, one in connections.items() if not isinstance(one, StripeConnection)}
 
 
-def provider_connections(connections: Connections) -> dict[str, StripeConnection]:
+def provider_connections(connections: Mapping[str, AnyConnection]) -> dict[str, StripeConnection]:
     """Return the connections to payment providers."""
     return {name: one for name, one in connections.items() if isinstance(one, StripeConnection)}
 
 
-def ledger_served(connections: Connections, name: str) -> str | None:
+def ledger_served(connections: Mapping[str, AnyConnection], name: str) -> str | None:
     """Return the ledger that a payment provider's connection serves; None for another's."""
     provider = provider_connections(connections).get(name)
     return provider.ledger if provider is not None else None

@@ -11,7 +11,7 @@ from kolleno_pipelines.assets.reconciliation.present import (
     result_spec,
     summary_metadata,
 )
-from kolleno_pipelines.connections import Connections
+from kolleno_pipelines.connections import DocumentConnections
 from kolleno_pipelines.pipeline.clock import utc_now
 from kolleno_pipelines.pipeline.result_facts import agreement_breaks, agreement_gaps
 from kolleno_pipelines.resources.deployment import DeploymentResource
@@ -27,7 +27,7 @@ _BREAK_COLUMNS = (
 )
 
 
-def agreement(connections: Connections) -> dg.AssetsDefinition:
+def agreement(connections: DocumentConnections) -> dg.AssetsDefinition:
     """Return the asset that compares every mirror among the connections with its ledger."""
     spec = result_spec("agreement", _QUESTION, entity_keys(connections, DOCUMENTS))
 
@@ -45,7 +45,7 @@ def agreement(connections: Connections) -> dg.AssetsDefinition:
     return result
 
 
-def agrees_with_ledger(connections: Connections) -> dg.AssetChecksDefinition:
+def agrees_with_ledger(connections: DocumentConnections) -> dg.AssetChecksDefinition:
     """Return the check that no mirror says something else, unless that was accepted."""
     key = result_key("agreement")
 

@@ -9,7 +9,7 @@ from kolleno_pipelines.assets.partitions import RANGES, days_of_run
 from kolleno_pipelines.assets.presentation import Metadata, amount_shown, rows_table
 from kolleno_pipelines.assets.reconciliation.ageing_picture import ageing_picture, bucket_place
 from kolleno_pipelines.assets.reconciliation.present import entity_keys, result_key, result_spec
-from kolleno_pipelines.connections import AnyConnection, Connections, ledger_of
+from kolleno_pipelines.connections import DocumentConnections, LedgerConnection, ledger_of
 from kolleno_pipelines.pipeline.clock import utc_now
 from kolleno_pipelines.pipeline.deployment import Deployment
 from kolleno_pipelines.pipeline.result_facts import DayAmount, ageing_of, roll_forward_of
@@ -24,7 +24,7 @@ _QUESTIONS = {
 }
 
 
-def results_by_day(connections: Connections, days: dg.DailyPartitionsDefinition) -> dg.AssetsDefinition:
+def results_by_day(connections: DocumentConnections, days: dg.DailyPartitionsDefinition) -> dg.AssetsDefinition:
     """Return ageing and roll-forward; either can be run alone. Each run refreshes today beside its own days.
 
     What is shown of a day are the ledger's figures; mirrors are in the tables.
@@ -61,7 +61,7 @@ def results_by_day(connections: Connections, days: dg.DailyPartitionsDefinition)
 def _describe(
     context: dg.AssetExecutionContext,
     deployment: Deployment,
-    connection: AnyConnection,
+    connection: LedgerConnection,
     name: str,
     run_days: Sequence[date],
     today: date,
