@@ -93,7 +93,7 @@ def _xero_app(connection: Connection, resolve: Resolve) -> OAuthApp:
         token_url=connection.token_url or access.TOKEN_URL,
         client_id=client_id,
         client_secret=client_secret,
-        scopes=access.SCOPES,
+        scopes=(*access.SCOPES, *(scope for name, scope in access.ALSO_SCOPES.items() if name in connection.also_read)),
         redirect_uri=connection.redirect_uri,
         grace=access.GRACE,
         refresh_lifetime=access.REFRESH_LIFETIME,
