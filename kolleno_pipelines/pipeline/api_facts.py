@@ -13,6 +13,7 @@ from typing import Any
 from kolleno_pipelines.connections import ApiConnection
 from kolleno_pipelines.pipeline.clock import Clock, utc_now
 from kolleno_pipelines.pipeline.deployment import Deployment
+from kolleno_pipelines.schemas.api_systems import API_SYSTEMS
 from kolleno_pipelines.storage import overview, readings
 from kolleno_pipelines.storage.overview import EntityTotal
 from kolleno_pipelines.storage.readings import DayExtract, ReadingRow
@@ -64,10 +65,11 @@ class Standing:
 
 
 def standing(deployment: Deployment, connection: ApiConnection, *, clock: Clock = utc_now) -> Standing:
-    """Return how a connection stands now."""
+    """Return how a connection stands now; of extracts that it does not ask for any more nothing is told."""
+    unasked = set(API_SYSTEMS[connection.system].also_read) - set(connection.also_read)
     with deployment.session() as session:
         signed_in = token_states(session).get(connection.name)
-        rows = readings.readings_of(session, connection.name)
+        rows = [row for row in readings.readings_of(session, connection.name) if row.extract not in unasked]
     sign_in = None
     if signed_in is None:
         sign_in = f"Nobody has signed in yet: run kolleno connections login {connection.name}."

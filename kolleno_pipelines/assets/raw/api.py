@@ -29,8 +29,12 @@ def extract_key(connection: ApiConnection, extract: str) -> dg.AssetKey:
 
 
 def extract_keys(connection: ApiConnection) -> list[dg.AssetKey]:
-    """Return the keys of all extracts in the order of reading."""
-    return [extract_key(connection, extract) for extract in API_SYSTEMS[connection.system].extracts]
+    """Return the keys of all extracts in the order of reading; what is read only where asked for comes last."""
+    return [extract_key(connection, extract) for extract in _extracts(connection)]
+
+
+def _extracts(connection: ApiConnection) -> tuple[str, ...]:
+    return (*API_SYSTEMS[connection.system].extracts, *connection.also_read)
 
 
 def raw_extracts(connection: ApiConnection, days: dg.DailyPartitionsDefinition) -> dg.AssetsDefinition:
@@ -38,7 +42,7 @@ def raw_extracts(connection: ApiConnection, days: dg.DailyPartitionsDefinition) 
 
     @dg.multi_asset(
         name=f"raw_{connection.name}",
-        specs=[_spec(connection, extract, days) for extract in API_SYSTEMS[connection.system].extracts],
+        specs=[_spec(connection, extract, days) for extract in _extracts(connection)],
         can_subset=True,
         backfill_policy=RANGES,
         partitions_def=days,
@@ -70,6 +74,16 @@ def raw_extracts(connection: ApiConnection, days: dg.DailyPartitionsDefinition) 
     return extracts
 
 
+_WHEN = (
+    "Today reads every pass that is due (changes, deletions, sweep, missing parents); a day that is over reads what was"
+    " last modified on it, and moves no watermark."
+)
+_WHEN_ASKED = (
+    "Today asks, a call each, for the documents that were new or changed when it was last folded; a day that is over"
+    " asks for nothing. Read since `also_read` of the connection names it."
+)
+
+
 def _spec(connection: ApiConnection, extract: str, days: dg.DailyPartitionsDefinition) -> dg.AssetSpec:
     return dg.AssetSpec(
         extract_key(connection, extract),
@@ -80,8 +94,7 @@ def _spec(connection: ApiConnection, extract: str, days: dg.DailyPartitionsDefin
         metadata={"dagster/column_schema": model_schema(EXTRACTS), "dagster/table_name": "raw.extracts"},
         description=(
             f"`{extract}` of {API_SYSTEMS[connection.system].title} as received, a JSON line each in the archive, a"
-            " ledger row (`raw.extracts`) per part. Today reads every pass that is due (changes, deletions, sweep,"
-            " missing parents); a day that is over reads what was last modified on it, and moves no watermark."
+            f" ledger row (`raw.extracts`) per part. {_WHEN_ASKED if extract in connection.also_read else _WHEN}"
         ),
     )
 
