@@ -161,8 +161,8 @@ def changed_since_asked(
             """
 WITH asked AS (SELECT source_id, asked_at, is_found FROM raw.lookups WHERE connection = %(connection)s
                AND extract = %(extract)s),
-told AS (SELECT source_id, modified_at, observed_at, is_deleted, digest, extract_id, line FROM normalised.payloads
-         WHERE connection = %(connection)s AND kind = %(on)s),
+told AS NOT MATERIALIZED (SELECT source_id, modified_at, observed_at, is_deleted, digest, extract_id, line
+         FROM normalised.payloads WHERE connection = %(connection)s AND kind = %(on)s),
 news AS MATERIALIZED (SELECT DISTINCT t.source_id, a.asked_at, a.is_found FROM told t
          LEFT JOIN asked a USING (source_id) WHERE a.asked_at IS NULL OR t.observed_at > a.asked_at),
 newest AS (SELECT DISTINCT ON (source_id) t.*, asked_at, is_found,

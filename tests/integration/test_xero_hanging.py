@@ -28,7 +28,8 @@ from kolleno_pipelines.sandbox.xero.contacts import contact
 from kolleno_pipelines.sandbox.xero.ledger import Ledger
 from kolleno_pipelines.sandbox.xero.objects import Kind, invoice, object_id
 from kolleno_pipelines.settings import Settings
-from tests.xero_deployment import SECRET_VARIABLE, XeroDeployment, xero_deployment
+from tests.killing import kolleno
+from tests.xero_deployment import NAME, SECRET_VARIABLE, XeroDeployment, xero_deployment
 from tests.xero_reading import API
 
 AT = datetime.now(UTC).replace(hour=10, minute=0, second=0, microsecond=0) - timedelta(days=20)
@@ -344,3 +345,17 @@ def test_a_person_asks_for_single_objects(worlds: Worlds) -> None:
     with pytest.raises(UnknownObjectError, match="xero has no organisation to be asked for by id; it has accounts, "):
         ask("organisation", "x")
     assert len(site.vendor.server.requests) == requests
+
+
+def test_the_command_takes_an_extract_and_ids(worlds: Worlds) -> None:
+    world = worlds("")
+    world.passes()
+    variables, named = world.site.variables(), ["--id", world.ids[1], "--id", world.ids[3]]
+    done = kolleno(variables, "extract", NAME, "--extract", HISTORY, *named)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "xero: 2 payloads received." in done.stdout
+    assert world.asked("History") == [world.ids[1], world.ids[3]]
+    refused = kolleno(variables, "extract", NAME, *named)
+    assert refused.returncode == 2
+    assert "--extract and --id go together, for one connection" in refused.stderr
+    assert len(world.asked("History")) == 2
