@@ -8,6 +8,7 @@ from contextlib import ExitStack
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import psycopg
 import pytest
 
 from kolleno_pipelines.connectors.http import HttpClient, Retries
@@ -28,6 +29,7 @@ from kolleno_pipelines.sandbox.xero.contacts import contact
 from kolleno_pipelines.sandbox.xero.ledger import Ledger
 from kolleno_pipelines.sandbox.xero.objects import Kind, invoice, object_id
 from kolleno_pipelines.settings import Settings
+from kolleno_pipelines.storage import readings
 from tests.killing import kolleno
 from tests.xero_deployment import NAME, SECRET_VARIABLE, XeroDeployment, xero_deployment
 from tests.xero_reading import API
@@ -345,6 +347,26 @@ def test_a_person_asks_for_single_objects(worlds: Worlds) -> None:
     with pytest.raises(UnknownObjectError, match="xero has no organisation to be asked for by id; it has accounts, "):
         ask("organisation", "x")
     assert len(site.vendor.server.requests) == requests
+
+
+def test_what_changed_is_found_fast_before_there_are_statistics(database: str) -> None:
+    with psycopg.connect(database) as conn:
+        conn.execute("SET statement_timeout = '15s'")
+        conn.execute(
+            "INSERT INTO raw.extracts (connection, extract, pass, partition_day, observed_at, sha256, size, records)"
+            " SELECT 'x', 'invoices', 'changes', %(at)s, %(at)s, 'a', 1, 40000",
+            {"at": AT},
+        )
+        conn.execute(
+            "INSERT INTO normalised.payloads (extract_id, line, connection, kind, source_id, modified_at, observed_at,"
+            " is_deleted, digest) SELECT e.id, g, 'x', 'invoices', 'i' || g, e.observed_at - g * interval '1 second',"
+            " e.observed_at, false, 'd' || g FROM generate_series(1, 40000) g, raw.extracts e"
+        )
+        found = readings.changed_since_asked(conn, "x", HISTORY, "invoices", 3)
+        assert [each.source_id for each in found] == ["i1", "i2", "i3"]
+        readings.note_lookups(conn, "x", HISTORY, AT, [f"i{number}" for number in range(2, 30_000)], set())
+        found = readings.changed_since_asked(conn, "x", HISTORY, "invoices", 2)
+        assert [each.source_id for each in found] == ["i1", "i30000"]
 
 
 def test_the_command_takes_an_extract_and_ids(worlds: Worlds) -> None:
