@@ -155,7 +155,7 @@ def changed_since_asked(
     """Return objects of `on` whose newest payload first came after `extract` was last asked for of them, newest first.
 
     What is read once more, as it was, is no news; what was deleted is left out. For the rest of the transaction no
-    nested loops are planned: of rows that have just come there are no statistics, and 300,000 were looped over for minutes.
+    nested loops are planned: rows that have just come have no statistics, and 300,000 were looped over for minutes.
     """
     conn.execute("SET LOCAL enable_nestloop = off")
     with conn.cursor(row_factory=class_row(ChangedObject)) as cursor:
