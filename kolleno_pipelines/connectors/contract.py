@@ -22,7 +22,7 @@ class Pass(StrEnum):
     CHANGES = "changes"  # what was modified in a window
     DELETIONS = "deletions"  # what the source says it deleted
     SWEEP = "sweep"  # everything that is open, for changes that the source does not announce
-    LOOKUP = "lookup"  # single objects by id: parents that are missing
+    LOOKUP = "lookup"  # single objects by id: parents that are missing, what hangs on documents
     IMPORT = "import"  # payloads that were recorded elsewhere
 
 
@@ -36,6 +36,9 @@ class Extract:
     passes: how it can be read beside the changes.
     sweeps_open_only: a sweep yields what is open only; what it leaves out may be closed or gone.
     is_limited: a start date limits what is read of it at first; what is open of it comes with the sweep.
+    hangs_on: the extract on each of whose objects this one hangs: it is read by their ids, a call each, and only where
+    the connection asks for it (`also_read`).
+    flag: the field of those objects that says whether anything hangs there; where it says no, none is asked for.
     """
 
     name: str
@@ -44,6 +47,8 @@ class Extract:
     passes: frozenset[Pass] = frozenset({Pass.CHANGES})
     sweeps_open_only: bool = False
     is_limited: bool = False
+    hangs_on: str | None = None
+    flag: str | None = None
 
 
 @dataclass(frozen=True)
