@@ -10,10 +10,11 @@ from decimal import Decimal
 from typing import Annotated, ClassVar, Literal, TypeAlias
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, BeforeValidator, Field, field_validator
+from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo, field_validator
 
 from kolleno_pipelines.connection_models import Connection, DocumentConnection
 from kolleno_pipelines.connection_values import Amount, Duration, Secret, Size, duration
+from kolleno_pipelines.schemas.api_systems import API_SYSTEMS
 
 
 def _address(url: str) -> str:
@@ -46,6 +47,8 @@ class ApiConnection(Connection):
 
     start_date: the first load leaves out closed transactions not modified since.
     close_share: a sweep that would close more of what is open than this share, and more than one, closes nothing.
+    also_read: extracts that cost a call for each document, which nobody reads unless they are named here, in the order
+    of reading. also_read_a_day: of each of them at most so many documents within 24 hours.
     monthly_calls, monthly_egress: requests and bytes of answers that the vendor includes in a calendar month; None:
     nothing to compare with. A system whose vendor publishes one states it. It is compared with, never enforced.
     api_url: in place of the vendor's own, for a sandbox.
@@ -58,6 +61,8 @@ class ApiConnection(Connection):
     sweep_every: Duration = duration("24h")
     close_share: Amount = Decimal("0.1")
     expect_every: Duration | None = None
+    also_read: tuple[str, ...] = ()
+    also_read_a_day: int = Field(default=250, ge=1)
     monthly_calls: Calls = None
     monthly_egress: Egress = None
     api_url: Address | None = None
@@ -75,6 +80,17 @@ class ApiConnection(Connection):
         if every < timedelta(minutes=1):
             raise ValueError("at least 1m, so that the vendor's limits are not used up by looking")
         return every
+
+    @field_validator("also_read")
+    @classmethod
+    def _there(cls, names: tuple[str, ...], info: ValidationInfo) -> tuple[str, ...]:
+        system = str(info.data.get("system"))
+        known = API_SYSTEMS[system].also_read if system in API_SYSTEMS else ()
+        if unknown := [name for name in names if name not in known]:
+            raise ValueError(
+                f"{unknown[0]!r} is nothing that {system} reads where asked; known: {', '.join(known) or 'none'}"
+            )
+        return tuple(name for name in known if name in names)
 
     @property
     def batch_window(self) -> timedelta:

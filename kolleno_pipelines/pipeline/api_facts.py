@@ -16,6 +16,7 @@ from kolleno_pipelines.pipeline.deployment import Deployment
 from kolleno_pipelines.pipeline.sign_in_ages import sign_in_warnings
 from kolleno_pipelines.pipeline.sources import APPS
 from kolleno_pipelines.pipeline.usage import Usage, usage_of
+from kolleno_pipelines.schemas.api_systems import API_SYSTEMS
 from kolleno_pipelines.storage import overview, readings, watermarks
 from kolleno_pipelines.storage.overview import EntityTotal
 from kolleno_pipelines.storage.readings import DayExtract, ReadingRow
@@ -72,11 +73,12 @@ class Standing:
 
 
 def standing(deployment: Deployment, connection: ApiConnection, *, clock: Clock = utc_now) -> Standing:
-    """Return how a connection stands now."""
+    """Return how a connection stands now; of extracts that it does not ask for any more nothing is told."""
     now, signs_in = clock(), connection.system in APPS
+    unasked = set(API_SYSTEMS[connection.system].also_read) - set(connection.also_read)
     with deployment.session() as session:
         signed_in = token_states(session).get(connection.name) if signs_in else None
-        rows = readings.readings_of(session, connection.name)
+        rows = [row for row in readings.readings_of(session, connection.name) if row.extract not in unasked]
         usage = usage_of(session, deployment.connections, connection, now)
     changes = [row.read_at for row in rows if row.pass_ == _CHANGES]
     last_read = min((at for at in changes if at is not None), default=None) if all(changes) else None

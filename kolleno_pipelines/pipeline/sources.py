@@ -91,7 +91,10 @@ def _xero_app(connection: Connection, resolve: Resolve) -> OAuthApp:
         token_url=organisation.token_url or access.TOKEN_URL,
         client_id=client_id,
         client_secret=client_secret,
-        scopes=access.SCOPES,
+        scopes=(
+            *access.SCOPES,
+            *(scope for name, scope in access.ALSO_SCOPES.items() if name in organisation.also_read),
+        ),
         redirect_uri=organisation.redirect_uri,
         grace=access.GRACE,
         refresh_lifetime=access.REFRESH_LIFETIME,

@@ -13,11 +13,12 @@ from kolleno_pipelines.schemas.provider_columns import PROVIDER_ENTITIES
 
 @dataclass(frozen=True)
 class ApiSystem:
-    """One system: its extracts in the order of reading, those that are read only where asked, its entities."""
+    """One system: its extracts in the order of reading, its entities, extracts that are read only where asked for."""
 
     title: str
     extracts: tuple[str, ...]
     entities: tuple[str, ...]
+    also_read: tuple[str, ...] = ()
 
 
 _DOCUMENTS = ("invoices", "credit_notes", "payments")
@@ -44,6 +45,7 @@ API_SYSTEMS: dict[str, ApiSystem] = {
             *("ledger_units", "accounts", "customers", "customer_aliases", "contacts", "contact_links", "phones"),
             *(*_DOCUMENTS, "refunds_erp", "allocations"),
         ),
+        ("invoice_history", "invoice_attachments"),
     ),
     "stripe": ApiSystem(
         "Stripe",

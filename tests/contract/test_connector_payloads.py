@@ -13,7 +13,7 @@ import pytest
 
 import kolleno_pipelines.connectors
 from kolleno_pipelines.connections import SYSTEMS
-from kolleno_pipelines.connectors.contract import Connector, Extract
+from kolleno_pipelines.connectors.contract import Connector, Extract, Pass
 from kolleno_pipelines.connectors.payload_blocks import normalise_block, payload_blocks
 from kolleno_pipelines.connectors.registry import CONNECTORS, connector_of
 from kolleno_pipelines.pipeline.sources import SOURCES
@@ -78,6 +78,17 @@ def test_extracts_are_named_once_and_read_exactly(connector: Connector) -> None:
     assert all(extract.passes for extract in connector.extracts)
     inexact = [f"{e.name}.{path}" for e in connector.extracts for path, kind in _types(e.schema) if _is_float(kind)]
     assert inexact == [], "amounts are decimals"
+
+
+def test_what_hangs_on_objects_is_read_by_their_ids_alone(connector: Connector) -> None:
+    names = [extract.name for extract in connector.extracts]
+    hanging = [extract for extract in connector.extracts if extract.hangs_on is not None or extract.flag is not None]
+    for extract in hanging:
+        assert extract.hangs_on in names[: names.index(extract.name)], "parents first"
+        assert extract.passes == {Pass.LOOKUP}
+        objects = [json.loads(payload) for payload in payloads_of(connector, connector.extract(extract.hangs_on))]
+        assert extract.flag is None or all(isinstance(one.get(extract.flag), bool) for one in objects)
+    assert API_SYSTEMS[connector.system].also_read == tuple(extract.name for extract in hanging)
 
 
 def test_fixtures_are_objects_of_every_extract(connector: Connector) -> None:

@@ -16,6 +16,7 @@ from kolleno_pipelines.connections import (
     QuickBooksConnection,
     Reference,
     SftpConnection,
+    XeroConnection,
     api_connections,
     ledger_of,
     load_connections,
@@ -279,6 +280,8 @@ def test_a_month_s_allowance_is_the_vendor_s_unless_it_is_written(tmp_path: Path
         ("    monthly_calls: 0\n", 4, "monthly_calls: it should be greater than 0"),
         ("    monthly_calls: true\n", 4, "monthly_calls: it should be a valid integer"),
         ("    monthly_egress: much\n", 4, "monthly_egress: 'much' is not a size"),
+        ("    also_read: [invoices]\n", 4, "'invoices' is nothing that quickbooks reads where asked; known: none"),
+        ("    also_read_a_day: 0\n", 4, "also_read_a_day"),
         ("  other:\n    system: xero\n", 4, "a second ledger, books is the first"),
         ("    role: mirror\n  other:\n    system: xero\n    role: mirror\n", 1, "every connection is a mirror"),
     ],
@@ -287,6 +290,24 @@ def test_refusals_of_api_connections_name_the_line(tmp_path: Path, added: str, l
     message = _refusal(tmp_path, BOOKS + added)
     assert message.startswith(f"/connections.yaml line {line}: "), message
     assert words in message
+
+
+def test_what_is_also_read_is_known_by_name(tmp_path: Path) -> None:
+    xero = "connections:\n  xero:\n    system: xero\n"
+    plain = load_connections(_file(tmp_path, xero))["xero"]
+    assert isinstance(plain, XeroConnection)
+    assert (plain.also_read, plain.also_read_a_day) == ((), 250)
+    names = "[invoice_attachments, invoice_history, invoice_attachments]"
+    both = load_connections(_file(tmp_path, f"{xero}    also_read: {names}\n    also_read_a_day: 1000\n"))["xero"]
+    assert isinstance(both, XeroConnection)
+    assert (both.also_read, both.also_read_a_day) == (("invoice_history", "invoice_attachments"), 1000)
+    for wrong in ("[history]", "[invoice_history, history]"):
+        message = _refusal(tmp_path, f"{xero}    also_read: {wrong}\n")
+        assert message == (
+            "/connections.yaml line 4: connection xero: also_read: 'history' is nothing that xero reads where asked;"
+            " known: invoice_history, invoice_attachments."
+        )
+    assert "also_read" in _refusal(tmp_path, f"{xero}    also_read: invoice_history\n")
 
 
 def test_several_systems_with_one_ledger_are_read(tmp_path: Path) -> None:

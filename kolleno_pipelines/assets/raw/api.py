@@ -39,8 +39,12 @@ def extract_key(connection: ApiConnection, extract: str) -> dg.AssetKey:
 
 
 def extract_keys(connection: ApiConnection) -> list[dg.AssetKey]:
-    """Return the keys of all extracts in the order of reading."""
-    return [extract_key(connection, extract) for extract in API_SYSTEMS[connection.system].extracts]
+    """Return the keys of all extracts in the order of reading; what is read only where asked for comes last."""
+    return [extract_key(connection, extract) for extract in _extracts(connection)]
+
+
+def _extracts(connection: ApiConnection) -> tuple[str, ...]:
+    return (*API_SYSTEMS[connection.system].extracts, *connection.also_read)
 
 
 def raw_extracts(connection: ApiConnection, days: dg.DailyPartitionsDefinition) -> dg.AssetsDefinition:
@@ -48,7 +52,7 @@ def raw_extracts(connection: ApiConnection, days: dg.DailyPartitionsDefinition) 
 
     @dg.multi_asset(
         name=f"raw_{connection.name}",
-        specs=[_spec(connection, extract, days) for extract in API_SYSTEMS[connection.system].extracts],
+        specs=[_spec(connection, extract, days) for extract in _extracts(connection)],
         can_subset=True,
         backfill_policy=RANGES,
         partitions_def=days,
@@ -80,7 +84,14 @@ def raw_extracts(connection: ApiConnection, days: dg.DailyPartitionsDefinition) 
     return extracts
 
 
+_WHEN_ASKED = (
+    "Today asks, a call each, for the documents that were new or changed when it was last folded; a day that is over"
+    " asks for nothing. Read since `also_read` of the connection names it."
+)
+
+
 def _spec(connection: ApiConnection, extract: str, days: dg.DailyPartitionsDefinition) -> dg.AssetSpec:
+    when = _WHEN_ASKED if extract in connection.also_read else _PARTITIONS
     return dg.AssetSpec(
         extract_key(connection, extract),
         group_name="raw",
@@ -90,7 +101,7 @@ def _spec(connection: ApiConnection, extract: str, days: dg.DailyPartitionsDefin
         metadata={"dagster/column_schema": model_schema(EXTRACTS), "dagster/table_name": "raw.extracts"},
         description=(
             f"`{extract}` of {API_SYSTEMS[connection.system].title} as received, a JSON line each in the archive, a"
-            f" ledger row (`raw.extracts`) per part.\n\n{_PARTITIONS}"
+            f" ledger row (`raw.extracts`) per part.\n\n{when}"
         ),
     )
 
