@@ -51,7 +51,8 @@ check: $(STAMP)
 	$(BIN)/mypy
 	$(BIN)/python -m pytest tests/test_layers.py tests/test_definitions.py
 
-# The vendors' published schemas are not part of this repository: CONTRACTS/xero/xero_accounting.yaml is Xero's OpenAPI file.
+# The vendors' published schemas are not part of this repository: CONTRACTS/xero/xero_accounting.yaml is Xero's OpenAPI file,
+# CONTRACTS/stripe/fixtures3.json Stripe's sample objects.
 contracts: $(STAMP)
 	@CONTRACTS='$(CONTRACTS)' $(BIN)/python -m pytest -rs tests/contract/test_*_schema.py
 

@@ -128,7 +128,7 @@ def _client(site: Site, name: str, url: str, token: str, limits: AccountLimits, 
     classify = {"quickbooks": classify_quickbooks, "xero": classify_xero}[name]
     deployment = site.begin_afresh()
     with (
-        SharedLimits(deployment.database_url, f"bench {name}", limits, clock_factor=factor) as shared,
+        SharedLimits(deployment.database_url, f"bench {name}", limits, clock_factor=factor, counted_for=name) as shared,
         HttpClient(
             name,
             url,

@@ -10,10 +10,11 @@ from decimal import Decimal
 from typing import Annotated, ClassVar, Literal, TypeAlias
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, BeforeValidator, Field, field_validator
+from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo, field_validator
 
-from kolleno_pipelines.connection_models import DocumentConnection
-from kolleno_pipelines.connection_values import Amount, Duration, Secret, duration
+from kolleno_pipelines.connection_models import Connection, DocumentConnection
+from kolleno_pipelines.connection_values import Amount, Duration, Secret, Size, duration
+from kolleno_pipelines.schemas.api_systems import API_SYSTEMS
 
 
 def _address(url: str) -> str:
@@ -27,39 +28,44 @@ def _address(url: str) -> str:
     return url.rstrip("/")
 
 
-def _cap(value: object) -> object:
+def _off(value: object) -> object:
     """`off` is YAML for false."""
     return None if value is False or value == "off" else value
 
 
 Address: TypeAlias = Annotated[str, AfterValidator(_address)]
-LinkCap: TypeAlias = Annotated[Literal[15] | None, BeforeValidator(_cap)]
+ChargeIdField: TypeAlias = Annotated[
+    Annotated[str, Field(pattern=r"^(ref|psp_reference|extra\.[^.\x00]{1,100})$")] | None, BeforeValidator(_off)
+]
+LinkCap: TypeAlias = Annotated[Literal[15] | None, BeforeValidator(_off)]
+Calls: TypeAlias = Annotated[Annotated[int, Field(gt=0, strict=True)] | None, BeforeValidator(_off)]
+Egress: TypeAlias = Annotated[Size | None, BeforeValidator(_off)]
 
 
-class ApiConnection(DocumentConnection):
-    """What the connections to all vendors have in common: the app, when to read, how far a sweep may go.
+class ApiConnection(Connection):
+    """What the connections to all vendors have in common: when to read, how far a sweep may go, a month's allowance.
 
-    client_id, client_secret: of the app registered with the vendor. redirect_uri: what is registered there in place of
-    this machine's own address. start_date: the first load leaves out closed transactions not modified since.
+    start_date: the first load leaves out closed transactions not modified since.
     close_share: a sweep that would close more of what is open than this share, and more than one, closes nothing.
-    api_url, token_url, authorise_url: in place of the vendor's own, for a sandbox.
+    also_read: extracts that cost a call for each document, which nobody reads unless they are named here, in the order
+    of reading. also_read_a_day: of each of them at most so many documents within 24 hours.
+    monthly_calls, monthly_egress: requests and bytes of answers that the vendor includes in a calendar month; None:
+    nothing to compare with. A system whose vendor publishes one states it. It is compared with, never enforced.
+    api_url: in place of the vendor's own, for a sandbox.
     """
 
-    secrets: ClassVar[frozenset[str]] = frozenset({"client_secret"})
-
     system: str
-    client_id: str | None = None
-    client_secret: Secret | None = None
-    redirect_uri: Address | None = None
     start_date: date | None = None
     poll_every: Duration = duration("15m")
     lookback: Duration = duration("10m")
     sweep_every: Duration = duration("24h")
     close_share: Amount = Decimal("0.1")
     expect_every: Duration | None = None
+    also_read: tuple[str, ...] = ()
+    also_read_a_day: int = Field(default=250, ge=1)
+    monthly_calls: Calls = None
+    monthly_egress: Egress = None
     api_url: Address | None = None
-    token_url: Address | None = None
-    authorise_url: Address | None = None
 
     @field_validator("close_share")
     @classmethod
@@ -75,6 +81,17 @@ class ApiConnection(DocumentConnection):
             raise ValueError("at least 1m, so that the vendor's limits are not used up by looking")
         return every
 
+    @field_validator("also_read")
+    @classmethod
+    def _there(cls, names: tuple[str, ...], info: ValidationInfo) -> tuple[str, ...]:
+        system = str(info.data.get("system"))
+        known = API_SYSTEMS[system].also_read if system in API_SYSTEMS else ()
+        if unknown := [name for name in names if name not in known]:
+            raise ValueError(
+                f"{unknown[0]!r} is nothing that {system} reads where asked; known: {', '.join(known) or 'none'}"
+            )
+        return tuple(name for name in known if name in names)
+
     @property
     def batch_window(self) -> timedelta:
         """How far apart what a vendor tells about one event may lie: as for the files of a batch."""
@@ -86,7 +103,23 @@ class ApiConnection(DocumentConnection):
         return True
 
 
-class QuickBooksConnection(ApiConnection):
+class AppConnection(ApiConnection):
+    """A connection that a person signs in to, through an app registered with the vendor (OAuth 2).
+
+    client_id, client_secret: of the app. redirect_uri: what is registered there in place of this machine's own address.
+    token_url, authorise_url: in place of the vendor's own, for a sandbox.
+    """
+
+    secrets: ClassVar[frozenset[str]] = frozenset({"client_secret"})
+
+    client_id: str | None = None
+    client_secret: Secret | None = None
+    redirect_uri: Address | None = None
+    token_url: Address | None = None
+    authorise_url: Address | None = None
+
+
+class QuickBooksConnection(AppConnection, DocumentConnection):
     """A company of QuickBooks Online. realm_id: the company's; that of the sign-in where it is left out.
 
     link_cap: 15 lets what a payment's links after the fifteenth allocate count for nothing in reconciliation, as the
@@ -98,6 +131,7 @@ class QuickBooksConnection(ApiConnection):
     environment: Literal["production", "sandbox"] = "production"
     realm_id: str | None = Field(default=None, pattern=r"^\d{1,30}$")
     link_cap: LinkCap = None
+    monthly_calls: Calls = 500_000  # of the first tier; larger ones say so
 
     @field_validator("realm_id", mode="before")
     @classmethod
@@ -105,9 +139,31 @@ class QuickBooksConnection(ApiConnection):
         return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
 
 
-class XeroConnection(ApiConnection):
+class XeroConnection(AppConnection, DocumentConnection):
     """An organisation of Xero. tenant_id: the organisation's; the only one of the sign-in where it is left out."""
 
     system: Literal["xero"] = "xero"
     name: str = "xero"
     tenant_id: str | None = Field(default=None, pattern=r"^[0-9a-fA-F-]{36}$")
+    monthly_egress: Egress = 10_000_000_000  # of the first tiers; larger ones say so
+
+
+class StripeConnection(ApiConnection):
+    """An account of Stripe, which serves a ledger: its charges stand for payments there.
+
+    ledger: that connection; the only ledger where it is left out. api_key: a restricted key that may read is enough.
+    account_id: of a connected account that the key reaches, else its own is read. cutover: charges made before that day
+    are not compared, and no payout that holds one. payout_charge_id_field: where a payment of the ledger that was taken
+    elsewhere carries the id of its charge (`ref`, `psp_reference` or `extra.<key>`); off: nowhere.
+    """
+
+    secrets: ClassVar[frozenset[str]] = frozenset({"api_key"})
+
+    system: Literal["stripe"] = "stripe"
+    name: str = "stripe"
+    role: Literal["provider"] = "provider"
+    ledger: str | None = None
+    api_key: Secret | None = None
+    account_id: str | None = Field(default=None, pattern=r"^acct_[A-Za-z0-9]{1,60}$")
+    cutover: date | None = None
+    payout_charge_id_field: ChargeIdField = None

@@ -26,7 +26,7 @@ class Connection(BaseModel):
     secrets: ClassVar[frozenset[str]] = frozenset()
 
     name: str
-    role: Literal["ledger", "mirror"] = "ledger"
+    role: Literal["ledger", "mirror", "provider"] = "ledger"
 
     @field_validator("name")
     @classmethod
@@ -52,6 +52,8 @@ class DocumentConnection(Connection):
 
     agreement: how the records of a mirror are found in the ledger.
     """
+
+    role: Literal["ledger", "mirror"] = "ledger"
 
     agreement: AgreementMapping = AgreementMapping()
     tolerance: dict[str, Amount] = Field(default_factory=dict)

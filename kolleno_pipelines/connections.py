@@ -5,6 +5,7 @@ The fields of each system lie beside this module; opening a connection belongs t
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from difflib import get_close_matches
 from pathlib import Path
 from typing import TypeAlias
@@ -12,7 +13,13 @@ from typing import TypeAlias
 from pydantic import ValidationError
 
 from kolleno_pipelines import marked_yaml
-from kolleno_pipelines.api_connections import ApiConnection, QuickBooksConnection, XeroConnection
+from kolleno_pipelines.api_connections import (
+    ApiConnection,
+    AppConnection,
+    QuickBooksConnection,
+    StripeConnection,
+    XeroConnection,
+)
 from kolleno_pipelines.connection_models import Connection
 from kolleno_pipelines.connection_values import ConnectionsError, Reference, resolve
 from kolleno_pipelines.sftp_connection import SftpConnection
@@ -20,33 +27,45 @@ from kolleno_pipelines.sftp_connection import SftpConnection
 __all__ = [
     "AnyConnection",
     "ApiConnection",
+    "AppConnection",
     "Connection",
     "Connections",
     "ConnectionsError",
+    "DocumentConnections",
+    "LedgerConnection",
     "QuickBooksConnection",
     "Reference",
     "SftpConnection",
+    "StripeConnection",
     "XeroConnection",
     "api_connections",
+    "document_connections",
     "ledger_of",
+    "ledger_served",
     "load_connections",
+    "provider_connections",
     "resolve",
 ]
 
-AnyConnection: TypeAlias = SftpConnection | QuickBooksConnection | XeroConnection
+#: They carry documents.
+LedgerConnection: TypeAlias = SftpConnection | QuickBooksConnection | XeroConnection
+AnyConnection: TypeAlias = LedgerConnection | StripeConnection
 Connections: TypeAlias = dict[str, AnyConnection]
+DocumentConnections: TypeAlias = dict[str, LedgerConnection]
 
 SYSTEMS: dict[str, type[AnyConnection]] = {
     "sftp": SftpConnection,
     "quickbooks": QuickBooksConnection,
     "xero": XeroConnection,
+    "stripe": StripeConnection,
 }
 
 
-def ledger_of(connections: Connections) -> AnyConnection:
+def ledger_of(connections: Mapping[str, AnyConnection]) -> LedgerConnection:
     """Return the connection whose numbers count: the one with that role, or the only one. ConnectionsError: none is."""
-    for connection in connections.values():
-        if connection.role == "ledger" or len(connections) == 1:
+    documents = document_connections(connections)
+    for connection in documents.values():
+        if connection.role == "ledger" or len(documents) == 1:
             return connection
     raise ConnectionsError("connections.yaml holds no connection: add one, connections.example.yaml shows how.")
 
@@ -54,6 +73,22 @@ def ledger_of(connections: Connections) -> AnyConnection:
 def api_connections(connections: Connections) -> list[ApiConnection]:
     """Return the connections that are asked over the network, in the file's order."""
     return [connection for connection in connections.values() if isinstance(connection, ApiConnection)]
+
+
+def document_connections(connections: Mapping[str, AnyConnection]) -> DocumentConnections:
+    """Return the connections that carry documents: the ledger and its mirrors."""
+    return {name: one for name, one in connections.items() if not isinstance(one, StripeConnection)}
+
+
+def provider_connections(connections: Mapping[str, AnyConnection]) -> dict[str, StripeConnection]:
+    """Return the connections to payment providers."""
+    return {name: one for name, one in connections.items() if isinstance(one, StripeConnection)}
+
+
+def ledger_served(connections: Mapping[str, AnyConnection], name: str) -> str | None:
+    """Return the ledger that a payment provider's connection serves; None for another's."""
+    provider = provider_connections(connections).get(name)
+    return provider.ledger if provider is not None else None
 
 
 def load_connections(path: str | Path) -> Connections:
@@ -74,7 +109,7 @@ def load_connections(path: str | Path) -> Connections:
         connections[name] = _connection(path, document, name, fields)
     _refuse_second_sftp(path, document, connections)
     _refuse_ledgers(path, document, connections)
-    return connections
+    return connections | _with_ledgers(path, document, connections)
 
 
 def _document(path: Path) -> marked_yaml.MarkedYaml:
@@ -165,8 +200,9 @@ def _refuse_second_sftp(path: Path, document: marked_yaml.MarkedYaml, connection
 
 def _refuse_ledgers(path: Path, document: marked_yaml.MarkedYaml, connections: Connections) -> None:
     """One system's numbers count; the others are compared with it, and nothing is added across connections."""
-    ledgers = [name for name, connection in connections.items() if connection.role == "ledger"]
-    if len(connections) < 2 or len(ledgers) == 1:
+    documents = document_connections(connections)
+    ledgers = [name for name, connection in documents.items() if connection.role == "ledger"]
+    if len(documents) < 2 or len(ledgers) == 1:
         return
     if ledgers:
         first, second = ledgers[:2]
@@ -179,3 +215,26 @@ def _refuse_ledgers(path: Path, document: marked_yaml.MarkedYaml, connections: C
     raise ConnectionsError(
         f"{path} line {line}: every connection is a mirror: write role: ledger in the one whose numbers count."
     )
+
+
+def _with_ledgers(path: Path, document: marked_yaml.MarkedYaml, connections: Connections) -> Connections:
+    """Return the providers with the ledger that each serves: the one it names, else the only one."""
+    documents = document_connections(connections)
+    found: Connections = {}
+    for name, provider in provider_connections(connections).items():
+        line = document.line(("connections", name, "ledger"))
+        if not documents:
+            raise ConnectionsError(
+                f"{path} line {line}: connection {name}: there is no ledger that it could serve: add the connection to"
+                " the system that keeps the invoices."
+            )
+        ledger = provider.ledger or ledger_of(connections).name
+        if ledger not in documents or (len(documents) > 1 and documents[ledger].role != "ledger"):
+            ledgers = ", ".join(each for each, one in documents.items() if one.role == "ledger") or next(
+                iter(documents)
+            )
+            raise ConnectionsError(
+                f"{path} line {line}: connection {name}: {ledger} is no ledger that it could serve; there is {ledgers}."
+            )
+        found[name] = provider.model_copy(update={"ledger": ledger})
+    return found

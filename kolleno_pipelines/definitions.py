@@ -26,6 +26,7 @@ from kolleno_pipelines.connections import (
     ConnectionsError,
     SftpConnection,
     api_connections,
+    document_connections,
     ledger_of,
     load_connections,
 )
@@ -46,19 +47,20 @@ def build_definitions(settings: Settings | None = None, connections: Connections
         raise ConnectionsError(
             f"{settings.connections} holds no connection: add one, connections.example.yaml shows how."
         )
+    documents = document_connections(connections)
     sftp = [each for each in connections.values() if isinstance(each, SftpConnection)]
-    mirrored = [connections] if any(each.role == "mirror" for each in connections.values()) else []
+    mirrored = [documents] if any(each.role == "mirror" for each in documents.values()) else []
     apis, days = api_connections(connections), days_from(settings.first_day)
     return dg.Definitions(
         assets=[
             *(make(each, days) for each in sftp for make in (raw_files, csv_tables, receivables)),
             *(make(each, days) for each in apis for make in (raw_extracts, api_receivables)),
-            balances(connections),
-            control_totals(connections),
-            unapplied_cash(connections),
+            balances(documents),
+            control_totals(documents),
+            unapplied_cash(documents),
             *(agreement(each) for each in mirrored),
-            differences(connections),
-            results_by_day(connections, days),
+            differences(documents),
+            results_by_day(documents, days),
         ],
         asset_checks=[
             *(make(each) for each in sftp for make in (arrival_checks, reject_checks, parked_checks)),

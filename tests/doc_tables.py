@@ -1,4 +1,4 @@
-"""Tables in the pages that are generated from data: codes from schemas/codes.py, columns from schemas/sftp_tables.py.
+"""Tables in the pages that are generated from data: codes, CSV columns, status words, rules of values.
 
     python -m tests.doc_tables     writes them into the pages again
 
@@ -14,11 +14,12 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from kolleno_pipelines.schemas.codes import CODE_TEXTS, Level
+from kolleno_pipelines.schemas.record_rules import VALUE_RULES, ValueRule
 from kolleno_pipelines.schemas.sftp_tables import TABLES, Column, Kind, TableName
 from kolleno_pipelines.schemas.statuses import SFTP_STATUSES, CollectionStatus
 
 ROOT = Path(__file__).resolve().parent.parent
-PAGES = ("README.md", "docs/csv_format.md")
+PAGES = ("README.md", "docs/csv_format.md", "docs/model.md")
 MEASURED = "docs/performance.md"
 RESULTS = ROOT / "benchmarks" / "results.json"
 _MARKED = re.compile(r"(<!-- table (?P<name>[a-z_]+) -->\n).*?(<!-- end -->)", re.DOTALL)
@@ -77,6 +78,16 @@ def statuses() -> str:
     return _table(("Word", "posting_status", "collection_status", "promises a balance of 0"), rows)
 
 
+def values() -> str:
+    """Return the table of what values the columns of entities may have; columns of one rule are one line."""
+    where: dict[tuple[str, ValueRule], list[str]] = {}
+    for entity, rules in VALUE_RULES.items():
+        for column, rule in rules.items():
+            where.setdefault((column, rule), []).append(entity)
+    rows = ((f"`{column}`", ", ".join(entities), rule.expected) for (column, rule), entities in where.items())
+    return _table(("Column", "Of", "A value is"), rows)
+
+
 def results() -> str:
     """Return the table of the figures measured last."""
     measured = json.loads(RESULTS.read_text(encoding="utf-8"))
@@ -95,7 +106,7 @@ def results() -> str:
 
 def tables() -> dict[str, Callable[[], str]]:
     """Return every generated table by the name in its marker."""
-    return {"codes": codes, "statuses": statuses} | {name.value: _of(name) for name in TableName}
+    return {"codes": codes, "statuses": statuses, "values": values} | {name.value: _of(name) for name in TableName}
 
 
 def generated(text: str) -> str:

@@ -28,17 +28,18 @@ _STOP_SCHEDULE = "mutation ($id: String!) { stopRunningSchedule(id: $id) { __typ
 
 
 class Servers:
-    """The running webserver; `daemon` starts the daemon beside it."""
+    """The running webserver; `start_daemon` starts the daemon beside it. Connections given as text are written so."""
 
-    def __init__(self, settings: Settings, connections: Connections) -> None:
+    def __init__(self, settings: Settings, connections: Connections | str) -> None:
         self.settings = settings
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         self._children: list[subprocess.Popen[bytes]] = []
         home = write_instance(settings)
-        (settings.connections).write_text(
-            f"connections:\n  sftp: {{system: sftp, location: {json.dumps(connections['sftp'].location)}}}\n"
-        )
+        if not isinstance(connections, str):
+            location = json.dumps(connections["sftp"].location)
+            connections = f"connections:\n  sftp: {{system: sftp, location: {location}}}\n"
+        settings.connections.write_text(connections)
         assert settings.database_url is not None
         self._environment = {
             **os.environ,

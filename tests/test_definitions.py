@@ -312,6 +312,19 @@ def test_a_deployment_without_a_drop_folder(tmp_path: Path) -> None:
     test_every_asset_says_what_it_is(build_definitions(Settings(home=tmp_path, connections=path)))
 
 
+def test_what_hangs_on_documents_is_shown_where_it_is_asked_for(tmp_path: Path) -> None:
+    def shown(more: str) -> set[str]:
+        path = tmp_path / "connections.yaml"
+        path.write_text(f"connections:\n  xero:\n    system: xero\n{more}")
+        repository = build_definitions(Settings(home=tmp_path, connections=path)).get_repository_def()
+        test_every_asset_says_what_it_is(build_definitions(Settings(home=tmp_path, connections=path)))
+        read = repository.get_job("read_xero").asset_layer.selected_asset_keys
+        return {key.path[-1] for key in read if key.path[0] == "raw"} - set(API_SYSTEMS["xero"].extracts)
+
+    assert shown("") == set()
+    assert shown("    also_read: [invoice_history]\n") == {"invoice_history"}
+
+
 def test_what_the_graph_shows_of_a_system_is_what_its_connector_has(database: str) -> None:
     for system, make in CONNECTORS.items():
         shown = API_SYSTEMS[system]

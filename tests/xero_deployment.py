@@ -37,12 +37,16 @@ class XeroDeployment:
         self.vendor = vendor
         folder.mkdir(parents=True, exist_ok=True)
         self.file = folder / "connections.yaml"
+        self.write(more)
+        self.settings = settings.model_copy(update={"connections": self.file, "secret_key": SecretStr(KEY)})
+
+    def write(self, more: str = "") -> None:
+        """Write connections.yaml: one connection to the sandbox, with more settings (`  key: value` lines)."""
         self.file.write_text(
             f"connections:\n  {NAME}:\n    system: xero\n    client_id: sandbox-xero\n"
-            f"    client_secret: ${{{SECRET_VARIABLE}}}\n    api_url: {vendor.url}\n"
-            f"    token_url: {vendor.token_url}\n{more}"
+            f"    client_secret: ${{{SECRET_VARIABLE}}}\n    api_url: {self.vendor.url}\n"
+            f"    token_url: {self.vendor.token_url}\n{more}"
         )
-        self.settings = settings.model_copy(update={"connections": self.file, "secret_key": SecretStr(KEY)})
 
     @property
     def deployment(self) -> Deployment:
@@ -54,9 +58,9 @@ class XeroDeployment:
         assert isinstance(connection, XeroConnection)
         return connection
 
-    def sign_in(self, lasts: timedelta = timedelta(hours=1)) -> None:
+    def sign_in(self, lasts: timedelta = timedelta(hours=1), scope: str = READ_SCOPES) -> None:
         """Keep tokens as a person's sign-in would."""
-        given = self.vendor.tokens.issue(READ_SCOPES)
+        given = self.vendor.tokens.issue(scope)
         ends = datetime.now(UTC) + lasts
         tokens = Tokens(str(given["access_token"]), str(given["refresh_token"]), ends)
         StoredTokens(self.deployment.database_url, NAME, [KEY]).save(tokens, {"tenantId": self.vendor.tenant_id})

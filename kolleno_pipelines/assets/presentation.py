@@ -9,6 +9,7 @@ from typing import Any
 
 import dagster as dg
 
+from kolleno_pipelines.schemas.currencies import amount_text
 from kolleno_pipelines.schemas.model_columns import Columns
 from kolleno_pipelines.schemas.sftp_tables import CsvTable, Requirement
 
@@ -39,27 +40,26 @@ def model_schema(columns: Columns) -> dg.TableSchema:
     return dg.TableSchema(columns=[dg.TableColumn(c.name, c.type, c.meaning) for c in columns])
 
 
-def amount_text(amount: Decimal) -> str:
-    """Return an amount as people write it: exact, two decimals at least, thousands apart."""
-    text = f"{amount:,f}"
-    whole, _, decimals = text.partition(".")
-    return f"{whole}.{decimals.rstrip('0').ljust(2, '0')}"
+def amount_shown(amount: Decimal, currency_iso: str | None) -> str:
+    """Return an amount as people write it: exact, with its currency's decimals, thousands apart."""
+    return amount_text(amount, currency_iso, thousands=True)
 
 
 def money(prefix: str, sums: Mapping[str, Decimal]) -> Metadata:
     """Return one entry per currency, exact as text: `prefix USD` -> 1,234.50."""
-    return {f"{prefix} {currency}".rstrip(): amount_text(amount) for currency, amount in sorted(sums.items())}
+    return {f"{prefix} {currency}".rstrip(): amount_shown(sums[currency], currency) for currency in sorted(sums)}
 
 
 def rows_table(rows: Iterable[Any], names: Sequence[str] | None = None) -> dg.MetadataValue[Any] | str:
     """Return rows (dataclasses or mappings) as a table, cut at SHOWN_ROWS; a sentence when there are none.
 
-    `names`: which fields to show, all by default.
+    `names`: which fields to show, all by default. Amounts have the decimals of the row's `currency_iso`.
     """
     records = []
     for row in rows:
         cells = asdict(row) if is_dataclass(row) and not isinstance(row, type) else dict(row)
-        records.append(dg.TableRecord({name: _cell(cells[name]) for name in names or cells}))
+        currency = cells.get("currency_iso")
+        records.append(dg.TableRecord({name: _cell(cells[name], currency) for name in names or cells}))
         if len(records) == SHOWN_ROWS:
             break
     if not records:
@@ -82,7 +82,7 @@ def say_calmly(say: Callable[[str], None], *, every: float = 5.0) -> Callable[[s
     return say_now_and_then
 
 
-def _cell(value: object) -> str | int | bool:
+def _cell(value: object, currency_iso: str | None) -> str | int | bool:
     """Return a cell as the UI takes it; amounts as text, so that no digit is lost."""
     match value:
         case bool() | int():
@@ -90,7 +90,7 @@ def _cell(value: object) -> str | int | bool:
         case None:
             return ""
         case Decimal():
-            return amount_text(value)
+            return amount_shown(value, currency_iso)
         case datetime():
             return f"{value:%Y-%m-%d %H:%M:%S}"
         case date():

@@ -18,7 +18,7 @@ from kolleno_pipelines.pipeline.alerts import Alert, AlertKind, log_alerts, post
 from kolleno_pipelines.pipeline.api_facts import standing
 from kolleno_pipelines.pipeline.clock import utc_now
 from kolleno_pipelines.pipeline.runs import days_busy
-from kolleno_pipelines.resources.deployment import DeploymentResource
+from kolleno_pipelines.resources.deployment import BECAUSE_OF, DeploymentResource
 
 _SECONDS = 30
 _VERSION = 1
@@ -94,7 +94,7 @@ def _request(connection: ApiConnection, now: datetime) -> dg.RunRequest:
     return dg.RunRequest(
         run_key=f"{connection.name} {now.isoformat()}",
         partition_key=now.astimezone(UTC).date().isoformat(),
-        tags={"kolleno/connection": connection.name, "kolleno/because_of": f"every {connection.poll_every}"},
+        tags={"kolleno/connection": connection.name, BECAUSE_OF: f"every {connection.poll_every}"},
         run_config={"ops": {fold_step(connection): {"config": {"reload": False}}}},
     )
 
@@ -116,9 +116,7 @@ def _why_not(
         return "a person must sign in"
     if not poll.started_at and stands.last_read is not None and now - stands.last_read < connection.poll_every:
         return f"read by hand {stands.last_read.isoformat()}"
-    runs = on_their_way(own_runs(context, deployment.settings, IN_PROGRESS), now)
-    name = read_job(connection)
-    if any(run.job_name == name for run in runs):
+    if on_their_way(own_runs(context, deployment.settings, IN_PROGRESS, job=read_job(connection)), now):
         return "a run is under way"
     if days_busy(deployment.deployment, connection, [now.astimezone(UTC).date()]):
         return "somebody works on today"
@@ -141,12 +139,14 @@ def _count_failures(context: dg.SensorEvaluationContext, connection: ApiConnecti
 
 
 def _alerts(deployment: DeploymentResource, connection: ApiConnection, poll: Poll) -> list[Alert]:
-    """Return alerts about a connection: a sign-in that ended, silence; each once until it changes."""
+    """Return alerts about a connection: a sign-in that ended or will soon, silence; each once until it changes."""
     now = standing(deployment.deployment, connection)
-    said, kind = (now.sign_in, AlertKind.NEEDS_REAUTH) if now.sign_in else (None, AlertKind.SILENCE)
-    if said is None and now.is_silent:
-        said = now.silence
-    before, poll.told = poll.told, said or ""
+    said, kind = " ".join(now.ending), AlertKind.SIGN_IN_ENDS
+    if now.sign_in is not None:
+        said, kind = now.sign_in, AlertKind.NEEDS_REAUTH
+    elif now.is_silent:
+        said, kind = now.silence, AlertKind.SILENCE
+    before, poll.told = poll.told, said
     return [Alert(kind, connection.name, "connection", said)] if said and said != before else []
 
 

@@ -37,12 +37,13 @@ def own_runs(
     settings: Settings,
     statuses: Sequence[dg.DagsterRunStatus],
     *,
+    job: str | None = None,
     updated_after: datetime | None = None,
     limit: int = 200,
 ) -> list[dg.RunRecord]:
-    """Return runs of this code location, and those that `launch` started for this deployment, newest first."""
+    """Return runs of this code location (of `job`), and those `launch` started for its deployment, newest first."""
     records = context.instance.get_run_records(
-        dg.RunsFilter(statuses=list(statuses), updated_after=updated_after), limit=limit
+        dg.RunsFilter(job_name=job, statuses=list(statuses), updated_after=updated_after), limit=limit
     )
     here = context.code_location_origin
     name = here.location_name if here else None

@@ -15,7 +15,7 @@ from kolleno_pipelines.pipeline.alerts import Alert, AlertKind, log_alerts, post
 from kolleno_pipelines.pipeline.arrivals import Arrivals, see_arrivals
 from kolleno_pipelines.pipeline.clock import utc_now
 from kolleno_pipelines.pipeline.runs import days_busy
-from kolleno_pipelines.resources.deployment import DeploymentResource
+from kolleno_pipelines.resources.deployment import BECAUSE_OF, DeploymentResource
 
 _SECONDS = 30
 _NAMES_IN_TAG = 10
@@ -70,7 +70,7 @@ def _requests(
         more = f" and {len(names) - _NAMES_IN_TAG} more" if len(names) > _NAMES_IN_TAG else ""
         tags = {
             "kolleno/connection": connection.name,
-            "kolleno/because_of": ", ".join(names[:_NAMES_IN_TAG]) + more,
+            BECAUSE_OF: ", ".join(names[:_NAMES_IN_TAG]) + more,
         }
         config = {"ops": {STEP: {"config": {"reload": False}}}}
         key = memory.run_key(first, last)

@@ -126,17 +126,28 @@ def extract(
     connections: Annotated[
         list[str] | None, typer.Argument(metavar="[CONNECTION...]", help="All that are asked over the network.")
     ] = None,
+    only: Annotated[
+        str | None, typer.Option("--extract", metavar="EXTRACT", help="Ask for single objects of it alone; with --id.")
+    ] = None,
+    ids: Annotated[
+        list[str] | None, typer.Option("--id", metavar="ID", help="The vendor's id; again for more.")
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Ask the vendor for what changed, take it through to reconciliation, say what happened, and end."""
     from kolleno_pipelines.connections import ApiConnection
-    from kolleno_pipelines.pipeline.api_delivery import deliver_from_vendor
+    from kolleno_pipelines.pipeline.api_delivery import deliver_from_vendor, deliver_objects
 
     deployment = _deployment(connections)
     chosen = [each for each in _chosen(deployment, connections) if isinstance(each, ApiConnection)]
     _refuse_others(connections, [each.name for each in chosen], "is a drop folder: `kolleno ingest {}` looks into it")
     if not chosen:
         raise CannotRun(f"{deployment.settings.connections} holds no connection that is asked over the network.")
+    if only or ids:
+        if not only or not ids or len(chosen) != 1:
+            raise typer.BadParameter("--extract and --id go together, for one connection", param_hint="--extract")
+        with working("Extracting") as work:
+            _tell([deliver_objects(deployment, chosen[0], only, ids, progress=work.step)], as_json=as_json)
     with working("Extracting") as work:
         _tell([deliver_from_vendor(deployment, each, progress=work.step) for each in chosen], as_json=as_json)
 

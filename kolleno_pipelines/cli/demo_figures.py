@@ -14,6 +14,7 @@ from kolleno_pipelines.cli.demo_company import CONNECTIONS, QUICKBOOKS, Dropped,
 from kolleno_pipelines.cli.terminal import print_rows
 from kolleno_pipelines.sandbox.answers import Answers
 from kolleno_pipelines.sandbox.events import INVOICE
+from kolleno_pipelines.schemas.currencies import amount_text
 
 if TYPE_CHECKING:
     from kolleno_pipelines.pipeline.deployment import Deployment
@@ -90,33 +91,34 @@ _OPENING = _Place(2, "", 0, "documents with an opening difference")
 
 def _expected(answers: Answers) -> dict[_Place, str]:
     found = {
-        _Place(0, each.currency_iso, number, name): _number(getattr(each, name))
+        _Place(0, each.currency_iso, number, name): _figure(getattr(each, name), each.currency_iso)
         for each in answers.control_totals()
         for number, name in enumerate(_TOTALS)
     }
     for each in answers.ageing():
         place = _Place(1, each.currency_iso, _BUCKETS.index(each.bucket), each.bucket)
-        found[place] = f"{each.documents} {_number(each.amount)}"
+        found[place] = f"{each.documents} {_figure(each.amount, each.currency_iso)}"
     return {**found, _OPENING: str(len(answers.opening_differences()))}
 
 
 def _computed(totals: Iterable[Row], ageing: Iterable[Row], balances: Iterable[Row]) -> dict[_Place, str]:
     found = {
-        _Place(0, row["currency_iso"], number, name): _number(row[name])
+        _Place(0, row["currency_iso"], number, name): _figure(row[name], row["currency_iso"])
         for row in totals
         for number, name in enumerate(_TOTALS)
     }
     for row in ageing:
         if int(row["documents"]) or Decimal(str(row["amount"])):
             place = _Place(1, row["currency_iso"], _BUCKETS.index(row["bucket"]), row["bucket"])
-            found[place] = f"{row['documents']} {_number(row['amount'])}"
+            found[place] = f"{row['documents']} {_figure(row['amount'], row['currency_iso'])}"
     return {**found, _OPENING: str(sum(row["is_opening"] for row in balances))}
 
 
-def _number(value: object) -> str:
-    """A figure in one spelling, whatever type it came as: no zeros at the end, exact."""
-    amount = Decimal(str(value))
-    return f"{amount.normalize():,f}" if amount else "0"
+def _figure(value: object, currency_iso: str | None) -> str:
+    """A count, or an amount in one spelling, whatever type it came as: exact."""
+    if isinstance(value, int):
+        return f"{value:,}"
+    return amount_text(Decimal(str(value)), currency_iso, thousands=True)
 
 
 def show_figures(deployment: Deployment, dropped: Dropped) -> bool:
@@ -182,7 +184,10 @@ def _show_owed(rows: Sequence[Row]) -> None:
     print_rows(
         ("mirror", "currency", "customers", f"owed by {QUICKBOOKS}", "owed by the mirror", "difference", "expected"),
         [
-            (row["mirror"], row["currency_iso"], row["customers"], *(_number(row[name]) for name in _SUMS))
+            (
+                *(row["mirror"], row["currency_iso"], row["customers"]),
+                *(_figure(row[name], row["currency_iso"]) for name in _SUMS),
+            )
             for row in rows
         ],
         title=f"reconciliation/agreement of {' and of '.join(MIRRORS)} with {QUICKBOOKS}, the ledger",
@@ -193,8 +198,7 @@ def _show_gaps(gaps: Sequence[tuple[Row, Row]]) -> None:
     """Print each gap of a mirror in one line, documents by currency."""
     items: dict[tuple[str, str], list[str]] = {}
     for row, gap in gaps:
-        balance = _number(gap["balance"])
-        owed = f" ({balance} owed)" if balance != "0" else ""
+        owed = f" ({_figure(gap['balance'], row['currency_iso'])} owed)" if Decimal(gap["balance"]) else ""
         shown = (
             f"{row['currency_iso']} {gap['items']}{owed}" if row["currency_iso"] else f"{gap['items']} {gap['kind']}s"
         )
@@ -230,7 +234,8 @@ def _said(row: Row, found: Row, side: str) -> str:
     amount, balance = found[f"{side}amount"], found[f"{side}balance"]
     if amount is None:
         return "nothing"
-    return f"{_number(amount)} {row['currency_iso']}, {_number(balance)} open"
+    currency = row["currency_iso"]
+    return f"{_figure(amount, currency)} {currency}, {_figure(balance, currency)} open"
 
 
 def _conclude(breaks: Sequence[tuple[Row, Row]], planted: PlantedBreak | None) -> bool:
@@ -243,9 +248,10 @@ def _conclude(breaks: Sequence[tuple[Row, Row]], planted: PlantedBreak | None) -
     elif not breaks:
         print(f"The planted break is not named: invoice {planted.ref} in {planted.mirror}.")
     else:
+        amount, mirrored = (_figure(one, planted.currency_iso) for one in (planted.amount, planted.mirror_amount))
         print(
-            f"The planted break is named, and no other: invoice {planted.ref} is {_number(planted.amount)}"
-            f" {planted.currency_iso} in {QUICKBOOKS} and {_number(planted.mirror_amount)} in {planted.mirror}."
+            f"The planted break is named, and no other: invoice {planted.ref} is {amount} {planted.currency_iso}"
+            f" in {QUICKBOOKS} and {mirrored} in {planted.mirror}."
         )
         return True
     return not others and planted is None

@@ -30,6 +30,7 @@ _SECRETS = re.compile(
 class Answer:
     """What came back. `headers` know no case, `elapsed` is seconds, `place` the URL without its query.
 
+    `received` is the size of the body as it came over the line, in bytes: compressed where the vendor compresses.
     `hidden` are the secrets that the request carried: an excerpt never shows them.
     """
 
@@ -40,6 +41,7 @@ class Answer:
     body: bytes = field(repr=False)
     request_id: str | None = None
     elapsed: float = 0.0
+    received: int = 0
     hidden: tuple[str, ...] = field(default=(), repr=False)
 
     def json(self) -> Any:

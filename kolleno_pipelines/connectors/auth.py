@@ -40,6 +40,7 @@ class OAuthApp:
     grace: how long a used refresh token still works (None: not at all, or not said): with it, a lost answer is asked
     for again.
     refresh_lifetime: how long an unused refresh token works, where the answers do not say.
+    sign_in_lifetime: after how long a person must sign in again, however much the tokens are used (None: never).
     """
 
     authorise_url: str
@@ -52,6 +53,7 @@ class OAuthApp:
     kept_from_redirect: tuple[str, ...] = ()
     grace: timedelta | None = None
     refresh_lifetime: timedelta | None = None
+    sign_in_lifetime: timedelta | None = None
     uses_pkce: bool = True
 
 
@@ -238,6 +240,9 @@ def _tokens(
     refresh_ends = next((asked + _seconds(given[key]) for key in _REFRESH_ENDS if given.get(key)), None)
     if refresh_ends is None and app.refresh_lifetime is not None:
         refresh_ends = asked + app.refresh_lifetime
+    sign_in_ends = before.sign_in_ends_at if before else None
+    if before is None and app.sign_in_lifetime is not None:
+        sign_in_ends = asked + app.sign_in_lifetime
     scope = given.get("scope")
     return Tokens(
         access_token=access,
@@ -245,6 +250,7 @@ def _tokens(
         expires_at=asked + _seconds(given.get("expires_in") or 3600),
         scopes=tuple(scope.split()) if isinstance(scope, str) else before.scopes if before else app.scopes,
         refresh_expires_at=refresh_ends,
+        sign_in_ends_at=sign_in_ends,
     )
 
 

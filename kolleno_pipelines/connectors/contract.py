@@ -22,7 +22,7 @@ class Pass(StrEnum):
     CHANGES = "changes"  # what was modified in a window
     DELETIONS = "deletions"  # what the source says it deleted
     SWEEP = "sweep"  # everything that is open, for changes that the source does not announce
-    LOOKUP = "lookup"  # single objects by id: parents that are missing
+    LOOKUP = "lookup"  # single objects by id: parents that are missing, what hangs on documents
     IMPORT = "import"  # payloads that were recorded elsewhere
 
 
@@ -37,6 +37,9 @@ class Extract:
     sweeps_open_only: a sweep yields what is open only; what it leaves out may be closed or gone.
     is_limited: a start date limits what is read of it at first; what is open of it comes with the sweep.
     forms: schemas of other forms in which a payload may come; the first that fits is taken.
+    hangs_on: the extract on each of whose objects this one hangs: it is read by their ids, a call each, and only where
+    the connection asks for it (`also_read`).
+    flag: the field of those objects that says whether anything hangs there; where it says no, none is asked for.
     """
 
     name: str
@@ -46,6 +49,8 @@ class Extract:
     sweeps_open_only: bool = False
     is_limited: bool = False
     forms: tuple[pa.Schema, ...] = ()
+    hangs_on: str | None = None
+    flag: str | None = None
 
 
 @dataclass(frozen=True)

@@ -49,12 +49,13 @@ class Sending:
 
 
 class NoAnswer(Exception):  # noqa: N818 - no error for callers: the client turns it into one of the connector's
-    """A request without an answer; `is_unsent`: it certainly never reached the vendor."""
+    """A request without an answer; `is_unsent`: it certainly never reached the vendor. `received`: bytes that came."""
 
-    def __init__(self, error: ConnectorError, *, is_unsent: bool) -> None:
+    def __init__(self, error: ConnectorError, *, is_unsent: bool, received: int = 0) -> None:
         super().__init__(str(error))
         self.error = error
         self.is_unsent = is_unsent
+        self.received = received
 
 
 class Wire:
@@ -98,6 +99,7 @@ class Wire:
 
         began = self._clock()
         fault: Exception | None = None
+        received = 0
         try:
             response = self._session.request(
                 sending.method,
@@ -113,12 +115,13 @@ class Wire:
             try:
                 body = self._read(response, sending, deadline)
             finally:
+                received = response.raw.tell()
                 response.close()
         except (requests.RequestException, HTTPError, ValueError) as error:
             fault = error
         if fault is not None:
             # Raised here, without a context: requests' own texts hold URLs with their queries, and sometimes headers.
-            raise self._lost(fault, sending)
+            raise self._lost(fault, sending, received)
         return self._answer(sending, response, body, began)
 
     def _answer(self, sending: Sending, response: requests.Response, body: bytes, began: float) -> Answer:
@@ -131,6 +134,7 @@ class Wire:
             body=body,
             request_id=request_id,
             elapsed=self._clock() - began,
+            received=response.raw.tell(),
             hidden=_secrets_of(sending.authorisation),
         )
 
@@ -150,13 +154,13 @@ class Wire:
                 said = (
                     f"{sending.place} sent more than {self._most_bytes:,} bytes in one answer; ask for smaller pages."
                 )
-                raise NoAnswer(Permanent(said, self.connection), is_unsent=False)
+                raise NoAnswer(Permanent(said, self.connection), is_unsent=False, received=response.raw.tell())
             if self._clock() > deadline:
                 said = f"{sending.place} was still sending after {self.timeouts.whole:g} s."
-                raise NoAnswer(Retryable(said, self.connection), is_unsent=False)
+                raise NoAnswer(Retryable(said, self.connection), is_unsent=False, received=response.raw.tell())
         return b"".join(chunks)
 
-    def _lost(self, error: Exception, sending: Sending) -> NoAnswer:
+    def _lost(self, error: Exception, sending: Sending, received: int) -> NoAnswer:
         """What stands in the way, in our own words."""
         import requests
 
@@ -168,7 +172,7 @@ class Wire:
             said = f"No request can be made of what was to be sent to {place} ({type(error).__name__})."
             return NoAnswer(Permanent(said, self.connection), is_unsent=True)
         said = f"{place} {self._reason(error)}."
-        return NoAnswer(Retryable(said, self.connection), is_unsent=_is_unsent(error))
+        return NoAnswer(Retryable(said, self.connection), is_unsent=_is_unsent(error), received=received)
 
     def _reason(self, error: Exception) -> str:
         import requests

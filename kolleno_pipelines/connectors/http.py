@@ -20,13 +20,15 @@ from kolleno_pipelines.connectors.errors import Changed, ConnectorError, NeedsHu
 from kolleno_pipelines.connectors.exchange import NoAnswer, Sending, Timeouts, Wire, place_of, require_private
 from kolleno_pipelines.connectors.rate_limits import UNLIMITED, LimitHeaders, LimitNotice, RateLimits, retry_after
 
-__all__ = ["Answer", "Authorise", "Classify", "HttpClient", "IdempotencyKey", "Retries", "Timeouts", "Timing"]
+__all__ = ["Answer", "Authorise", "Classify", "HttpClient", "IdempotencyKey", "Retries", "Sign", "Timeouts", "Timing"]
 
 _log = logging.getLogger(__name__)
 _READS = frozenset({"GET", "HEAD", "OPTIONS"})
 _NOT_MODIFIED = 304
 
 Classify = Callable[[Answer], ConnectorError | None]
+#: Gives the Authorization header's whole value of this very request, which it signs (OAuth 1).
+Sign = Callable[[Sending], str]
 
 
 class Authorise(Protocol):
@@ -101,6 +103,7 @@ class HttpClient:
         *,
         classify: Classify = lambda _: None,
         authorise: Authorise | None = None,
+        sign: Sign | None = None,
         headers: Mapping[str, str] | None = None,
         limits: RateLimits = UNLIMITED,
         limit_headers: LimitHeaders | None = None,
@@ -116,6 +119,7 @@ class HttpClient:
         self.base_url = base_url.rstrip("/")
         self._classify = classify
         self._authorise = authorise
+        self._sign = sign
         self._headers = {"Accept": "application/json", "User-Agent": "kolleno-pipelines", **(headers or {})}
         self._limits = limits
         self._limit_headers = limit_headers or LimitHeaders()
@@ -190,7 +194,7 @@ class HttpClient:
         course = _Course(self._timing.clock() + self._wire.timeouts.whole)
         while True:
             course.attempt += 1
-            sending = replace(call.sending, authorisation=self._header(course))
+            sending = replace(call.sending, authorisation=self._header(call.sending, course))
             try:
                 answer = self._exchange(sending, course)
             except NoAnswer as lost:
@@ -207,7 +211,9 @@ class HttpClient:
                 may_repeat = call.is_repeatable or answer.status in self._limit_headers.throttled
             self._pause_or_raise(error, course, call, may_repeat=may_repeat)
 
-    def _header(self, course: _Course) -> str | None:
+    def _header(self, sending: Sending, course: _Course) -> str | None:
+        if self._sign is not None:
+            return self._sign(sending)
         return None if self._authorise is None else self._authorise(course.rejected)
 
     def _exchange(self, sending: Sending, course: _Course) -> Answer:
@@ -215,7 +221,14 @@ class HttpClient:
             if self._timing.clock() > course.deadline:
                 said = f"No turn at {sending.place} came within {self._wire.timeouts.whole:g} s; try again later."
                 raise Retryable(said, self.connection)
-            return self._wire.exchange(sending, course.deadline)
+            try:
+                answer = self._wire.exchange(sending, course.deadline)
+            except NoAnswer as lost:
+                if not lost.is_unsent:
+                    self._limits.count(lost.received)
+                raise
+            self._limits.count(answer.received)
+            return answer
 
     def _note(self, answer: Answer, fault: ConnectorError | None) -> None:
         """Pause everybody who shares the account, where the headers or the connector's reading of the answer say so."""

@@ -16,6 +16,7 @@ import pyarrow as pa
 import pyarrow.json
 
 from kolleno_pipelines.connectors.row_faults import without_faulty
+from kolleno_pipelines.connectors.value_faults import without_invalid
 from kolleno_pipelines.schemas.records import PAYLOADS, Normalised, Quarantined
 
 BLOCK_BYTES = 8 * 1024 * 1024
@@ -125,22 +126,27 @@ _FAULTS = (ValueError, TypeError, LookupError, ArithmeticError)
 
 
 def normalise_block(normalise: Callable[[str, pa.Table], Normalised], extract: str, table: pa.Table) -> Normalised:
-    """Normalise a block; where one of its payloads cannot be, each by itself, so that the others go on.
+    """Normalise a block; where one of its payloads cannot be, in ever smaller parts, so that the others go on.
 
-    What it gives can be stored: payloads with rows that cannot are set aside (row_faults.py).
+    What it gives can be stored (row_faults.py) and is valid (value_faults.py): payloads with other rows are set aside.
     """
+    return without_invalid(without_faulty(_normalised(normalise, extract, table)))
+
+
+def _normalised(normalise: Callable[[str, pa.Table], Normalised], extract: str, table: pa.Table) -> Normalised:
     try:
-        said = normalise(extract, table)
+        return normalise(extract, table)
     except _FAULTS as error:
+        if table.num_rows == 0:
+            raise
         if table.num_rows == 1:
             line = int(table["line"][0].as_py())
             reason = f"a value cannot be read: {' '.join(str(error).split())[:300]}"
             named = table.column(0)[0].as_py()
             quarantined = Quarantined(line, named if isinstance(named, str) else None, reason)
             return Normalised(PAYLOADS.empty_table(), {}, [quarantined])
-    else:
-        return without_faulty(said)
-    parts = [normalise_block(normalise, extract, table.slice(row, 1)) for row in range(table.num_rows)]
+    half = table.num_rows // 2
+    parts = [_normalised(normalise, extract, part) for part in (table.slice(0, half), table.slice(half))]
     entities = {entity for part in parts for entity in part.rows}
     return Normalised(
         pa.concat_tables([part.payloads for part in parts]),

@@ -41,6 +41,10 @@ class RateLimits(Protocol):
         """Pause everybody who shares the account."""
         ...
 
+    def count(self, received: int) -> None:
+        """Count a request that was sent, refused ones too, and the bytes of its answer's body as they came."""
+        ...
+
 
 class _Unlimited:
     @contextmanager
@@ -49,6 +53,9 @@ class _Unlimited:
 
     def note(self, notice: LimitNotice) -> None:
         """Nobody else is there."""
+
+    def count(self, received: int) -> None:
+        """Nothing is compared with it."""
 
 
 UNLIMITED: RateLimits = _Unlimited()

@@ -17,8 +17,14 @@ def _xero() -> Connector:
     return XERO
 
 
+def _stripe() -> Connector:
+    from kolleno_pipelines.connectors.stripe.connector import STRIPE
+
+    return STRIPE
+
+
 #: System -> its connector, which is loaded when it is asked for: normalisers need seconds of imports.
-CONNECTORS: dict[str, Callable[[], Connector]] = {"quickbooks": _quickbooks, "xero": _xero}
+CONNECTORS: dict[str, Callable[[], Connector]] = {"quickbooks": _quickbooks, "xero": _xero, "stripe": _stripe}
 
 
 def connector_of(system: str) -> Connector:

@@ -1,11 +1,12 @@
 """Which payloads made rows that cannot be stored, and why; they are set aside whole. No vendor is known here.
 
-A payload is the whole state of its object: with one of its rows missing it would say something else.
+A payload is the whole state of its object: with one of its rows missing it would say something else. What values our
+model has is value_faults.py's.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -28,6 +29,11 @@ def without_faulty(said: Normalised) -> Normalised:
     for entity, rows in said.rows.items():
         for line, reason in _row_faults(RECORD_TABLES[entity], rows):
             faults.setdefault(line, reason)
+    return set_aside(said, faults)
+
+
+def set_aside(said: Normalised, faults: Mapping[int, str]) -> Normalised:
+    """Return a block without the payloads of some lines and all that they say; they are quarantined with the reason."""
     if not faults:
         return said
     lines = pa.array(list(faults), pa.int32())

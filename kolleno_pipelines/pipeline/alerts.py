@@ -32,6 +32,7 @@ class AlertKind(StrEnum):
     GAVE_UP = "gave_up"
     CANNOT_LIST = "cannot_list"
     NEEDS_REAUTH = "needs_reauth"
+    SIGN_IN_ENDS = "sign_in_ends"
 
 
 @dataclass(frozen=True)

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from pathlib import Path
 from typing import Any
 
 from kolleno_pipelines.connections import ApiConnection
-from kolleno_pipelines.connectors.contract import Connector
+from kolleno_pipelines.connectors.contract import Connector, Extract, Pass
 from kolleno_pipelines.connectors.registry import connector_of
 from kolleno_pipelines.pipeline.clock import Clock, utc_now
 from kolleno_pipelines.pipeline.days import days_of
@@ -22,7 +22,7 @@ from kolleno_pipelines.pipeline.result_summary import ResultSummary
 from kolleno_pipelines.pipeline.runs import in_flight
 from kolleno_pipelines.pipeline.sources import open_source
 from kolleno_pipelines.pipeline.summaries import changed_words, reconciled_words, result_summary
-from kolleno_pipelines.storage import extracts, readings
+from kolleno_pipelines.storage import extracts, readings, versions
 from kolleno_pipelines.storage.fold_report import FoldReport
 
 Progress = Callable[[str], None]
@@ -30,6 +30,10 @@ Progress = Callable[[str], None]
 #: A parent that is looked up may itself wait for another.
 _ROUNDS = 3
 _SHOWN = 100
+
+
+class UnknownObjectError(ValueError):
+    """The extract, or an object of it, cannot be asked for; the text says why."""
 
 
 @dataclass
@@ -138,9 +142,52 @@ def deliver_from_vendor(
                     if not looked_up.records:
                         break
                     _fold(deployment, connector, done, run_id)
+                done.read.passes += reader.read_hanging().passes
         finally:
             _fold(deployment, connector, done, run_id)
     return _finished(deployment, done, clock, progress)
+
+
+def deliver_objects(
+    deployment: Deployment,
+    connection: ApiConnection,
+    extract: str,
+    ids: Sequence[str],
+    *,
+    clock: Clock = utc_now,
+    progress: Progress = lambda _: None,
+) -> ApiDelivered:
+    """Ask for single objects of an extract by their ids, whatever is due, and take them through to reconciliation.
+
+    Raises UnknownObjectError, NeedsHuman.
+    """
+    connector = connector_of(connection.system)
+    ids = list(dict.fromkeys(ids))
+    one = _asked_by_id(deployment, connection, connector, extract, ids)
+    done = ApiDelivered(connection.name)
+    with in_flight(deployment, connection, [clock().date()]):
+        with open_source(deployment, connection) as source:
+            done.read = Reader(deployment, connection, connector, source, None, clock, progress).read_objects(one, ids)
+        _fold(deployment, connector, done, None)
+    return _finished(deployment, done, clock, progress)
+
+
+def _asked_by_id(
+    deployment: Deployment, connection: ApiConnection, connector: Connector, name: str, ids: Sequence[str]
+) -> Extract:
+    """Return the extract, if it can be asked for these ids: what hangs on objects takes the ids of those received."""
+    by_id = {extract.name: extract for extract in connector.extracts if Pass.LOOKUP in extract.passes}
+    if name not in by_id:
+        raise UnknownObjectError(f"{connection.system} has no {name} to be asked for by id; it has {', '.join(by_id)}.")
+    hangs_on = by_id[name].hangs_on
+    if hangs_on is not None:
+        with deployment.transaction() as conn:
+            known = versions.newest_digests(conn, connection.name, hangs_on, ids)
+        if unknown := [source_id for source_id in ids if source_id not in known]:
+            raise UnknownObjectError(
+                f"Nothing with the id {unknown[0]} was received among the {hangs_on} of {connection.name}."
+            )
+    return by_id[name]
 
 
 def deliver_from_folder(

@@ -1,4 +1,4 @@
-"""How an API connection stands, for checks, sensors and pages: sign-in, readings, what is kept aside or waits.
+"""How an API connection stands, for checks, sensors and pages: sign-in, usage, readings, what is kept aside or waits.
 
 Nothing is asked of a vendor, nothing is changed.
 """
@@ -13,15 +13,20 @@ from typing import Any
 from kolleno_pipelines.connections import ApiConnection
 from kolleno_pipelines.pipeline.clock import Clock, utc_now
 from kolleno_pipelines.pipeline.deployment import Deployment
-from kolleno_pipelines.storage import overview, readings
+from kolleno_pipelines.pipeline.sign_in_ages import sign_in_warnings
+from kolleno_pipelines.pipeline.sources import APPS
+from kolleno_pipelines.pipeline.usage import Usage, usage_of
+from kolleno_pipelines.schemas.api_systems import API_SYSTEMS
+from kolleno_pipelines.storage import overview, readings, watermarks
 from kolleno_pipelines.storage.overview import EntityTotal
 from kolleno_pipelines.storage.readings import DayExtract, ReadingRow
-from kolleno_pipelines.storage.tokens import token_states
+from kolleno_pipelines.storage.tokens import TokenState, token_states
 
 __all__ = [
     "DayExtract",
     "EntityTotal",
     "Standing",
+    "changes_reached",
     "day_extracts",
     "entity_totals",
     "failed_parts",
@@ -37,13 +42,17 @@ _CHANGES = "changes"
 
 @dataclass(frozen=True)
 class Standing:
-    """sign_in: why a person must sign in, None while the tokens work. last_read: when everything was last read.
+    """sign_in: why a person must sign in, None while the tokens work, and where nobody signs in (opens_with_a_key).
 
-    tried_at: when something was last asked for.
+    last_read: when everything was last read. tried_at: when something was last asked for. ending: what will end the
+    sign-in soon.
     """
 
     connection: str
     sign_in: str | None
+    opens_with_a_key: bool
+    ending: list[str]
+    usage: Usage
     failed: list[ReadingRow]
     refused: list[ReadingRow]
     last_read: datetime | None
@@ -64,29 +73,38 @@ class Standing:
 
 
 def standing(deployment: Deployment, connection: ApiConnection, *, clock: Clock = utc_now) -> Standing:
-    """Return how a connection stands now."""
+    """Return how a connection stands now; of extracts that it does not ask for any more nothing is told."""
+    now, signs_in = clock(), connection.system in APPS
+    unasked = set(API_SYSTEMS[connection.system].also_read) - set(connection.also_read)
     with deployment.session() as session:
-        signed_in = token_states(session).get(connection.name)
-        rows = readings.readings_of(session, connection.name)
-    sign_in = None
-    if signed_in is None:
-        sign_in = f"Nobody has signed in yet: run kolleno connections login {connection.name}."
-    elif signed_in.state != "connected":
-        why = f" ({signed_in.reason})" if signed_in.reason else ""
-        sign_in = f"The vendor asks for a new sign-in{why}: run kolleno connections login {connection.name}."
+        signed_in = token_states(session).get(connection.name) if signs_in else None
+        rows = [row for row in readings.readings_of(session, connection.name) if row.extract not in unasked]
+        usage = usage_of(session, deployment.connections, connection, now)
     changes = [row.read_at for row in rows if row.pass_ == _CHANGES]
     last_read = min((at for at in changes if at is not None), default=None) if all(changes) else None
     every = connection.expect_every
     return Standing(
         connection.name,
-        sign_in,
+        _why_sign_in(connection.name, signed_in) if signs_in else None,
+        not signs_in,
+        list(sign_in_warnings(signed_in, now)) if signed_in else [],
+        usage,
         [row for row in rows if row.error is not None],
         [row for row in rows if row.finding is not None],
         last_read,
         max((row.tried_at for row in rows), default=None),
         every,
-        every is not None and (last_read is None or clock() - last_read > every),
+        every is not None and (last_read is None or now - last_read > every),
     )
+
+
+def _why_sign_in(connection: str, signed_in: TokenState | None) -> str | None:
+    if signed_in is None:
+        return f"Nobody has signed in yet: run kolleno connections login {connection}."
+    if signed_in.state == "connected":
+        return None
+    why = f" ({signed_in.reason})" if signed_in.reason else ""
+    return f"The vendor asks for a new sign-in{why}: run kolleno connections login {connection}."
 
 
 def quarantined_payloads(deployment: Deployment, connection: ApiConnection, limit: int) -> list[dict[str, Any]]:
@@ -113,6 +131,13 @@ def entity_totals(deployment: Deployment, connection: ApiConnection) -> list[Ent
     """Return rows and sums of every receivables entity of the connection."""
     with deployment.session() as session:
         return [*overview.entity_totals(session, connection.name), *readings.other_totals(session, connection.name)]
+
+
+def changes_reached(deployment: Deployment, connection: ApiConnection) -> dict[str, str]:
+    """Return up to which moment of the vendor the changes of each extract were read: its watermark, as text."""
+    with deployment.session() as session:
+        reached = watermarks.watermarks_of(session, connection.name, _CHANGES)
+    return {extract: f"{at.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC" for extract, at in reached.items()}
 
 
 def day_extracts(deployment: Deployment, connection: ApiConnection, days: Sequence[date]) -> list[DayExtract]:

@@ -55,6 +55,7 @@ def read_days(
             done.passes += reader.read_days(first, last, wanted).passes
         if today in days:
             done.passes += reader.read(wanted).passes
+            done.passes += reader.read_hanging(wanted).passes
     return done
 
 

@@ -18,25 +18,32 @@ from kolleno_pipelines.connectors.registry import connector_of
 from kolleno_pipelines.connectors.sftp.client import open_drop
 from kolleno_pipelines.pipeline.clock import utc_now
 from kolleno_pipelines.pipeline.deployment import Deployment, NotConfiguredError, open_deployment
-from kolleno_pipelines.pipeline.sources import open_source
+from kolleno_pipelines.pipeline.sign_in_ages import sign_in_warnings, sign_in_words
+from kolleno_pipelines.pipeline.sources import APPS, OPENS_WITH_A_KEY, open_source
+from kolleno_pipelines.pipeline.usage import usage_of
 from kolleno_pipelines.settings import Settings, SettingsError, environment, load_settings
+from kolleno_pipelines.storage.tokens import token_states
 
 
 @dataclass
 class Tried:
-    """What opening one connection told; `error` is the sentence of what stands in the way, None when nothing does."""
+    """What opening one connection told; `error` is the sentence of what stands in the way, None when nothing does.
+
+    warnings: what will stand in the way.
+    """
 
     name: str
     system: str
     facts: list[str] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
     error: str | None = None
 
 
 def describe_connections(name: str | None = None, settings: Settings | None = None) -> list[Tried]:
     """Open every connection of connections.yaml, or the one named, and describe it.
 
-    The database is opened only for systems that a person signs in to: their tokens are in it. Raises SettingsError,
-    ConnectionsError (the file), NotConfiguredError (no such name).
+    The database is opened only for systems with an API: their tokens, limits and counts are in it. Raises
+    SettingsError, ConnectionsError (the file), NotConfiguredError (no such name).
     """
     settings = settings or load_settings()
     connections = load_connections(settings.connections)
@@ -50,23 +57,44 @@ def describe_connections(name: str | None = None, settings: Settings | None = No
             continue
         outcome = Tried(connection.name, connection.system)
         try:
-            outcome.facts = _facts(connection, settings)
+            _try(outcome, connection, settings)
         except (ConnectorError, ConnectionsError, SettingsError) as error:
             outcome.error = str(error)
         tried.append(outcome)
     return tried
 
 
-def _facts(connection: AnyConnection, settings: Settings) -> list[str]:
+def _try(outcome: Tried, connection: AnyConnection, settings: Settings) -> None:
+    """Open a connection and note what it tells. Raises ConnectorError, ConnectionsError, SettingsError."""
     if isinstance(connection, SftpConnection):
         with open_drop(connection, lambda reference: resolve(reference, environment())) as drop:
-            return list(drop.describe())
-    return _answered(open_deployment(settings), connection)
+            outcome.facts = list(drop.describe())
+        return
+    deployment = open_deployment(settings)
+    if connection.system not in APPS:
+        outcome.facts.append(f"{OPENS_WITH_A_KEY}.")
+    try:
+        outcome.facts.append(_answered(deployment, connection))
+    finally:
+        _remember(outcome, deployment, connection)
 
 
-def _answered(deployment: Deployment, connection: ApiConnection) -> list[str]:
+def _answered(deployment: Deployment, connection: ApiConnection) -> str:
     """Ask the vendor once, for its smallest extract; nothing is kept of the answer."""
     extract = connector_of(connection.system).extracts[0]
     with open_source(deployment, connection) as source:
         found = sum(1 for _ in source.records(extract, Window(Pass.SWEEP, None, utc_now())))
-    return [f"answered: {extract.name} holds {found} {'object' if found == 1 else 'objects'}."]
+    return f"answered: {extract.name} holds {found} {'object' if found == 1 else 'objects'}."
+
+
+def _remember(outcome: Tried, deployment: Deployment, connection: ApiConnection) -> None:
+    """Add what our database knows: how old the sign-in is, what was used this month."""
+    now = utc_now()
+    with deployment.session() as session:
+        signed_in = token_states(session).get(connection.name)
+        usage = usage_of(session, deployment.connections, connection, now)
+    if signed_in is not None:
+        outcome.facts.append(f"{sign_in_words(signed_in)}.")
+        outcome.warnings += sign_in_warnings(signed_in, now)
+    outcome.facts.append(f"in {usage.month:%B %Y}: {usage.calls} calls, {usage.egress} received.")
+    outcome.warnings += usage.warnings()

@@ -12,6 +12,7 @@ from operator import attrgetter
 
 import psycopg
 
+from kolleno_pipelines.connections import ledger_served
 from kolleno_pipelines.connectors.contract import Connector
 from kolleno_pipelines.connectors.payload_blocks import normalise_block, payload_blocks
 from kolleno_pipelines.pipeline.deployment import Deployment

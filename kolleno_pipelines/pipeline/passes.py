@@ -5,7 +5,7 @@ An extract that fails or is stopped does not stop the others; what needs a perso
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time, timedelta
 from functools import partial
@@ -23,6 +23,7 @@ from kolleno_pipelines.pipeline.deletions import (
 )
 from kolleno_pipelines.pipeline.deployment import Deployment
 from kolleno_pipelines.pipeline.extract import extract_changes, extract_days
+from kolleno_pipelines.pipeline.hanging import extract_hanging, extract_objects
 from kolleno_pipelines.pipeline.lookups import extract_missing_parents
 from kolleno_pipelines.pipeline.parts import Extracted, Reading
 from kolleno_pipelines.pipeline.sweep import sweep
@@ -121,6 +122,27 @@ class Reader:
         self._missing_parents(done)
         return done
 
+    def read_hanging(self, wanted: Collection[str] | None = None) -> ReadConnection:
+        """Ask for what hangs on objects that changed, where the connection says so. It comes after everything else.
+
+        What needs a person is told like any fault: all that the receivables are made of has come.
+        """
+        done = ReadConnection(self.connection.name)
+        for name in self.connection.also_read:
+            extract = self.connector.extract(name)
+            if extract.hangs_on is None or (wanted is not None and name not in wanted):
+                continue
+            on, a_day = self.connector.extract(extract.hangs_on), self.connection.also_read_a_day
+            run = partial(extract_hanging, self._reading(extract), on, a_day=a_day)
+            self._take(done, extract, Pass.LOOKUP, run, raises=False)
+        return done
+
+    def read_objects(self, extract: Extract, ids: Sequence[str]) -> ReadConnection:
+        """Ask for single objects by their ids. Raises NeedsHuman."""
+        done = ReadConnection(self.connection.name)
+        self._take(done, extract, Pass.LOOKUP, partial(extract_objects, self._reading(extract), ids), note=False)
+        return done
+
     def _reading(self, extract: Extract) -> Reading:
         return Reading(
             self.deployment,
@@ -190,16 +212,23 @@ class Reader:
             done.passes.append(_summary(extract, Pass.LOOKUP, landed))
 
     def _take(
-        self, done: ReadConnection, extract: Extract, pass_: Pass, run: Callable[[], Extracted], *, note: bool = True
+        self,
+        done: ReadConnection,
+        extract: Extract,
+        pass_: Pass,
+        run: Callable[[], Extracted],
+        *,
+        note: bool = True,
+        raises: bool = True,
     ) -> PassDone:
-        """Run a pass and note how it ended. Raises NeedsHuman, noted too."""
+        """Run a pass and note how it ended. Raises NeedsHuman, noted too, unless told not to."""
         self.progress(f"{self.connection.name}: {pass_.value} of {extract.name}")
         began = self.clock()
         try:
             came = _summary(extract.name, pass_, run())
         except ConnectorError as error:
             came = PassDone(extract.name, pass_.value, error=str(error))
-            if isinstance(error, NeedsHuman):
+            if raises and isinstance(error, NeedsHuman):
                 self._note(came, began)
                 raise
         done.passes.append(came)

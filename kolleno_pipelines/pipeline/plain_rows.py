@@ -7,20 +7,9 @@ from datetime import date, datetime
 from decimal import Decimal
 from typing import Any
 
-from kolleno_pipelines.schemas.currencies import decimals_of
+from kolleno_pipelines.schemas.currencies import amount_text
 
 Row = dict[str, Any]
-
-
-def amount_text(amount: Decimal | None, currency_iso: str | None) -> str | None:
-    """Return an amount with at least its currency's decimals and no zeros beyond them; null stays null."""
-    if amount is None:
-        return None
-    decimals = decimals_of(currency_iso) if currency_iso else 2
-    whole, _, fraction = f"{amount:f}".partition(".")
-    fraction = fraction.rstrip("0").ljust(decimals, "0")
-    text = f"{whole}.{fraction}" if fraction else whole
-    return "0" + text[2:] if text.startswith("-0") and not text.strip("-0.") else text
 
 
 def plain_row(row: Mapping[str, Any]) -> Row:

@@ -2,7 +2,7 @@
 
 from importlib import import_module
 
-_NEEDED = ("pipeline.load", "pipeline.reconcile_days", "schemas.frames")
+_NEEDED = ("pipeline.load", "pipeline.reconcile_days", "schemas.frames", "schemas.record_models")
 
 
 def load_libraries() -> None:

@@ -5,8 +5,8 @@ Each result is one transaction over one moment of the database: readers see the 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from datetime import date
+from collections.abc import Iterable, Iterator, Mapping
+from datetime import date, datetime
 from typing import Any
 
 import psycopg
@@ -37,13 +37,13 @@ from kolleno_pipelines.schemas.results import (
     Break,
     BreakStatus,
     Cause,
-    ControlTotal,
 )
 from kolleno_pipelines.storage import control_totals as ledger_totals
-from kolleno_pipelines.storage import differences, documents, failpoints, result_rows, waiting_payloads
-from kolleno_pipelines.storage.results import Stage, note_computed, result_transaction
+from kolleno_pipelines.storage import differences, documents, failpoints, freshness, result_rows, waiting_payloads
+from kolleno_pipelines.storage.results import Changes, Stage, note_computed, result_transaction
 
 QUARANTINED = "quarantined_payload"
+_TOTALS = ("control_totals", "control_total_breaks", "not_comparable", "account_totals")
 
 
 def reconcile_present(
@@ -63,91 +63,125 @@ def reconcile_present(
     ]
 
 
-def reconcile_balances(database_url: str, connections: Connections, today: date) -> ResultSummary:
-    """Compare amount - allocations with the stated balance, document by document, and find what contradicts itself."""
-    summary: list[BalanceSummaryRow] = []
+def reconcile_balances(
+    database_url: str, connections: Connections, today: date, since: datetime | None = None
+) -> ResultSummary:
+    """Compare amount - allocations with the stated balance, document by document, and find what contradicts itself.
+
+    since: what another run computed after that moment is taken over (freshness.is_computed); None computes it anyway.
+    """
+    names = list(connections)
     with result_transaction(database_url, ("balances", "balance_summary", "findings")) as conn:
-        differing, findings, sums = (Stage(conn, table) for table in ("balances", "findings", "balance_summary"))
-        for one in connections.values():
-            parked = {kind: documents.parked_links(conn, one.name, kind) for kind in DocumentKind}
-            for part in ledger_of(conn, one, with_groups=True):
-                checked = check_balances(part, parked[part.kind], one.tolerance)
-                differing.add_table(checked.differing)
-                findings.add_rows(checked.findings)
-                summary += checked.summary
-            findings.add_rows(hierarchy_cycles(one.name, *documents.parents(conn, one.name)))
-        summary = merge_summaries(summary)
-        sums.add_rows(summary)
-        changes = merge_stages(connections, differing, findings, sums)
-        note_computed(conn, "balances", list(connections), today)
-        worst = result_rows.stored_rows(conn, "balances", list(connections), limit=WORST)
+        taken_over = freshness.is_computed(conn, "balances", names, today, since)
+        changes = Changes() if taken_over else _compute_balances(conn, connections, today)
+        rows, findings = (result_rows.row_count(conn, table, names) for table in ("balances", "findings"))
+        summary = result_rows.stored_rows(conn, "balance_summary", names)
+        worst = result_rows.stored_rows(conn, "balances", names, limit=WORST)
         failpoints.reach("reconcile_balances")
-    names = ("documents", "tied", "unproven", "differing", "opening")
-    counts = {name: sum(getattr(row, name) for row in summary) for name in names} | {"findings": findings.rows}
+    counted = ("documents", "tied", "unproven", "differing", "opening")
+    counts = {name: sum(row[name] for row in summary) for name in counted} | {"findings": findings}
     amounts = ("amount", "allocated", "balance", "difference")
-    totals = [_fields(row, ("connection", "kind", "currency_iso", *amounts)) for row in summary]
-    return ResultSummary("balances", differing.rows, changes, counts, totals, worst)
+    totals = [_of(row, ("connection", "kind", "currency_iso", *amounts)) for row in summary]
+    return ResultSummary("balances", rows, changes, counts, totals, worst, taken_over)
 
 
-def reconcile_control_totals(database_url: str, connections: Connections, today: date) -> ResultSummary:
-    """Add up what is owed per customer and currency and compare it with the source's own word, where there is one."""
-    rows: list[ControlTotal] = []
-    by_account: list[AccountTotalRow] = []
-    tables = ("control_totals", "control_total_breaks", "not_comparable", "account_totals")
-    with result_transaction(database_url, tables) as conn:
-        staged, breaks, apart, accounts = (Stage(conn, table) for table in tables)
-        for one in connections.values():
-            found = control_totals(
-                one.name,
-                ledger_totals.currencies(conn, one.name),
-                ledger_totals.customer_totals(conn, one.name),
-                ledger_totals.stated_totals(conn, one.name) if one.balance_stated else [],
-                one.tolerance,
-            )
-            rows += found.totals
-            apart_ids = [row.customer_source_id for row in found.breaks]
-            moved = ledger_totals.last_moves(conn, one.name, apart_ids)
-            breaks.add_rows(since_moved(found.breaks, moved, ledger_totals.last_reads(conn, one.name, apart_ids)))
-            apart.add_rows(found.not_comparable)
-            by_account += _account_totals(conn, one)
-        staged.add_rows(rows)
-        accounts.add_rows(by_account)
-        changes = merge_stages(connections, staged, breaks, apart, accounts)
-        note_computed(conn, "control_totals", list(connections), today)
-        worst = result_rows.stored_rows(conn, "control_total_breaks", list(connections), limit=WORST)
+def _compute_balances(conn: psycopg.Connection[Any], connections: Connections, today: date) -> Changes:
+    summary: list[BalanceSummaryRow] = []
+    differing, findings, sums = (Stage(conn, table) for table in ("balances", "findings", "balance_summary"))
+    for one in connections.values():
+        parked = {kind: documents.parked_links(conn, one.name, kind) for kind in DocumentKind}
+        for part in ledger_of(conn, one, with_groups=True):
+            checked = check_balances(part, parked[part.kind], one.tolerance)
+            differing.add_table(checked.differing)
+            findings.add_rows(checked.findings)
+            summary += checked.summary
+        findings.add_rows(hierarchy_cycles(one.name, *documents.parents(conn, one.name)))
+    sums.add_rows(merge_summaries(summary))
+    changes = merge_stages(connections, differing, findings, sums)
+    note_computed(conn, "balances", list(connections), today)
+    return changes
+
+
+def reconcile_control_totals(
+    database_url: str, connections: Connections, today: date, since: datetime | None = None
+) -> ResultSummary:
+    """Add up what is owed per customer and currency and compare it with the source's own word, where there is one.
+
+    since: as of reconcile_balances.
+    """
+    names = list(connections)
+    with result_transaction(database_url, _TOTALS) as conn:
+        taken_over = freshness.is_computed(conn, "control_totals", names, today, since)
+        changes = Changes() if taken_over else _compute_control_totals(conn, connections, today)
+        rows, accounts = (result_rows.stored_rows(conn, table, names) for table in ("control_totals", "account_totals"))
+        breaks, apart = (result_rows.row_count(conn, table, names) for table in _TOTALS[1:3])
+        worst = result_rows.stored_rows(conn, "control_total_breaks", names, limit=WORST)
         failpoints.reach("reconcile_control_totals")
-    customers = sum(row.customers for row in rows)
     counts = {
-        "customers": customers,
-        "breaks": breaks.rows,
-        "not_comparable": apart.rows,
-        "accounts": accounts.rows,
-        "account_breaks": sum(row.is_break for row in by_account),
+        "customers": sum(row["customers"] for row in rows),
+        "breaks": breaks,
+        "not_comparable": apart,
+        "accounts": len(accounts),
+        "account_breaks": sum(row["is_break"] for row in accounts),
     }
-    names = ("connection", "currency_iso", "invoices_balance", "credit_notes_balance", "payments_balance", "net")
-    money = [_fields(row, (*names, "stated", "difference")) for row in rows]
-    return ResultSummary("control_totals", len(rows), changes, counts, money, worst)
+    sums = ("invoices_balance", "credit_notes_balance", "payments_balance", "net", "stated", "difference")
+    money = [_of(row, ("connection", "currency_iso", *sums)) for row in rows]
+    return ResultSummary("control_totals", len(rows), changes, counts, money, worst, taken_over)
 
 
-def reconcile_unapplied_cash(database_url: str, connections: Connections, today: date) -> ResultSummary:
-    """List payments and credit notes with something left to apply, by age."""
+def _compute_control_totals(conn: psycopg.Connection[Any], connections: Connections, today: date) -> Changes:
+    staged, breaks, apart, accounts = (Stage(conn, table) for table in _TOTALS)
+    for one in connections.values():
+        found = control_totals(
+            one.name,
+            ledger_totals.currencies(conn, one.name),
+            ledger_totals.customer_totals(conn, one.name),
+            ledger_totals.stated_totals(conn, one.name) if one.balance_stated else [],
+            one.tolerance,
+        )
+        staged.add_rows(found.totals)
+        apart_ids = [row.customer_source_id for row in found.breaks]
+        moved = ledger_totals.last_moves(conn, one.name, apart_ids)
+        breaks.add_rows(since_moved(found.breaks, moved, ledger_totals.last_reads(conn, one.name, apart_ids)))
+        apart.add_rows(found.not_comparable)
+        accounts.add_rows(_account_totals(conn, one))
+    changes = merge_stages(connections, staged, breaks, apart, accounts)
+    note_computed(conn, "control_totals", list(connections), today)
+    return changes
+
+
+def reconcile_unapplied_cash(
+    database_url: str, connections: Connections, today: date, since: datetime | None = None
+) -> ResultSummary:
+    """List payments and credit notes with something left to apply, by age. since: as of reconcile_balances."""
+    names = list(connections)
     with result_transaction(database_url, ("unapplied_cash",)) as conn:
-        staged = Stage(conn, "unapplied_cash")
-        for one in connections.values():
-            for items in documents.unapplied_items(conn, one.name):
-                staged.add_table(unapplied_cash(items, today, Buckets(tuple(one.ageing_buckets))))
-        changes = merge_stages(connections, staged)
-        note_computed(conn, "unapplied_cash", list(connections), today)
-        totals = result_rows.unapplied_totals(conn, list(connections))
-        worst = result_rows.stored_rows(conn, "unapplied_cash", list(connections), limit=WORST)
+        taken_over = freshness.is_computed(conn, "unapplied_cash", names, today, since)
+        changes = Changes() if taken_over else _compute_unapplied_cash(conn, connections, today)
+        rows = result_rows.row_count(conn, "unapplied_cash", names)
+        totals = result_rows.unapplied_totals(conn, names)
+        worst = result_rows.stored_rows(conn, "unapplied_cash", names, limit=WORST)
         failpoints.reach("reconcile_unapplied_cash")
-    return ResultSummary("unapplied_cash", staged.rows, changes, {"items": staged.rows}, totals, worst)
+    return ResultSummary("unapplied_cash", rows, changes, {"items": rows}, totals, worst, taken_over)
+
+
+def _compute_unapplied_cash(conn: psycopg.Connection[Any], connections: Connections, today: date) -> Changes:
+    staged = Stage(conn, "unapplied_cash")
+    for one in connections.values():
+        for items in documents.unapplied_items(conn, one.name):
+            staged.add_table(unapplied_cash(items, today, Buckets(tuple(one.ageing_buckets))))
+    changes = merge_stages(connections, staged)
+    note_computed(conn, "unapplied_cash", list(connections), today)
+    return changes
 
 
 def reconcile_differences(
     database_url: str, connections: Connections, today: date, providers: Providers = NO_PROVIDERS
 ) -> ResultSummary:
-    """Put every break of the stored results and every parked row into one list, carried over from the last run."""
+    """Put every break of the stored results and every parked row into one list, carried over from the last run.
+
+    Every run does it itself: what another one listed meanwhile may be of results before this run's.
+    """
     names = [*connections, *providers]
     with result_transaction(database_url, ("differences", "difference_decisions")) as conn:
         differences.stage_present(conn, names)
@@ -222,5 +256,5 @@ def _quarantined_break(connection: str, payload: waiting_payloads.QuarantinedPay
     )
 
 
-def _fields(row: object, names: Iterable[str]) -> dict[str, Any]:
-    return {name: getattr(row, name) for name in names}
+def _of(row: Mapping[str, Any], names: Iterable[str]) -> dict[str, Any]:
+    return {name: row[name] for name in names}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime
 from typing import Any
 
 import psycopg
@@ -46,14 +46,18 @@ def reconcile_days(
     today: date,
     days: Iterable[date],
     results: Collection[str] = (AGEING, ROLL_FORWARD),
+    since: datetime | None = None,
 ) -> list[ResultSummary]:
     """Compute results by day in one reading of the ledger and store them for all days in one transaction.
 
     Stored days that do not hold any more are computed with them, so that each closing stays the next day's opening.
+    since: days that another run computed after that moment are left as stored; the summaries tell of the others.
     Raises FutureDayError; ArithmeticError, a defect, should a closing not be the ageing of its day.
     """
-    asked = past_days(days, today)
+    days = past_days(days, today)
     with result_transaction(database_url, [table for name in results for table in _TABLES[name]]) as conn:
+        known = freshness.computed_days(conn, list(results), list(connections), today, since)
+        asked = [day for day in days if day not in known]
         stale = freshness.stale_days(conn, list(connections), today, list(results))
         wanted = sorted({*asked, *stale})
         books = [

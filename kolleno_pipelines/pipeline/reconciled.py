@@ -58,8 +58,8 @@ class ProviderConnection(Protocol):
         """Key of the connection."""
 
     @property
-    def ledger(self) -> str:
-        """The connection of the ledger that it serves."""
+    def ledger(self) -> str | None:
+        """The connection of the ledger that it serves; to be known when it is reconciled."""
 
     @property
     def cutover(self) -> date | None:

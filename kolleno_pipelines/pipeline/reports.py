@@ -6,11 +6,12 @@ from collections.abc import Callable, Sequence
 from datetime import date, datetime
 from decimal import Decimal
 
-from kolleno_pipelines.pipeline.plain_rows import Row, amount_text, plain_row
+from kolleno_pipelines.pipeline.plain_rows import Row, plain_row
 from kolleno_pipelines.pipeline.provider_reports import charges_report, payouts_report
 from kolleno_pipelines.pipeline.reconcile_days import Book, FutureDayError, past_days, read_book
 from kolleno_pipelines.pipeline.reconciled import NO_PROVIDERS, Connections, Providers
 from kolleno_pipelines.rules.differences import is_red
+from kolleno_pipelines.schemas.currencies import amount_text
 from kolleno_pipelines.schemas.results import BreakStatus
 from kolleno_pipelines.storage import result_rows
 from kolleno_pipelines.storage.results import reading

@@ -16,7 +16,8 @@ WORST = 20
 class ResultSummary:
     """What one computation came to: rows that exist now, rows changed, counts, money by connection and currency.
 
-    `totals` are rows of connection, currency_iso and amounts; `worst` the rows that a person looks at first.
+    `totals` are rows of connection, currency_iso and amounts; `worst` the rows that a person looks at first;
+    `is_taken_over`: another run had computed it, and it was read as stored.
     """
 
     result: str
@@ -25,6 +26,7 @@ class ResultSummary:
     counts: Mapping[str, int] = field(default_factory=dict)
     totals: Sequence[Mapping[str, Any]] = ()
     worst: Sequence[Mapping[str, Any]] = ()
+    is_taken_over: bool = False
 
 
 def merge_stages(connections: Iterable[str], *stages: Stage, days: Sequence[date] | None = None) -> Changes:

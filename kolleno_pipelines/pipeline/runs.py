@@ -6,16 +6,16 @@ What the orchestrator says about its runs does not belong here.
 import threading
 from collections.abc import Collection, Iterable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
-from datetime import date
+from datetime import date, datetime
 from typing import Any
 
 import psycopg
 
 from kolleno_pipelines.connections import Connection
 from kolleno_pipelines.pipeline.deployment import Deployment
-from kolleno_pipelines.storage import run_marks
+from kolleno_pipelines.storage import run_marks, turns
 from kolleno_pipelines.storage.batches import busy_days, days_in_flight
-from kolleno_pipelines.storage.database import DatabaseError
+from kolleno_pipelines.storage.database import DatabaseError, moment
 
 #: How often a run's process looks after its mark: well within the grace of whoever misses it.
 MARK_SECONDS = 15.0
@@ -32,6 +32,19 @@ def days_busy(deployment: Deployment, connection: Connection, days: Collection[d
     """Return those of the days on which somebody works now."""
     with deployment.session() as session:
         return busy_days(session, connection.name, sorted(days))
+
+
+@contextmanager
+def judging(deployment: Deployment) -> Iterator[None]:
+    """Let the block alone judge facts and tell of them, so that the verdict told last is the one found last."""
+    with deployment.session() as session, turns.verdicts_turn(session):
+        yield
+
+
+def now_there(deployment: Deployment) -> datetime:
+    """Return the moment by the clock of the database, which dates what is computed."""
+    with deployment.session() as session:
+        return moment(session)
 
 
 class RunMark:

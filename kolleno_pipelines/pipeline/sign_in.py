@@ -10,13 +10,13 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Protocol
 
-from kolleno_pipelines.connections import Connection, load_connections, resolve
+from kolleno_pipelines.connections import ApiConnection, Connection, load_connections, resolve
 from kolleno_pipelines.connectors.answers import shown
 from kolleno_pipelines.connectors.auth import Consent, OAuthApp, Tokens, exchange_code
 from kolleno_pipelines.connectors.errors import NeedsHuman
 from kolleno_pipelines.pipeline.deployment import NotConfiguredError
 from kolleno_pipelines.pipeline.redirects import NoPortError, carries, local_redirects, parameters_of
-from kolleno_pipelines.pipeline.sources import APPS
+from kolleno_pipelines.pipeline.sources import APPS, OPENS_WITH_A_KEY
 from kolleno_pipelines.settings import Settings, environment, load_settings
 from kolleno_pipelines.storage import database
 from kolleno_pipelines.storage.tokens import StoredTokens, rotate_keys
@@ -53,6 +53,7 @@ class SignedIn:
     account: Mapping[str, str]
     scopes: tuple[str, ...]
     refresh_expires_at: datetime | None
+    sign_in_ends_at: datetime | None
 
 
 def sign_in_connection(
@@ -75,9 +76,8 @@ def sign_in_connection(
         raise NotConfiguredError(f"There is no connection {name} in {settings.connections}; there is {known}.")
     system = str(getattr(connection, "system", ""))
     if system not in APPS:
-        raise NotConfiguredError(
-            f"Connection {name} of {system} needs no sign-in: connections.yaml holds all it takes."
-        )
+        opens = OPENS_WITH_A_KEY if isinstance(connection, ApiConnection) else "needs no sign-in"
+        raise NotConfiguredError(f"Connection {name} of {system} {opens}: connections.yaml names all it takes.")
     app = APPS[system](connection, lambda reference: resolve(reference, environment()))
     app = replace(app, redirect_ports=ports or app.redirect_ports)
     app.client_secret()  # a variable that is not set is told before the person goes to the vendor
@@ -100,7 +100,7 @@ def sign_in(connection: str, app: OAuthApp, keeper: Keeper, person: Person, *, t
     tokens = exchange_code(connection, app, consent, came["code"])
     account = {name: shown(came[name], (), 200) for name in app.kept_from_redirect if came.get(name)}
     keeper.save(tokens, account)
-    return SignedIn(connection, account, tokens.scopes, tokens.refresh_expires_at)
+    return SignedIn(connection, account, tokens.scopes, tokens.refresh_expires_at, tokens.sign_in_ends_at)
 
 
 def _redirected(

@@ -1,30 +1,39 @@
-"""How each API connection is opened: its OAuth app, and the client that reads it within limits shared by all processes.
+"""Which systems are asked over the network, and how a connection of each is opened.
 
-What the vendors' addresses and limits are does not belong here; each connector has them as data.
+What all openings have in common lies in opening.py; the vendors' addresses and limits are their connectors' data.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
+from typing import TYPE_CHECKING, TypeAlias
 
-from kolleno_pipelines.connections import ApiConnection, Connection, QuickBooksConnection, XeroConnection
+from kolleno_pipelines.connections import (
+    ApiConnection,
+    AppConnection,
+    Connection,
+    QuickBooksConnection,
+    StripeConnection,
+    XeroConnection,
+)
 from kolleno_pipelines.connectors.auth import Authoriser, OAuthApp
-from kolleno_pipelines.connectors.contract import RecordSource
 from kolleno_pipelines.connectors.errors import NeedsHuman
 from kolleno_pipelines.pipeline.deployment import Deployment
-from kolleno_pipelines.storage.rate_limits import SharedLimits
-from kolleno_pipelines.storage.tokens import StoredTokens
+from kolleno_pipelines.pipeline.opening import AppOf, Opening, Resolve, of_kind
 
-Resolve = Callable[[str], str]
-AppOf = Callable[[Connection, Resolve], OAuthApp]
+if TYPE_CHECKING:
+    from kolleno_pipelines.connectors.contract import RecordSource
+
+#: What is said of a connection whose system has no entry in APPS.
+OPENS_WITH_A_KEY = "opens with a key; nobody signs in"
 #: Under which name the organisation is kept beside its tokens.
 _TENANT = "tenantId"
 
-Opens = Callable[[Deployment, ApiConnection, Authoriser, StoredTokens, ExitStack], RecordSource]
+Opens: TypeAlias = "Callable[[Opening], RecordSource]"
 
 
-def _credentials(connection: ApiConnection, resolve: Resolve) -> tuple[str, Callable[[], str]]:
+def _credentials(connection: AppConnection, resolve: Resolve) -> tuple[str, Callable[[], str]]:
     """The app's id, and what gives its secret when it is needed. Raises NeedsHuman naming the key that is missing."""
     secret = connection.client_secret
     if connection.client_id is None or secret is None:
@@ -38,46 +47,36 @@ def _credentials(connection: ApiConnection, resolve: Resolve) -> tuple[str, Call
 def _quickbooks_app(connection: Connection, resolve: Resolve) -> OAuthApp:
     from kolleno_pipelines.connectors.quickbooks import account
 
-    if not isinstance(connection, QuickBooksConnection):
-        raise TypeError(f"{connection.name} is no connection to QuickBooks")
-    client_id, client_secret = _credentials(connection, resolve)
+    company = of_kind(connection, QuickBooksConnection)
+    client_id, client_secret = _credentials(company, resolve)
     return OAuthApp(
-        authorise_url=connection.authorise_url or account.AUTHORISE_URL,
-        token_url=connection.token_url or account.TOKEN_URL,
+        authorise_url=company.authorise_url or account.AUTHORISE_URL,
+        token_url=company.token_url or account.TOKEN_URL,
         client_id=client_id,
         client_secret=client_secret,
         scopes=account.SCOPES,
-        redirect_uri=connection.redirect_uri,
+        redirect_uri=company.redirect_uri,
         kept_from_redirect=(account.REALM,),
         refresh_lifetime=account.REFRESH_LIFETIME,
+        sign_in_lifetime=account.SIGN_IN_LIFETIME,
     )
 
 
-def _quickbooks(
-    deployment: Deployment,
-    connection: ApiConnection,
-    authoriser: Authoriser,
-    tokens: StoredTokens,
-    opened: ExitStack,
-) -> RecordSource:
-    from kolleno_pipelines.connectors.http import HttpClient
+def _quickbooks(opening: Opening) -> RecordSource:
     from kolleno_pipelines.connectors.quickbooks import account
     from kolleno_pipelines.connectors.quickbooks.client import QuickBooksSource, classify
 
-    if not isinstance(connection, QuickBooksConnection):
-        raise TypeError(f"{connection.name} is no connection to QuickBooks")
-    realm = _account(connection, "realm_id", connection.realm_id, tokens.account().get(account.REALM))
-    limits = opened.enter_context(SharedLimits(deployment.database_url, f"quickbooks {realm}", account.LIMITS))
-    http = opened.enter_context(
-        HttpClient(
-            connection.name,
-            connection.api_url or account.API_URLS[connection.environment],
-            classify=classify,
-            authorise=authoriser,
-            limits=limits,
-            limit_headers=account.LIMIT_HEADERS,
-            request_id_headers=account.REQUEST_ID_HEADERS,
-        )
+    company = of_kind(opening.connection, QuickBooksConnection)
+    authoriser = opening.authoriser()
+    realm = _account(company, "realm_id", company.realm_id, opening.tokens.account().get(account.REALM))
+    http = opening.http(
+        realm,
+        company.api_url or account.API_URLS[company.environment],
+        limits=account.LIMITS,
+        limit_headers=account.LIMIT_HEADERS,
+        request_id_headers=account.REQUEST_ID_HEADERS,
+        classify=classify,
+        authorise=authoriser,
     )
     return QuickBooksSource(http, realm)
 
@@ -85,51 +84,43 @@ def _quickbooks(
 def _xero_app(connection: Connection, resolve: Resolve) -> OAuthApp:
     from kolleno_pipelines.connectors.xero import access
 
-    if not isinstance(connection, XeroConnection):
-        raise TypeError(f"{connection.name} is no connection to Xero")
-    client_id, client_secret = _credentials(connection, resolve)
+    organisation = of_kind(connection, XeroConnection)
+    client_id, client_secret = _credentials(organisation, resolve)
     return OAuthApp(
-        authorise_url=connection.authorise_url or access.AUTHORISE_URL,
-        token_url=connection.token_url or access.TOKEN_URL,
+        authorise_url=organisation.authorise_url or access.AUTHORISE_URL,
+        token_url=organisation.token_url or access.TOKEN_URL,
         client_id=client_id,
         client_secret=client_secret,
-        scopes=access.SCOPES,
-        redirect_uri=connection.redirect_uri,
+        scopes=(
+            *access.SCOPES,
+            *(scope for name, scope in access.ALSO_SCOPES.items() if name in organisation.also_read),
+        ),
+        redirect_uri=organisation.redirect_uri,
         grace=access.GRACE,
         refresh_lifetime=access.REFRESH_LIFETIME,
     )
 
 
-def _xero(
-    deployment: Deployment,
-    connection: ApiConnection,
-    authoriser: Authoriser,
-    tokens: StoredTokens,
-    opened: ExitStack,
-) -> RecordSource:
-    from kolleno_pipelines.connectors.http import HttpClient
+def _xero(opening: Opening) -> RecordSource:
     from kolleno_pipelines.connectors.xero import access
     from kolleno_pipelines.connectors.xero.client import XeroSource, classify
 
-    if not isinstance(connection, XeroConnection):
-        raise TypeError(f"{connection.name} is no connection to Xero")
-    base_url = connection.api_url or access.BASE_URL
+    organisation = of_kind(opening.connection, XeroConnection)
+    authoriser, tokens = opening.authoriser(), opening.tokens
+    base_url = organisation.api_url or access.BASE_URL
     known = tokens.account().get(_TENANT)
-    if known is None and connection.tenant_id is None:
-        known = _only_tenant(connection, base_url, authoriser)
+    if known is None and organisation.tenant_id is None:
+        known = _only_tenant(organisation, base_url, authoriser)
         tokens.note_account({_TENANT: known})
-    tenant = _account(connection, "tenant_id", connection.tenant_id, known)
-    limits = opened.enter_context(SharedLimits(deployment.database_url, f"xero {tenant}", access.LIMITS))
-    http = opened.enter_context(
-        HttpClient(
-            connection.name,
-            base_url,
-            classify=classify,
-            authorise=authoriser,
-            limits=limits,
-            limit_headers=access.LIMIT_HEADERS,
-            request_id_headers=access.REQUEST_ID_HEADERS,
-        )
+    tenant = _account(organisation, "tenant_id", organisation.tenant_id, known)
+    http = opening.http(
+        tenant,
+        base_url,
+        limits=access.LIMITS,
+        limit_headers=access.LIMIT_HEADERS,
+        request_id_headers=access.REQUEST_ID_HEADERS,
+        classify=classify,
+        authorise=authoriser,
     )
     return XeroSource(http, tenant)
 
@@ -150,6 +141,24 @@ def _only_tenant(connection: XeroConnection, base_url: str, authoriser: Authoris
             connection.name,
         )
     return tenants[0]
+
+
+def _stripe(opening: Opening) -> RecordSource:
+    from kolleno_pipelines.connectors.keys import KeyAuthoriser
+    from kolleno_pipelines.connectors.stripe import account
+    from kolleno_pipelines.connectors.stripe.client import StripeSource, classify
+
+    provider = of_kind(opening.connection, StripeConnection)
+    http = opening.http(
+        provider.account_id or provider.name,
+        provider.api_url or account.API_URL,
+        limits=account.LIMITS,
+        limit_headers=account.LIMIT_HEADERS,
+        request_id_headers=account.REQUEST_ID_HEADERS,
+        classify=classify,
+        authorise=KeyAuthoriser(provider.name, lambda: f"Bearer {opening.secret('api_key')}"),
+    )
+    return StripeSource(http, provider.account_id)
 
 
 def _account(connection: ApiConnection, key: str, written: str | None, signed_in: str | None) -> str:
@@ -173,21 +182,19 @@ def _account(connection: ApiConnection, key: str, written: str | None, signed_in
 #: System -> how its OAuth app is made of a connection and of what resolves `${VAR}`; absent where nobody signs in.
 APPS: dict[str, AppOf] = {"quickbooks": _quickbooks_app, "xero": _xero_app}
 
-#: System -> how its client is made; what it opens is closed with the stack.
-SOURCES: dict[str, Opens] = {"quickbooks": _quickbooks, "xero": _xero}
+#: System -> how its client is made, whether somebody signs in or not.
+SOURCES: dict[str, Opens] = {"quickbooks": _quickbooks, "xero": _xero, "stripe": _stripe}
 
 
 @contextmanager
 def open_source(deployment: Deployment, connection: ApiConnection) -> Iterator[RecordSource]:
     """Give the client of a connection. Raises NeedsHuman (no sign-in, no account), SettingsError, ConnectionsError."""
-    opens, app_of = SOURCES.get(connection.system), APPS.get(connection.system)
-    if opens is None or app_of is None:
+    opens = SOURCES.get(connection.system)
+    if opens is None:
         raise NeedsHuman(
             f"{connection.system} cannot be read over the network yet: recorded payloads can be imported with"
             f" `kolleno import-extracts {connection.name} FOLDER`.",
             connection.name,
         )
-    app = app_of(connection, deployment.resolve)
-    tokens = StoredTokens(deployment.database_url, connection.name, deployment.settings.secret_keys())
     with ExitStack() as opened:
-        yield opens(deployment, connection, Authoriser(connection.name, app, tokens), tokens, opened)
+        yield opens(Opening(deployment, connection, opened, APPS.get(connection.system)))

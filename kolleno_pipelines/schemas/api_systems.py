@@ -8,15 +8,17 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from kolleno_pipelines.schemas.model_columns import ENTITIES, Columns, ModelColumn
+from kolleno_pipelines.schemas.provider_columns import PROVIDER_ENTITIES
 
 
 @dataclass(frozen=True)
 class ApiSystem:
-    """One system: its extracts in the order of reading, those that are read only where asked, its entities."""
+    """One system: its extracts in the order of reading, its entities, extracts that are read only where asked for."""
 
     title: str
     extracts: tuple[str, ...]
     entities: tuple[str, ...]
+    also_read: tuple[str, ...] = ()
 
 
 _DOCUMENTS = ("invoices", "credit_notes", "payments")
@@ -43,6 +45,15 @@ API_SYSTEMS: dict[str, ApiSystem] = {
             *("ledger_units", "accounts", "customers", "customer_aliases", "contacts", "contact_links", "phones"),
             *(*_DOCUMENTS, "refunds_erp", "allocations"),
         ),
+        ("invoice_history", "invoice_attachments"),
+    ),
+    "stripe": ApiSystem(
+        "Stripe",
+        (
+            *("events", "balance_snapshots", "balance_transactions", "customers", "payment_intents", "charges"),
+            *("refunds", "disputes", "payouts", "payout_members"),
+        ),
+        tuple(PROVIDER_ENTITIES),
     ),
 }
 
@@ -79,6 +90,7 @@ first_seen_at timestamptz version in which it first came
 #: Columns of each entity that an API system may fill.
 API_ENTITIES: dict[str, Columns] = {
     **ENTITIES,
+    **PROVIDER_ENTITIES,
     "ledger_units": _KEY
     + _columns("""
 name text name

@@ -190,6 +190,14 @@ BALANCE_SNAPSHOTS = RecordTable(
     frozenset({"taken_at", "currency_iso", "available", "pending"}),
 )
 
+#: What the provider tells of changes: which object, and when.
+PROVIDER_EVENTS = RecordTable(
+    "provider_events",
+    {"type": _T, "created_at": Cell.MOMENT, "source_kind": _T, "source_object_id": _T},
+    Ending.KEPT,
+    frozenset({"type", "created_at"}),
+)
+
 #: In the order in which they fold.
 PROVIDER_TABLES: tuple[RecordTable, ...] = (
     PSP_CUSTOMERS,
@@ -202,4 +210,5 @@ PROVIDER_TABLES: tuple[RecordTable, ...] = (
     BALANCE_TRANSACTIONS,
     FEE_DETAILS,
     BALANCE_SNAPSHOTS,
+    PROVIDER_EVENTS,
 )

@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import re
 import time
+from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 import psycopg
 from psycopg import sql
@@ -53,6 +55,15 @@ def connect(url: str, *, autocommit: bool = False, application_name: str = "koll
             if not is_restarting or time.monotonic() > deadline:
                 raise DatabaseError(f"{_place(parameters)} cannot be reached: {reason}") from None
             time.sleep(0.1)
+
+
+def moment(conn: psycopg.Connection[Any]) -> datetime:
+    """Return the moment by the server's own clock, whatever transaction is open."""
+    row = conn.execute("SELECT clock_timestamp()").fetchone()
+    if row is None:
+        raise DatabaseError("The database does not tell the time.")
+    now: datetime = row[0]
+    return now
 
 
 def prepare(settings: Settings) -> str:

@@ -7,7 +7,7 @@ records were written and by the audit, for the old values and the records that w
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import date
+from datetime import date, datetime
 from typing import Any
 
 import psycopg
@@ -175,3 +175,41 @@ def is_present(conn: psycopg.Connection[Any], connection: str, today: date) -> b
         {"connection": connection, "today": today},
     ).fetchone()
     return bool(row and row[0])
+
+
+def is_computed(
+    conn: psycopg.Connection[Any], result: str, connections: Sequence[str], today: date, since: datetime | None
+) -> bool:
+    """Tell whether a result of the present state was computed for today over a moment after `since`; not, of None.
+
+    Whoever asked at `since` then has all that was there when it asked.
+    """
+    row = conn.execute(
+        "SELECT count(*) = cardinality(%(connections)s::text[]) FROM reconciliation.results"
+        " WHERE result = %(result)s AND connection = ANY(%(connections)s) AND day = '-infinity'"
+        " AND today = %(today)s AND computed_at > %(since)s",
+        {"connections": list(connections), "result": result, "today": today, "since": since},
+    ).fetchone()
+    return bool(row and row[0])
+
+
+def computed_days(
+    conn: psycopg.Connection[Any],
+    results: Sequence[str],
+    connections: Sequence[str],
+    today: date,
+    since: datetime | None,
+) -> set[date]:
+    """Return the days of which every one of the results was computed for today over a moment after `since`."""
+    rows = conn.execute(
+        "SELECT day FROM reconciliation.results WHERE result = ANY(%(results)s) AND connection = ANY(%(connections)s)"
+        " AND isfinite(day) AND today = %(today)s AND computed_at > %(since)s GROUP BY day HAVING count(*) = %(parts)s",
+        {
+            "results": list(results),
+            "connections": list(connections),
+            "today": today,
+            "since": since,
+            "parts": len(results) * len(connections),
+        },
+    ).fetchall()
+    return {row[0] for row in rows}

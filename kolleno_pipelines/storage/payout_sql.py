@@ -199,9 +199,9 @@ WHERE i.flags <> 0 AND NOT p.is_reversed AND p.is_itemisable AND p.is_complete""
 
 #: Rows of the balance that have no line, those in no payout as well.
 UNKNOWN_WORDS = f"""
-SELECT t.type || '/' || COALESCE(t.reporting_category, ''), sum(t.rows)::bigint
-FROM (SELECT type, reporting_category, count(*) AS rows FROM receivables.balance_transactions
-      WHERE connection = %(connection)s GROUP BY 1, 2) t
+SELECT t.connection || ' ' || t.type || '/' || COALESCE(t.reporting_category, ''), sum(t.rows)::bigint
+FROM (SELECT connection, type, reporting_category, count(*) AS rows FROM receivables.balance_transactions
+      WHERE connection = ANY(%(connections)s) GROUP BY 1, 2, 3) t
 LEFT JOIN {_CATEGORIES} ON kc.type = t.type
 LEFT JOIN {_LINES} ON kl.category = COALESCE(NULLIF(t.reporting_category, ''), kc.category)
 WHERE kl.line IS NULL GROUP BY 1 ORDER BY 1"""

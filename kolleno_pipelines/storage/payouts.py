@@ -6,7 +6,7 @@ something is wrong.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import date
 from itertools import islice
 from typing import Any
@@ -76,7 +76,7 @@ def _suspect(row: tuple[Any, ...]) -> SuspectItem:
     return SuspectItem(*(*row[:-1], flags))
 
 
-def unknown_words(conn: psycopg.Connection[Any], connection: str) -> dict[str, int]:
-    """Return how many rows of the balance have each type and category that is not known, as `type/category`."""
-    rows = conn.execute(payout_sql.UNKNOWN_WORDS.encode(), {"connection": connection})
+def unknown_words(conn: psycopg.Connection[Any], connections: Sequence[str]) -> dict[str, int]:
+    """Return how many rows of balances have each unknown type or category, as `connection type/category`."""
+    rows = conn.execute(payout_sql.UNKNOWN_WORDS.encode(), {"connections": list(connections)})
     return {row[0]: row[1] for row in rows}

@@ -1,4 +1,4 @@
-"""Turns at one vendor account, shared by the threads and processes of all machines through PostgreSQL.
+"""Turns at one vendor account, shared by the threads and processes of all machines through PostgreSQL, and its counts.
 
 What a vendor allows does not belong here (its connector declares it), nor what its answers say of it.
 """
@@ -20,6 +20,7 @@ import psycopg
 from kolleno_pipelines.connectors.errors import Retryable
 from kolleno_pipelines.schemas.rates import PARTS_OF_WINDOW, AccountLimits, LimitNotice
 from kolleno_pipelines.storage import database
+from kolleno_pipelines.storage.usage import UsageCount
 
 #: Real seconds between two looks for a slot that another process holds.
 _LOOK_AGAIN = 0.02
@@ -36,6 +37,7 @@ class SharedLimits:
     account: its name in the database; the same for everybody who shares the vendor's limit.
     clock_factor: how many seconds of the vendor's clock pass in one of ours (tests run published limits faster).
     patience: the longest wait for a turn, in seconds of the vendor's clock; what would take longer is refused.
+    counted_for: the connection whose requests are counted by month; None: they are not counted.
     """
 
     def __init__(
@@ -47,6 +49,7 @@ class SharedLimits:
         clock_factor: float = 1.0,
         patience: float = 120.0,
         sleep: Callable[[float], None] = time.sleep,
+        counted_for: str | None = None,
     ) -> None:
         self._account = account
         self._limits = limits
@@ -55,6 +58,7 @@ class SharedLimits:
         self._sleep = sleep
         self._session = _Session(database_url)
         self._numbers = threading.BoundedSemaphore(limits.slots or 1)
+        self._usage = None if counted_for is None else UsageCount(account, counted_for, self._session.row)
 
     def __enter__(self) -> Self:
         return self
@@ -63,7 +67,9 @@ class SharedLimits:
         self.close()
 
     def close(self) -> None:
-        """End the session, and with it every slot that is still held."""
+        """Write what was counted, and end the session, with it every slot that is still held."""
+        if self._usage is not None:
+            self._usage.close()
         self._session.close()
 
     @contextmanager
@@ -82,6 +88,11 @@ class SharedLimits:
             " pause_reason = excluded.pause_reason WHERE r.paused_until < excluded.paused_until RETURNING 1",
             {"account": self._account, "pause": notice.pause / self._factor, "reason": notice.reason},
         )
+
+    def count(self, received: int) -> None:
+        """Count a request that was sent, and the bytes that came back; it never raises."""
+        if self._usage is not None:
+            self._usage.add(received)
 
     def _wait_for_turn(self) -> None:
         rates, day = self._limits.rates, self._limits.day

@@ -7,6 +7,7 @@ for CSV rows.
 from dataclasses import dataclass
 
 from kolleno_pipelines.schemas.provider_records import PROVIDER_TABLES
+from kolleno_pipelines.schemas.record_rules import FROM_KINDS, PAYMENT_KINDS
 from kolleno_pipelines.schemas.records import RECORD_TABLES, Cell, Ending, RecordTable
 from kolleno_pipelines.storage.fold_specs import EntitySpec, Target
 
@@ -25,10 +26,6 @@ HOME_CURRENCY = (
     "(SELECT u.home_currency_iso FROM receivables.ledger_units u WHERE u.connection = %(connection)s"
     " AND u.home_currency_iso IS NOT NULL ORDER BY u.source_id LIMIT 1)"
 )
-#: Money received: applied, or on account as Xero keeps it in documents of their own.
-PAYMENT_KINDS = ("payment", "overpayment", "prepayment")
-#: Where an allocation comes from; each is folded by itself, as balance and allocation moves are kept by it.
-FROM_KINDS = ("payment", "credit_note", "journal", "overpayment", "prepayment", "deposit", "invoice_deposit")
 
 _POSTED = "CASE WHEN s.is_deleted OR s.has_ended THEN 'deleted' ELSE s.posting_status END"
 _DERIVED = {
@@ -162,6 +159,7 @@ RECORD_SPECS: tuple[RecordSpec, ...] = (
     *(_spec("payments", kind=kind, added=_BALANCED, stated=True) for kind in PAYMENT_KINDS),
     _spec("journals", kind="journal", added=("deleted_at",)),
     _spec("refunds_erp", kind="refund", added=("deleted_at",)),
+    # Each by itself, as balance and allocation moves are kept by it.
     *map(_allocations, FROM_KINDS),
 )
 

@@ -59,6 +59,25 @@ def stored_rows(
     )
 
 
+def row_count(conn: psycopg.Connection[Any], table: str, connections: Sequence[str]) -> int:
+    """Return how many rows of a result table are of the connections."""
+    row = conn.execute(
+        f"SELECT count(*) FROM reconciliation.{table} WHERE connection = ANY(%s)", [list(connections)]
+    ).fetchone()
+    return int(row[0]) if row else 0
+
+
+def agreement_totals(conn: psycopg.Connection[Any], connections: Sequence[str]) -> Rows:
+    """Return what is owed by each side of a comparison, by currency."""
+    return _query(
+        conn,
+        "SELECT connection, mirror, currency_iso, sum(balance) AS balance, sum(mirror_balance) AS mirror_balance,"
+        " sum(difference) AS difference, sum(expected) AS expected"
+        " FROM reconciliation.agreement WHERE connection = ANY(%s) GROUP BY 1, 2, 3 ORDER BY 1, 2, 3",
+        (list(connections),),
+    )
+
+
 def most_overdue(conn: psycopg.Connection[Any], connections: Sequence[str], *, limit: int) -> Rows:
     """Return the customers with most overdue, by currency, on the newest day of the ageing."""
     return _query(
@@ -91,6 +110,25 @@ def charge_totals(conn: psycopg.Connection[Any], connections: Sequence[str]) -> 
         " FROM reconciliation.charges WHERE connection = ANY(%s) GROUP BY 1, 2, 3 ORDER BY 1, 2, 3",
         (list(connections),),
     )
+
+
+def payout_totals(conn: psycopg.Connection[Any], connections: Sequence[str]) -> Rows:
+    """Return per connection, currency and outcome how many payouts there are, and what they come to."""
+    return _query(
+        conn,
+        "SELECT connection, currency_iso, outcome, count(*) AS payouts, sum(amount) AS amount"
+        " FROM reconciliation.payouts WHERE connection = ANY(%s) GROUP BY 1, 2, 3 ORDER BY 1, 2, 3",
+        (list(connections),),
+    )
+
+
+def proof_counts(conn: psycopg.Connection[Any], connections: Sequence[str]) -> dict[str, int]:
+    """Return how many proofs of balances have each outcome."""
+    rows = conn.execute(
+        "SELECT outcome, count(*) FROM reconciliation.balance_proofs WHERE connection = ANY(%s) GROUP BY 1",
+        (list(connections),),
+    )
+    return {row[0]: row[1] for row in rows}
 
 
 def charge_breaks(conn: psycopg.Connection[Any], connections: Sequence[str]) -> Rows:

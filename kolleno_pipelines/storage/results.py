@@ -61,6 +61,7 @@ def result_transaction(url: str, tables: Sequence[str]) -> Iterator[psycopg.Conn
     that every fold older than `computed_at` is in it.
     """
     with database.connect(url, autocommit=True, application_name="kolleno reconciliation") as conn:
+        turns.take_tables_turn(conn, tables)
         turns.take_results_turn(conn)
         conn.autocommit = False
         conn.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ

@@ -22,12 +22,16 @@ from kolleno_pipelines.storage.failpoints import reach
 #: Seconds that a process waits for another one's refresh, and that a refresh whose machine hangs keeps its lock.
 PATIENCE = 120
 
-_COLUMNS = "state, state_reason, sealed, scopes, expires_at, refresh_expires_at"
+_COLUMNS = "state, state_reason, sealed, scopes, expires_at, refresh_expires_at, sign_in_ends_at"
 
 
 @dataclass(frozen=True)
 class TokenState:
-    """How one signed-in connection stands; no token is in it."""
+    """How one signed-in connection stands; no token is in it.
+
+    refresh_expires_at: when the sign-in ends if nobody uses it. sign_in_ends_at: when it ends at the latest. None: not
+    said by the vendor.
+    """
 
     connection: str
     state: str
@@ -38,6 +42,7 @@ class TokenState:
     refresh_expires_at: datetime | None
     signed_in_at: datetime
     refreshed_at: datetime
+    sign_in_ends_at: datetime | None
 
 
 class StoredTokens:
@@ -94,11 +99,13 @@ class StoredTokens:
             self._refuse_other_account(before, account)
             conn.execute(
                 "INSERT INTO raw.oauth_tokens AS t (connection, state, sealed, scopes, expires_at, refresh_expires_at,"
-                " account) VALUES (%(connection)s, 'connected', %(sealed)s, %(scopes)s, %(expires_at)s,"
-                " %(refresh_expires_at)s, %(account)s) ON CONFLICT (connection) DO UPDATE SET state = 'connected',"
+                " sign_in_ends_at, account) VALUES (%(connection)s, 'connected', %(sealed)s, %(scopes)s,"
+                " %(expires_at)s, %(refresh_expires_at)s, %(sign_in_ends_at)s, %(account)s)"
+                " ON CONFLICT (connection) DO UPDATE SET state = 'connected',"
                 " state_reason = NULL, state_since = CASE WHEN t.state = 'connected' THEN t.state_since ELSE now() END,"
                 " sealed = excluded.sealed, scopes = excluded.scopes, expires_at = excluded.expires_at,"
-                " refresh_expires_at = excluded.refresh_expires_at, account = excluded.account,"
+                " refresh_expires_at = excluded.refresh_expires_at, sign_in_ends_at = excluded.sign_in_ends_at,"
+                " account = excluded.account,"
                 " signed_in_at = now(), refreshed_at = now()",
                 {**self._values(tokens, sealed), "account": Jsonb({**before, **account})},
             )
@@ -134,11 +141,11 @@ class StoredTokens:
         ).fetchone()
         if row is None:
             raise NeedsHuman(_nobody_signed_in(self._connection), self._connection)
-        state, reason, sealed, scopes, expires_at, refresh_expires_at = row
+        state, reason, sealed, scopes, expires_at, refresh_expires_at, sign_in_ends_at = row
         if state != "connected":
             raise NeedsHuman(_sign_in_again(self._connection, reason), self._connection)
         access, refresh = self._opened(sealed)
-        return Tokens(access, refresh, expires_at, tuple(scopes), refresh_expires_at)
+        return Tokens(access, refresh, expires_at, tuple(scopes), refresh_expires_at, sign_in_ends_at)
 
     def _refreshed(
         self, conn: psycopg.Connection[Any], present: Tokens, refresh: Callable[[Tokens], Tokens]
@@ -168,6 +175,7 @@ class StoredTokens:
             "scopes": list(tokens.scopes),
             "expires_at": tokens.expires_at,
             "refresh_expires_at": tokens.refresh_expires_at,
+            "sign_in_ends_at": tokens.sign_in_ends_at,
         }
 
     def _refuse_other_account(self, before: Mapping[str, str], account: Mapping[str, str]) -> None:
@@ -226,9 +234,9 @@ def token_states(conn: psycopg.Connection[Any]) -> dict[str, TokenState]:
     """Every connection that somebody ever signed in, by name."""
     rows = conn.execute(
         "SELECT connection, state, state_reason, state_since, scopes, account, refresh_expires_at, signed_in_at,"
-        " refreshed_at FROM raw.oauth_tokens ORDER BY connection"
+        " refreshed_at, sign_in_ends_at FROM raw.oauth_tokens ORDER BY connection"
     )
-    return {row[0]: TokenState(row[0], row[1], row[2], row[3], tuple(row[4]), *row[5:9]) for row in rows}
+    return {row[0]: TokenState(row[0], row[1], row[2], row[3], tuple(row[4]), *row[5:10]) for row in rows}
 
 
 def _cipher(keys: Sequence[str]) -> Any:

@@ -15,6 +15,14 @@ def watermark(conn: psycopg.Connection[Any], connection: str, extract: str, pass
     return row[0] if row else None
 
 
+def watermarks_of(conn: psycopg.Connection[Any], connection: str, pass_: str) -> dict[str, datetime]:
+    """Return how far each extract of a connection was read in a pass, as far as it ever was."""
+    rows = conn.execute(
+        "SELECT extract, reached FROM raw.watermarks WHERE connection = %s AND pass = %s", [connection, pass_]
+    ).fetchall()
+    return {row[0]: row[1] for row in rows}
+
+
 def move_watermark(conn: psycopg.Connection[Any], connection: str, extract: str, pass_: str, reached: datetime) -> None:
     """Note how far an extract was read; a watermark never goes back."""
     conn.execute(

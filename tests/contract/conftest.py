@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.contract.stripe_samples import StripeSamples
 from tests.contract.xero_schema import XeroSchema
 from tests.skips import SCHEMAS_ABSENT
 
@@ -22,3 +23,8 @@ def contracts() -> Path:
 @pytest.fixture(scope="session")
 def xero_schema(contracts: Path) -> XeroSchema:
     return XeroSchema.read(contracts / "xero" / "xero_accounting.yaml")
+
+
+@pytest.fixture(scope="session")
+def stripe_samples(contracts: Path) -> StripeSamples:
+    return StripeSamples.read(contracts / "stripe" / "fixtures3.json")

@@ -13,11 +13,12 @@ import pytest
 
 import kolleno_pipelines.connectors
 from kolleno_pipelines.connections import SYSTEMS
-from kolleno_pipelines.connectors.contract import Connector, Extract
+from kolleno_pipelines.connectors.contract import Connector, Extract, Pass
 from kolleno_pipelines.connectors.payload_blocks import normalise_block, payload_blocks
 from kolleno_pipelines.connectors.registry import CONNECTORS, connector_of
 from kolleno_pipelines.pipeline.sources import SOURCES
 from kolleno_pipelines.schemas.api_systems import API_SYSTEMS
+from kolleno_pipelines.schemas.record_models import validate
 from kolleno_pipelines.schemas.records import PAYLOADS, RECORD_TABLES, Normalised
 from tests.contract.vendors import FIXTURES, HERE
 
@@ -79,6 +80,17 @@ def test_extracts_are_named_once_and_read_exactly(connector: Connector) -> None:
     assert inexact == [], "amounts are decimals"
 
 
+def test_what_hangs_on_objects_is_read_by_their_ids_alone(connector: Connector) -> None:
+    names = [extract.name for extract in connector.extracts]
+    hanging = [extract for extract in connector.extracts if extract.hangs_on is not None or extract.flag is not None]
+    for extract in hanging:
+        assert extract.hangs_on in names[: names.index(extract.name)], "parents first"
+        assert extract.passes == {Pass.LOOKUP}
+        objects = [json.loads(payload) for payload in payloads_of(connector, connector.extract(extract.hangs_on))]
+        assert extract.flag is None or all(isinstance(one.get(extract.flag), bool) for one in objects)
+    assert API_SYSTEMS[connector.system].also_read == tuple(extract.name for extract in hanging)
+
+
 def test_fixtures_are_objects_of_every_extract(connector: Connector) -> None:
     folder = FIXTURES / connector.system
     assert sorted(path.stem for path in folder.iterdir()) == sorted(extract.name for extract in connector.extracts)
@@ -107,12 +119,10 @@ def test_fixtures_become_valid_rows(connector: Connector) -> None:
 
 
 def _assert_valid(entity: str, rows: pa.Table, payloads: int) -> None:
-    table = RECORD_TABLES[entity]
-    assert rows.schema.equals(table.schema), entity
+    assert rows.schema.equals(RECORD_TABLES[entity].schema), entity
+    validate(entity, rows)
     assert [path for path, kind in _types(rows.schema) if _is_float(kind)] == []
     assert set(rows["line"].to_pylist()) <= set(range(1, payloads + 1))
-    for name in ("source_id", *table.required):
-        assert rows[name].null_count == 0, f"{entity}.{name}"
     keys = list(zip(rows["line"].to_pylist(), rows["source_id"].to_pylist(), strict=True))
     assert len(keys) == len(set(keys)), f"a payload says a record of {entity} once"
 

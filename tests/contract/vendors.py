@@ -33,13 +33,11 @@ class Vendor(Protocol):
 
     api: how the paths of its API begin, and those of its sign-in do not. page_size: the connector's constant that says
     how many objects a page has. written: the extract that `write` writes to; it is read page by page.
-    hanging: extract that is read by the ids of another -> that other one.
     """
 
     api: ClassVar[str]
     page_size: ClassVar[str]
     written: ClassVar[str]
-    hanging: ClassVar[Mapping[str, str]]
     limit_headers: ClassVar[LimitHeaders]
     server: VendorServer
     clock: VendorClock
@@ -115,7 +113,7 @@ class Client:
         """Everything of every extract."""
         found: dict[str, list[Record]] = {}
         for extract in connector.extracts:
-            on = self._vendor.hanging.get(extract.name)
+            on = extract.hangs_on
             ids = tuple(record.source_id for record in found[on]) if on else ()
             pass_ = Pass.LOOKUP if on else Pass.CHANGES if Pass.CHANGES in extract.passes else Pass.SWEEP
             window = Window(pass_, None, self._vendor.clock.now, ids)

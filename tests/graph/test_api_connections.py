@@ -8,7 +8,9 @@ from pathlib import Path
 
 import dagster as dg
 import pytest
+from pydantic import SecretStr
 
+from kolleno_pipelines.assets.checks.api import DESCRIPTIONS
 from kolleno_pipelines.assets.partitions import range_tags
 from kolleno_pipelines.automation import api_polls
 from kolleno_pipelines.connectors.contract import Extract, Record, Window
@@ -21,6 +23,7 @@ from kolleno_pipelines.sandbox.quickbooks.filling import filled_from
 from kolleno_pipelines.settings import Settings
 from tests.api_sites import NAME, SECRET_VARIABLE, ApiSite, quickbooks_site
 from tests.graph.ticking import Ticker
+from tests.graph.webhook import Hook
 
 DAYS = 4
 JOB = f"read_{NAME}"
@@ -63,7 +66,8 @@ def test_today_is_read_and_a_replay_of_a_range_asks_for_nothing(site: ApiSite, e
     stored = site.rows("SELECT sum(records) FROM raw.extracts WHERE extract = 'invoices'")[0][0]
     assert invoices.metadata["dagster/partition_row_count"].value == stored > 0
     checks = _evaluations(result)
-    for name in ("signed_in", "no_failed_reading", "no_refused_sweep", "not_silent", "none_quarantined"):
+    assert {"signed_in", "sign_in_lasts", "allowance_left", "not_silent"} < set(DESCRIPTIONS)
+    for name in DESCRIPTIONS:
         assert checks[f"raw/{NAME}/company_info {name}"], name
     assert checks[f"receivables/{NAME}/allocations none_parked"]
     before, asked = site.receivables(), site.vendor.api_requests
@@ -87,6 +91,29 @@ def test_past_days_are_read_once_more_and_move_no_watermark(site: ApiSite, ephem
     assert {row[0] for row in site.rows("SELECT DISTINCT partition_day FROM raw.extracts")} > {today}
 
 
+def test_the_asset_page_says_what_a_partition_means(site: ApiSite, ephemeral: dg.DagsterInstance) -> None:
+    today = datetime.now(UTC).date()
+    first, last = today - timedelta(days=2), today - timedelta(days=1)
+    shown = []
+    for days in ((today, today), (first, last)):
+        result = _run(site, ephemeral, JOB, range_tags(*days))
+        events = result.asset_materializations_for_node(f"raw_{NAME}")
+        of_last = {e.asset_key.path[-1]: e.metadata for e in events if e.partition == days[1].isoformat()}
+        shown.append({name: value.value for name, value in of_last["invoices"].items()})
+    assert [one["asked for"] for one in shown] == [
+        "what is due today",
+        f"what was last modified from {first} to {last}, once more; no watermark moves",
+    ]
+    reached = [str(one["changes are read up to"]) for one in shown]
+    assert reached[0] == reached[1]
+    assert reached[0].endswith(" UTC")
+    specs = build_definitions(site.settings, site.connections).resolve_all_asset_specs()
+    told = {spec.key.to_user_string(): spec.description or "" for spec in specs}
+    assert "not the day of a document" in told[f"raw/{NAME}/invoices"]
+    assert "moves no watermark" in told[f"raw/{NAME}/invoices"]
+    assert "whatever the partition" in told[f"receivables/{NAME}/invoices"]
+
+
 def test_a_sign_in_that_ended_fails_the_run_and_turns_the_check(site: ApiSite, ephemeral: dg.DagsterInstance) -> None:
     today = datetime.now(UTC).date()
     site.vendor.tokens.revoke()
@@ -99,6 +126,24 @@ def test_a_sign_in_that_ended_fails_the_run_and_turns_the_check(site: ApiSite, e
     events = ticker.result.asset_events
     signed_in = [e for e in events if isinstance(e, dg.AssetCheckEvaluation) and e.check_name == "signed_in"]
     assert [e.passed for e in signed_in] == [False]
+
+
+def test_an_end_of_a_sign_in_is_alerted_once(site: ApiSite, ephemeral: dg.DagsterInstance, hook: Hook) -> None:
+    settings = site.settings.model_copy(update={"webhook_url": SecretStr(hook.url)})
+    ticker = Ticker(f"{NAME}_polls", build_definitions(settings, site.connections), ephemeral)
+    ticker.tick()
+    assert hook.alerts == []
+    with site.deployment.transaction() as conn:
+        conn.execute("UPDATE raw.oauth_tokens SET sign_in_ends_at = now() + interval '13 days'")
+    ticker.tick()
+    assert ticker.result is not None
+    (lasts,) = [e for e in ticker.result.asset_events if getattr(e, "check_name", "") == "sign_in_lasts"]
+    assert isinstance(lasts, dg.AssetCheckEvaluation)
+    assert (lasts.passed, lasts.severity) == (False, dg.AssetCheckSeverity.WARN)
+    ticker.tick()
+    (alert,) = hook.alerts
+    assert (alert["kind"], alert["connection"]) == ("sign_in_ends", NAME)
+    assert f"run kolleno connections login {NAME} before" in alert["message"]
 
 
 def test_the_sensor_s_first_start_waits_after_a_reading_by_hand(

@@ -1,4 +1,7 @@
-"""docs/adding-a-connector.md, followed to the letter in a copy of the project: its files, changes, commands, output."""
+"""docs/adding-a-connector.md, followed to the letter in a copy of the project: its files, changes, commands, output.
+
+First the system that a person signs in to, then the changes that make it one that a key opens.
+"""
 
 from __future__ import annotations
 
@@ -37,8 +40,11 @@ class Block:
     text: str
 
 
-def blocks() -> list[Block]:
-    found = _BLOCK.finditer(PAGE.read_text(encoding="utf-8"))
+def blocks(*, with_key: bool = False) -> list[Block]:
+    """The blocks of the page; those of the system that a key opens too, which change what the others made."""
+    before, heading, of_key = PAGE.read_text(encoding="utf-8").partition("\n## Where a key opens it\n")
+    assert heading
+    found = _BLOCK.finditer(before + of_key if with_key else before)
     return [Block((one["where"] or "").strip(), one["path"] or "", one["kind"], one["text"]) for one in found]
 
 
@@ -123,6 +129,29 @@ def test_the_page_is_right_step_by_step(project: Path, database: str, tmp_path: 
     assert "skipped" not in tests
     (shown,) = [block.text for block in blocks() if block.kind == "text"]
     assert said[commands()[-1]] == shown
+
+
+def test_the_system_is_changed_into_one_that_a_key_opens(project: Path, database: str, tmp_path: Path) -> None:
+    page = blocks(with_key=True)
+    for block in page:
+        if block.path:
+            write(project, block)
+    variables = {
+        "KOLLENO_HOME": str(tmp_path / "home"),
+        "KOLLENO_DATABASE_URL": database,
+        "KOLLENO_CONNECTIONS": str(project / "connections.yaml"),
+    }
+    (command,) = [text.strip() for text in (block.text for block in page if block.kind == "sh") if "try_key" in text]
+    done = run(project, command, **variables)
+    assert done.returncode == 0, done.stderr[-3000:]
+    assert done.stdout == [block.text for block in page if block.kind == "text"][-1]
+    shown = run(project, ".venv/bin/python -m kolleno_pipelines.cli connections login billow", **variables)
+    assert shown.returncode == 2
+    assert "opens with a key; nobody signs in" in shown.stderr
+    for command in commands():
+        if "ruff" in command:
+            linted = run(project, command)
+            assert linted.returncode == 0, linted.stdout
 
 
 @pytest.mark.parametrize(

@@ -105,7 +105,7 @@ def test_the_planted_break_is_named_and_one_that_nobody_planted_fails(site: Site
     assert named is not None, planted.stdout
     assert Decimal(named[3].replace(",", "")) - Decimal(named[2].replace(",", "")) == PLANTED
     assert "all agree with the sandbox's own answers, 3 of them with the planted break." in planted.stdout
-    assert re.search(r"^xero +USD +\d+ +\S+ +\S+ +-10 +0$", planted.stdout, re.MULTILINE)
+    assert re.search(r"^xero +USD +\d+ +\S+ +\S+ +-10\.00 +0\.00$", planted.stdout, re.MULTILINE)
     (row,) = [
         row
         for row in json.loads(site.run("report", "agreement", "--json", code=1, **own_variables(site)).stdout)

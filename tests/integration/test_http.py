@@ -10,7 +10,6 @@ import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from email.utils import format_datetime
@@ -23,7 +22,7 @@ from kolleno_pipelines.connectors.http import Answer, HttpClient, IdempotencyKey
 from kolleno_pipelines.connectors.rate_limits import LimitHeaders
 from kolleno_pipelines.schemas.rates import LimitNotice
 from tests.canaries import CANARY
-from tests.http_waits import Waits
+from tests.http_waits import Noted, Waits
 from tests.servers import free_port
 from tests.small_vendor import SmallVendor, reply, small_vendor
 
@@ -36,22 +35,6 @@ BODY = {"QueryResponse": {"Invoice": [{"TotalAmt": 100.10, "Balance": 70}]}}
 def vendor() -> Iterator[SmallVendor]:
     with small_vendor() as served:
         yield served
-
-
-@dataclass
-class Noted:
-    """Limits that remember what they were told."""
-
-    notices: list[LimitNotice] = field(default_factory=list)
-    turns: int = 0
-
-    @contextmanager
-    def acquire(self) -> Iterator[None]:
-        self.turns += 1
-        yield
-
-    def note(self, notice: LimitNotice) -> None:
-        self.notices.append(notice)
 
 
 def test_one_connection_is_kept_and_bodies_come_compressed(vendor: SmallVendor) -> None:

@@ -16,6 +16,8 @@ from tests.integration.test_quickbooks_records import STAMP, Company, company, i
 
 __all__ = ["company"]
 
+LATER = "2026-02-19T00:00:00-08:00"
+
 
 def _quarantined(company: Company) -> list[tuple[int, str | None, str]]:
     with company.deployment.transaction() as conn:
@@ -54,6 +56,44 @@ def test_what_no_column_can_hold_is_quarantined_alone(company: Company, fields: 
     ((line, _, said),) = _quarantined(company)
     assert line == 1
     assert said.startswith(reason)
+
+
+@pytest.mark.parametrize(
+    ("fields", "reason"),
+    [
+        ({"CurrencyRef": {"value": "ZZZ"}}, "currency_iso 'ZZZ' of invoices is not a currency code, expected"),
+        ({"CurrencyRef": {"value": "usd"}}, "currency_iso 'usd' of invoices is not a currency code, expected"),
+        ({"TotalAmt": -1, "Balance": 0}, "amount '-1' of invoices is negative, expected an amount of 0 or more"),
+        ({"ExchangeRate": 0}, "exchange_rate '0' of invoices is no rate, expected home units"),
+    ],
+    ids=["no currency", "no capitals", "negative", "rate"],
+)
+def test_what_our_model_does_not_have_is_quarantined_alone(
+    company: Company, fields: dict[str, Any], reason: str
+) -> None:
+    company.take(invoices=[invoice("B", 1, 1) | fields, invoice("A", 5, 5), invoice("C", 0, 0)])
+    assert {name: row["currency_iso"] for name, row in company.rows("invoices").items()} == {"A": "USD", "C": "USD"}
+    ((line, source_id, said),) = _quarantined(company)
+    assert (line, source_id) == (1, "B")
+    assert said.startswith(reason)
+
+
+def test_a_payment_that_is_quarantined_leaves_no_allocation_behind(company: Company) -> None:
+    odd = payment("P", 20, 0, ("Invoice", "A", 20), CurrencyRef={"value": "ZZZ"})
+    company.take(invoices=[invoice("A", 20, 20)], payments=[odd, payment("Q", 5, 5)])
+    assert set(company.rows("payments")) == {"Q"}
+    assert company.allocations() == {}
+    company.take(payments=[odd | {"CurrencyRef": {"value": "USD"}, "MetaData": {"LastUpdatedTime": LATER}}])
+    assert company.allocations() == {("payment P", "invoice A"): 20}
+
+
+def test_a_link_with_a_nul_is_quarantined_and_the_others_of_its_part_go_on(company: Company) -> None:
+    odd = payment("P", 20, 0, ("Estimate", "a\0b", 20))
+    company.take(payments=[odd, payment("Q", 5, 5)])
+    assert set(company.rows("payments")) == {"Q"}
+    ((line, _, said),) = _quarantined(company)
+    assert line == 1
+    assert said.startswith('extra \'{"unread_links"')
 
 
 def test_a_lone_surrogate_is_quarantined_alone(company: Company) -> None:
@@ -134,7 +174,7 @@ def test_a_good_version_makes_a_payload_good_that_could_not_be_read(company: Com
     assert [(source_id, line) for line, source_id, _ in _quarantined(company)] == [("B", 1), ("C", 2)]
     with company.deployment.session() as session:
         assert len(quarantined(session, "qb", 10)) == 2
-    later = {"MetaData": {"LastUpdatedTime": "2026-02-19T00:00:00-08:00"}}
+    later = {"MetaData": {"LastUpdatedTime": LATER}}
     company.take(invoices=[invoice("B", 10, 10) | later, invoice("C", 1, 1) | later])
     with company.deployment.session() as session:
         assert quarantined(session, "qb", 10) == []

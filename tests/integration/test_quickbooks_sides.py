@@ -90,6 +90,15 @@ def test_the_sum_tells_which_entries_are_credits(company: Company) -> None:
     assert company.allocations()[("journal JournalEntry:K:0", "invoice A")] == 25
 
 
+def test_the_credit_line_of_an_entry_pays_its_debit_line(company: Company) -> None:
+    """The payment names the entry twice, without a line: what pays and what is paid have one name."""
+    entry = _entry("J", ("Debit", 25, "1"), ("Credit", 25, "1"))
+    paid = payment("P", 0, 0, ("JournalEntry", "J", 25), ("JournalEntry", "J", 25))
+    company.take(journal_entries=[entry], payments=[paid])
+    assert _open(company) == {"JournalEntry:J:0": 0, "JournalEntry:J:1": 0}
+    assert company.allocations() == {("journal JournalEntry:J:1", "journal JournalEntry:J:0"): 25}
+
+
 def test_an_entry_of_two_customers_is_paid_by_the_one_whose_payment_it_is(company: Company) -> None:
     entry = _entry("J", ("Debit", 50, "1"), ("Debit", 20, "2"))
     paid = payment("P", 20, 0, ("JournalEntry", "J", 20)) | {"CustomerRef": {"value": "2"}}

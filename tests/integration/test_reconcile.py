@@ -2,16 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 
 import pytest
 
 from kolleno_pipelines.pipeline.acceptance import accept, reopen
-from kolleno_pipelines.pipeline.reconcile import reconcile_differences, reconcile_present
+from kolleno_pipelines.pipeline.reconcile import (
+    reconcile_balances,
+    reconcile_control_totals,
+    reconcile_differences,
+    reconcile_present,
+    reconcile_unapplied_cash,
+)
 from kolleno_pipelines.pipeline.reports import ReportError, asks_for_somebody, report
+from kolleno_pipelines.pipeline.result_summary import ResultSummary
 from kolleno_pipelines.storage.result_rows import red_rows
-from kolleno_pipelines.storage.results import reading
+from kolleno_pipelines.storage.results import Changes, reading
 from tests.receivables_rows import BASELINE, Books, Connection, rows
 from tests.reconciling import JAN, LATER, TODAY, books_that_tie, breaks, run, shown
 
@@ -50,6 +59,24 @@ def test_a_ledger_that_ties(database: str, books: Books) -> None:
         ("P1", "20.00", 80, "61-90"),
         ("N1", "5.00", 80, "61-90"),
     ]
+
+
+@pytest.mark.parametrize("compute", [reconcile_balances, reconcile_control_totals, reconcile_unapplied_cash])
+def test_what_was_computed_after_the_question_is_taken_over(
+    database: str, books: Books, compute: Callable[..., ResultSummary]
+) -> None:
+    books.invoice("I2", "10", "3", JAN)
+    connections, moment = {"sftp": Connection()}, "SELECT clock_timestamp()"
+    ((asked,),) = rows(database, moment)
+    computed = compute(database, connections, TODAY, asked)
+    assert not computed.is_taken_over, "nothing was computed since"
+    assert computed.changes.written
+    known = compute(database, connections, TODAY, asked)
+    assert known == replace(computed, changes=Changes(), is_taken_over=True)
+    assert not compute(database, connections, TODAY, rows(database, moment)[0][0]).is_taken_over
+    assert not compute(database, connections, TODAY + timedelta(days=1), asked).is_taken_over
+    assert not compute(database, connections | {"other": Connection("other")}, TODAY, asked).is_taken_over
+    assert not compute(database, connections, TODAY).is_taken_over
 
 
 def test_a_second_run_changes_nothing_but_the_time(database: str, books: Books) -> None:

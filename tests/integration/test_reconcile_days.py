@@ -196,6 +196,29 @@ def test_what_is_gone_is_taken_out(database: str, books: Books) -> None:
         assert rows(database, f"SELECT count(*) FROM reconciliation.{table}") == [(0,)]
 
 
+def test_days_that_another_run_computed_after_the_question_are_left_as_stored(database: str, books: Books) -> None:
+    def computed(since: datetime | None, today: date = TODAY) -> int:
+        return reconcile_days(database, CONNECTIONS, today, FEB, since=since)[1].counts["days"]
+
+    asked = _now(database)
+    reconcile_ageing(database, CONNECTIONS, TODAY, FEB)
+    assert computed(asked) == len(FEB), "one of the two results is not there"
+    assert computed(asked) == 0
+    assert computed(_now(database)) == len(FEB)
+    assert computed(asked, TODAY + timedelta(days=1)) == len(FEB), "another day is today"
+    assert computed(None) == len(FEB)
+    assert computed(asked) == 0
+    books.invoice("I3", "7", "7", FEB[2])
+    assert computed(asked) == 0
+    assert nets(database)[FEB[2]] == 167, "what does not hold any more is computed all the same"
+
+
+def _now(database: str) -> datetime:
+    ((now,),) = rows(database, "SELECT clock_timestamp()")
+    assert isinstance(now, datetime)
+    return now
+
+
 def test_a_day_after_today_is_refused(database: str) -> None:
     with pytest.raises(FutureDayError, match="2026-04-01 lies after today"):
         reconcile_days(database, CONNECTIONS, TODAY, [date(2026, 4, 1)])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 
 import pytest
 import requests
@@ -79,14 +80,22 @@ def test_a_connection_of_the_file_is_signed_in(
     visitor.gone()
     (state,) = connection_states(settings)
     assert (state.state, state.account) == ("connected", {"realmId": "4620816365"})
-    assert state.sign_in_ends_at is not None
+    assert state.signed_in_at is not None
+    assert state.refresh_expires_at is not None
+    assert state.sign_in_ends_at is None, "this vendor has no such end"
 
 
 @pytest.mark.parametrize("pkce", [True, False])
 def test_a_person_signs_in(database: str, vendor: SmallVendor, pkce: bool) -> None:
     kept, visitor = StoredTokens(database, NAME, [KEY]), Visitor()
-    signed_in = sign_in(NAME, replace(app_of(vendor.url), uses_pkce=pkce), kept, visitor.person(), timeout=20)
+    app = replace(app_of(vendor.url), uses_pkce=pkce, sign_in_lifetime=timedelta(days=1825))
+    signed_in = sign_in(NAME, app, kept, visitor.person(), timeout=20)
     visitor.gone()
+    assert signed_in.sign_in_ends_at == kept.read().sign_in_ends_at
+    assert signed_in.sign_in_ends_at is not None
+    assert signed_in.sign_in_ends_at - datetime.now(UTC) == pytest.approx(
+        timedelta(days=1825), abs=timedelta(minutes=1)
+    )
     assert signed_in.account == {"realmId": "4620816365"} == kept.account()
     assert Authoriser(NAME, app_of(vendor.url), kept)(None) == f"Bearer {vendor.access}"
     assert vendor.token_requests[0]["grant_type"] == "authorization_code"

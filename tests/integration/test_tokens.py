@@ -71,6 +71,17 @@ def test_a_token_is_used_until_shortly_before_its_end(database: str, vendor: Sma
     assert kept.refresh_expires_at - now == pytest.approx(timedelta(days=101), abs=timedelta(seconds=5))
 
 
+def test_the_end_of_a_sign_in_stays_when_tokens_are_renewed(database: str, vendor: SmallVendor) -> None:
+    ends, store = datetime(2031, 3, 1, tzinfo=UTC), StoredTokens(database, NAME, [KEY])
+    app = replace(app_of(vendor.url), sign_in_lifetime=timedelta(days=1))
+    store.save(replace(tokens_of(vendor), sign_in_ends_at=ends), {})
+    Authoriser(NAME, app, store)(None)
+    assert len(vendor.token_requests) == 1
+    assert store.read().sign_in_ends_at == ends
+    with psycopg.connect(database) as conn:
+        assert token_states(conn)[NAME].sign_in_ends_at == ends
+
+
 def test_a_rejected_token_is_renewed_once_for_all_who_used_it(vendor: SmallVendor, store: StoredTokens) -> None:
     store.save(tokens_of(vendor, timedelta(minutes=30)), {})
     headers = [Authoriser(NAME, app_of(vendor.url), store) for _ in range(4)]

@@ -12,6 +12,7 @@ from pydantic import SecretStr
 from kolleno_pipelines.connections import XeroConnection, load_connections
 from kolleno_pipelines.connectors.auth import Tokens
 from kolleno_pipelines.pipeline.api_delivery import deliver_from_vendor
+from kolleno_pipelines.pipeline.connection_states import connection_states
 from kolleno_pipelines.pipeline.deployment import open_deployment
 from kolleno_pipelines.sandbox.company import Company
 from kolleno_pipelines.sandbox.vendor_clock import VendorClock
@@ -55,6 +56,11 @@ def test_the_only_organisation_of_the_sign_in_is_read(
         assert done.read is not None
         assert not done.read.failed
         assert "tenantId" in store.account()
+        (state,) = connection_states(used)
+        assert state.usage is not None
+        assert state.usage.requests == vendor.server.count("/api.xro/")
+        assert state.usage.received_bytes > 1_000
+        assert state.usage.egress.endswith(" of 10 GB")
         with deployment.transaction() as conn:
             (invoices,) = conn.execute("SELECT count(*) FROM receivables.invoices").fetchall()
         assert invoices[0] > 0

@@ -12,7 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kolleno_pipelines.connectors.json_pages import PageError, elements
-from kolleno_pipelines.connectors.payload_blocks import payload_blocks
+from kolleno_pipelines.connectors.payload_blocks import normalise_block, payload_blocks
+from kolleno_pipelines.schemas.records import PAYLOADS, Normalised
 
 _FIELDS: list[tuple[str, pa.DataType]] = [("Id", pa.string()), ("Amount", pa.decimal128(20, 6))]
 SCHEMA = pa.schema(_FIELDS)
@@ -70,3 +71,37 @@ def test_a_bad_payload_is_set_aside_alone(bad: bytes) -> None:
     assert table["line"].to_pylist() == [1, 4]
     assert [one.line for one in quarantined] == [2]
     assert "cannot be read" in quarantined[0].reason
+
+
+def test_payloads_that_cannot_be_normalised_are_found_in_few_steps() -> None:
+    lines = b"".join(b'{"Id": "%d", "Amount": %d}\n' % (number, number) for number in range(1_000))
+    ((table, _),) = payload_blocks(io.BytesIO(lines), SCHEMA)
+    sizes: list[int] = []
+
+    def normalise(extract: str, part: pa.Table) -> Normalised:
+        sizes.append(part.num_rows)
+        if {"7", "640"} & set(part["Id"].to_pylist()):
+            raise ValueError(f"a number that {extract} do not have")
+        own = [
+            {"line": line, "kind": extract, "source_id": source_id, "is_deleted": False, "digest": "0"}
+            for line, source_id in zip(part["line"].to_pylist(), part["Id"].to_pylist(), strict=True)
+        ]
+        return Normalised(pa.Table.from_pylist(own, schema=PAYLOADS))
+
+    said = normalise_block(normalise, "things", table)
+    assert [(one.line, one.source_id, one.reason) for one in said.quarantined] == [
+        (8, "7", "a value cannot be read: a number that things do not have"),
+        (641, "640", "a value cannot be read: a number that things do not have"),
+    ]
+    assert said.payloads["line"].to_pylist() == [line for line in range(1, 1_001) if line not in {8, 641}]
+    assert len(sizes) < 50, "the good ones are not normalised one by one"
+
+
+def test_a_normaliser_that_cannot_take_an_empty_block_is_not_asked_for_ever() -> None:
+    ((table, _),) = payload_blocks(io.BytesIO(b'{"Id": "1"}\n'), SCHEMA)
+
+    def normalise(extract: str, part: pa.Table) -> Normalised:
+        raise ValueError(extract)
+
+    with pytest.raises(ValueError, match="things"):
+        normalise_block(normalise, "things", table.slice(1))

@@ -10,7 +10,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 from ledger_rows import INVOICE, allocation, document, move, parked, parked_link, part
 
-from kolleno_pipelines.pipeline.reports import amount_text
 from kolleno_pipelines.rules.ageing import Buckets
 from kolleno_pipelines.rules.balances import check_balances, merge_summaries
 from kolleno_pipelines.rules.breaks import break_id
@@ -79,25 +78,6 @@ def test_rings_of_customers(parents: dict[str, str], rings: list[list[str]]) -> 
     assert [one.evidence for one in found] == [
         '{"customers": [' + ", ".join(f'"{name}"' for name in ring) + "]}" for ring in rings
     ]
-
-
-@pytest.mark.parametrize(
-    ("amount", "currency", "text"),
-    [
-        ("1", "USD", "1.00"),
-        ("1.5", "USD", "1.50"),
-        ("1.234500", "USD", "1.2345"),
-        ("100.000000", "JPY", "100"),
-        ("100.5", "JPY", "100.5"),
-        ("7", "KWD", "7.000"),
-        ("-0.000000", "USD", "0.00"),
-        ("-0.5", "USD", "-0.50"),
-        ("12345678901234567890.1", "EUR", "12345678901234567890.10"),
-        ("3", None, "3.00"),
-    ],
-)
-def test_amounts_as_text(amount: str, currency: str | None, text: str) -> None:
-    assert amount_text(Decimal(amount), currency) == text
 
 
 class TestControlTotals:

@@ -16,6 +16,7 @@ from kolleno_pipelines.connections import (
     QuickBooksConnection,
     Reference,
     SftpConnection,
+    XeroConnection,
     api_connections,
     ledger_of,
     load_connections,
@@ -252,6 +253,19 @@ def test_an_api_connection_may_be_its_system_alone(tmp_path: Path) -> None:
     assert off.link_cap is None
 
 
+def test_a_month_s_allowance_is_the_vendor_s_unless_it_is_written(tmp_path: Path) -> None:
+    def allowed(system: str, more: str = "") -> tuple[int | None, int | None]:
+        written = f"connections:\n  books:\n    system: {system}\n{more}"
+        (connection,) = api_connections(load_connections(_file(tmp_path, written)))
+        return connection.monthly_calls, connection.monthly_egress
+
+    assert allowed("quickbooks") == (500_000, None)
+    assert allowed("xero") == (None, 10_000_000_000)
+    assert allowed("xero", "    monthly_egress: 50GB\n    monthly_calls: 1000\n") == (1_000, 50_000_000_000)
+    assert allowed("quickbooks", "    monthly_calls: off\n") == (None, None)
+    assert allowed("xero", "    monthly_egress: off\n") == (None, None)
+
+
 @pytest.mark.parametrize(
     ("added", "line", "words"),
     [
@@ -262,6 +276,12 @@ def test_an_api_connection_may_be_its_system_alone(tmp_path: Path) -> None:
         ("    api_url: http://books.example.com\n", 4, "begins with https://"),
         ("    api_url: https://user@books.example.com\n", 4, "without user"),
         ("    batch_window: 1m\n", 4, "unknown key batch_window"),
+        ("    monthly_calls: many\n", 4, "monthly_calls: it should be a valid integer"),
+        ("    monthly_calls: 0\n", 4, "monthly_calls: it should be greater than 0"),
+        ("    monthly_calls: true\n", 4, "monthly_calls: it should be a valid integer"),
+        ("    monthly_egress: much\n", 4, "monthly_egress: 'much' is not a size"),
+        ("    also_read: [invoices]\n", 4, "'invoices' is nothing that quickbooks reads where asked; known: none"),
+        ("    also_read_a_day: 0\n", 4, "also_read_a_day"),
         ("  other:\n    system: xero\n", 4, "a second ledger, books is the first"),
         ("    role: mirror\n  other:\n    system: xero\n    role: mirror\n", 1, "every connection is a mirror"),
     ],
@@ -270,6 +290,24 @@ def test_refusals_of_api_connections_name_the_line(tmp_path: Path, added: str, l
     message = _refusal(tmp_path, BOOKS + added)
     assert message.startswith(f"/connections.yaml line {line}: "), message
     assert words in message
+
+
+def test_what_is_also_read_is_known_by_name(tmp_path: Path) -> None:
+    xero = "connections:\n  xero:\n    system: xero\n"
+    plain = load_connections(_file(tmp_path, xero))["xero"]
+    assert isinstance(plain, XeroConnection)
+    assert (plain.also_read, plain.also_read_a_day) == ((), 250)
+    names = "[invoice_attachments, invoice_history, invoice_attachments]"
+    both = load_connections(_file(tmp_path, f"{xero}    also_read: {names}\n    also_read_a_day: 1000\n"))["xero"]
+    assert isinstance(both, XeroConnection)
+    assert (both.also_read, both.also_read_a_day) == (("invoice_history", "invoice_attachments"), 1000)
+    for wrong in ("[history]", "[invoice_history, history]"):
+        message = _refusal(tmp_path, f"{xero}    also_read: {wrong}\n")
+        assert message == (
+            "/connections.yaml line 4: connection xero: also_read: 'history' is nothing that xero reads where asked;"
+            " known: invoice_history, invoice_attachments."
+        )
+    assert "also_read" in _refusal(tmp_path, f"{xero}    also_read: invoice_history\n")
 
 
 def test_several_systems_with_one_ledger_are_read(tmp_path: Path) -> None:

@@ -1,21 +1,29 @@
-"""Facts about an API connection: signed in, read in time, no sweep refused, nothing kept aside or waiting."""
+"""Facts about an API connection: signed in and for how long, its allowance, read in time, nothing aside or waiting."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 import dagster as dg
 
-from kolleno_pipelines.assets.checks.facts import Fact, wanted_results
+from kolleno_pipelines.assets.checks.facts import Fact, told
 from kolleno_pipelines.assets.presentation import rows_table
 from kolleno_pipelines.assets.raw.api import extract_keys
 from kolleno_pipelines.assets.receivables.api import api_entity_key
 from kolleno_pipelines.connections import ApiConnection
-from kolleno_pipelines.pipeline.api_facts import failed_parts, parked_rows, quarantined_payloads, standing
+from kolleno_pipelines.pipeline.api_facts import (
+    Standing,
+    failed_parts,
+    parked_rows,
+    quarantined_payloads,
+    standing,
+)
 from kolleno_pipelines.pipeline.deployment import Deployment
 from kolleno_pipelines.resources.deployment import DeploymentResource
 from kolleno_pipelines.schemas.api_systems import API_SYSTEMS, WITH_PARENTS
 
 DESCRIPTIONS = {
     "signed_in": "The tokens work; else a person signs in again (kolleno connections login).",
+    "sign_in_lasts": "No sign-in ends within two weeks, unused or at the latest; else a person signs in before.",
+    "allowance_left": "Less than 80 % of what the vendor includes in a month (calls, bytes) is used.",
     "no_failed_reading": "The last reading of each extract, pass by pass, came to its end.",
     "no_refused_sweep": "No sweep would have closed more than `close_share` of what is open.",
     "not_silent": "All extracts were read to the end within `expect_every`.",
@@ -26,7 +34,7 @@ _SHOWN = 500
 
 
 def api_checks(connection: ApiConnection) -> list[dg.AssetChecksDefinition]:
-    """Return the checks of a connection: five on its first extract, one on each entity whose rows name a parent."""
+    """Return the checks of a connection: seven on its first extract, one on each entity whose rows name a parent."""
     return [_reading_checks(connection), _parked_checks(connection)]
 
 
@@ -41,17 +49,18 @@ def _reading_checks(connection: ApiConnection) -> dg.AssetChecksDefinition:
     def checks(
         context: dg.AssetCheckExecutionContext, deployment: dg.ResourceParam[DeploymentResource]
     ) -> Iterator[dg.AssetCheckResult]:
-        yield from wanted_results(context, reading_facts(deployment.deployment, connection))
+        yield from told(context, deployment, lambda: reading_facts(deployment.deployment, connection))
 
     return checks
 
 
 def reading_facts(deployment: Deployment, connection: ApiConnection) -> list[Fact]:
-    """Judge the five facts about a connection's readings now."""
+    """Judge the seven facts about a connection's readings now."""
     key, now = extract_keys(connection)[0], standing(deployment, connection)
     failed, refused = [vars(row) for row in now.failed], [vars(row) for row in now.refused]
     return [
-        Fact(key, "signed_in", now.sign_in is None, now.sign_in or "The tokens work."),
+        *_sign_in_facts(key, now),
+        _allowance(key, now),
         Fact(
             key,
             "no_failed_reading",
@@ -68,6 +77,24 @@ def reading_facts(deployment: Deployment, connection: ApiConnection) -> list[Fac
         Fact(key, "not_silent", not now.is_silent, now.silence),
         _quarantine(deployment, connection),
     ]
+
+
+def _sign_in_facts(key: dg.AssetKey, now: Standing) -> list[Fact]:
+    """Whether the sign-in works, and for how long it will."""
+    works = "It opens with a key; nobody signs in." if now.opens_with_a_key else "The tokens work."
+    ending = " ".join(now.ending)
+    return [
+        Fact(key, "signed_in", now.sign_in is None, now.sign_in or works),
+        Fact(key, "sign_in_lasts", not ending, ending or "No sign-in ends soon.", is_red=False),
+    ]
+
+
+def _allowance(key: dg.AssetKey, now: Standing) -> Fact:
+    """What is used of a month's allowance; the figures are beside the words, which the sensor compares."""
+    usage, said = now.usage, " ".join(now.usage.warnings())
+    figures = {"month": f"{usage.month:%Y-%m}", "calls": usage.calls, "bytes": usage.egress}
+    words = said or "Less than 80 % of the month's allowance is used."
+    return Fact(key, "allowance_left", not said, words, figures, is_red=False)
 
 
 def _quarantine(deployment: Deployment, connection: ApiConnection) -> Fact:
@@ -95,12 +122,15 @@ def _parked_checks(connection: ApiConnection) -> dg.AssetChecksDefinition:
     def parked(
         context: dg.AssetCheckExecutionContext, deployment: dg.ResourceParam[DeploymentResource]
     ) -> Iterator[dg.AssetCheckResult]:
-        counts, rows = parked_rows(deployment.deployment, connection, _SHOWN)
-        for entity in entities:
-            number = counts.get(entity, 0)
-            words = f"Rows that wait for a parent: {number}." if number else "No row waits for a parent."
-            shown = {"parked rows": rows_table(row for row in rows if row["entity"] == entity)}
-            fact = Fact(api_entity_key(connection, entity), NONE_PARKED, not number, words, shown, is_red=False)
-            yield from wanted_results(context, [fact])
+        yield from told(context, deployment, lambda: _parked_facts(deployment.deployment, connection, entities))
 
     return parked
+
+
+def _parked_facts(deployment: Deployment, connection: ApiConnection, entities: Iterable[str]) -> Iterator[Fact]:
+    counts, rows = parked_rows(deployment, connection, _SHOWN)
+    for entity in entities:
+        number = counts.get(entity, 0)
+        words = f"Rows that wait for a parent: {number}." if number else "No row waits for a parent."
+        shown = {"parked rows": rows_table(row for row in rows if row["entity"] == entity)}
+        yield Fact(api_entity_key(connection, entity), NONE_PARKED, not number, words, shown, is_red=False)

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import dagster as dg
 
-from kolleno_pipelines.assets.checks.facts import Fact, wanted_results
+from kolleno_pipelines.assets.checks.facts import Fact, told
 from kolleno_pipelines.assets.presentation import rows_table
 from kolleno_pipelines.assets.raw.sftp import files_key
 from kolleno_pipelines.assets.receivables.sftp import entity_key
@@ -40,8 +40,11 @@ def arrival_checks(connection: SftpConnection) -> dg.AssetChecksDefinition:
         context: dg.AssetCheckExecutionContext, deployment: dg.ResourceParam[DeploymentResource]
     ) -> Iterator[dg.AssetCheckResult]:
         opened = deployment.deployment
-        batches = refresh_batches(opened, connection)
-        yield from wanted_results(context, arrival_facts(opened, connection, batches, silence(opened, connection)))
+        yield from told(
+            context,
+            deployment,
+            lambda: arrival_facts(opened, connection, refresh_batches(opened, connection), silence(opened, connection)),
+        )
 
     return arrivals
 

@@ -1,14 +1,15 @@
 """Facts about rows: none is kept aside, none waits for a parent. Amounts are not judged here."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
 import dagster as dg
 
-from kolleno_pipelines.assets.checks.facts import Fact, wanted_results
+from kolleno_pipelines.assets.checks.facts import Fact, told
 from kolleno_pipelines.assets.presentation import rows_table
 from kolleno_pipelines.assets.receivables.sftp import SOURCES, entity_key
 from kolleno_pipelines.assets.sftp_csv.tables import table_key
 from kolleno_pipelines.connections import SftpConnection
+from kolleno_pipelines.pipeline.deployment import Deployment
 from kolleno_pipelines.pipeline.overview import KeptAside, Waiting, kept_aside, waiting
 from kolleno_pipelines.resources.deployment import DeploymentResource
 from kolleno_pipelines.schemas.sftp_tables import TABLES, CsvTable
@@ -33,11 +34,15 @@ def reject_checks(connection: SftpConnection) -> dg.AssetChecksDefinition:
     def rejects(
         context: dg.AssetCheckExecutionContext, deployment: dg.ResourceParam[DeploymentResource]
     ) -> Iterator[dg.AssetCheckResult]:
-        kept = kept_aside(deployment.deployment, connection)
-        facts = (_no_rejects(t, [row for row in kept if row.table == t.name.value]) for t in TABLES.values())
-        yield from wanted_results(context, facts)
+        yield from told(context, deployment, lambda: _reject_facts(deployment.deployment, connection))
 
     return rejects
+
+
+def _reject_facts(deployment: Deployment, connection: SftpConnection) -> Iterator[Fact]:
+    kept = kept_aside(deployment, connection)
+    for table in TABLES.values():
+        yield _no_rejects(table, [row for row in kept if row.table == table.name.value])
 
 
 def _no_rejects(table: CsvTable, kept: list[KeptAside]) -> Fact:
@@ -64,10 +69,15 @@ def parked_checks(connection: SftpConnection) -> dg.AssetChecksDefinition:
     def parked(
         context: dg.AssetCheckExecutionContext, deployment: dg.ResourceParam[DeploymentResource]
     ) -> Iterator[dg.AssetCheckResult]:
-        counts, rows = waiting(deployment.deployment, connection, _SHOWN_PARKED)
-        yield from wanted_results(context, (_none_parked(connection, entity, counts, rows) for entity in entities))
+        yield from told(context, deployment, lambda: _parked_facts(deployment.deployment, connection, entities))
 
     return parked
+
+
+def _parked_facts(deployment: Deployment, connection: SftpConnection, entities: Iterable[str]) -> Iterator[Fact]:
+    counts, rows = waiting(deployment, connection, _SHOWN_PARKED)
+    for entity in entities:
+        yield _none_parked(connection, entity, counts, rows)
 
 
 def _none_parked(connection: SftpConnection, entity: str, counts: Mapping[str, int], rows: list[Waiting]) -> Fact:

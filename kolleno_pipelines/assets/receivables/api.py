@@ -92,7 +92,11 @@ def _spec(connection: ApiConnection, entity: str, days: dg.DailyPartitionsDefini
         description=(
             f"{entity.replace('_', ' ').capitalize()} of {connection.name}: each record folded from all payloads"
             " received about its object, newest modified wins; the order in which they came does not matter. The"
-            " archive is read, the vendor is not asked."
+            " archive is read, the vendor is not asked.\n\n"
+            "**The records are those of now, whatever the partition.** A partition is a day on which payloads were"
+            " received, not the day of a document. Materialising one normalises once more what was received on it, then"
+            " folds: records change where a newer version of kolleno reads payloads otherwise, or where something new"
+            " was received. It moves no watermark."
         ),
     )
 

@@ -6,7 +6,7 @@ from datetime import date
 from decimal import Decimal
 from html import escape
 
-from kolleno_pipelines.assets.presentation import amount_text
+from kolleno_pipelines.assets.presentation import amount_shown
 from kolleno_pipelines.pipeline.result_facts import DayAmount
 
 _WIDTH, _LABEL, _BAR, _GAP, _TITLE = 720, 110, 20, 6, 34
@@ -53,5 +53,5 @@ def _bar(row: DayAmount, most: Decimal, top: int) -> str:
     return (
         f'<text x="8" y="{top + 15}">{escape(row.line)}</text>'
         f'<rect x="{_LABEL}" y="{top}" width="{max(width, 1)}" height="{_BAR}" fill="{colour}"/>'
-        f'<text x="{_LABEL + width + 8}" y="{top + 15}">{amount_text(row.amount)}</text>'
+        f'<text x="{_LABEL + width + 8}" y="{top + 15}">{amount_shown(row.amount, row.currency_iso)}</text>'
     )

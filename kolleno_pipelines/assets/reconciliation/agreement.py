@@ -2,7 +2,7 @@
 
 import dagster as dg
 
-from kolleno_pipelines.assets.checks.facts import Fact
+from kolleno_pipelines.assets.checks.facts import Fact, told_one
 from kolleno_pipelines.assets.presentation import rows_table
 from kolleno_pipelines.assets.reconciliation.present import (
     DOCUMENTS,
@@ -11,7 +11,7 @@ from kolleno_pipelines.assets.reconciliation.present import (
     result_spec,
     summary_metadata,
 )
-from kolleno_pipelines.connections import Connections
+from kolleno_pipelines.connections import DocumentConnections
 from kolleno_pipelines.pipeline.clock import utc_now
 from kolleno_pipelines.pipeline.result_facts import agreement_breaks, agreement_gaps
 from kolleno_pipelines.resources.deployment import DeploymentResource
@@ -27,7 +27,7 @@ _BREAK_COLUMNS = (
 )
 
 
-def agreement(connections: Connections) -> dg.AssetsDefinition:
+def agreement(connections: DocumentConnections) -> dg.AssetsDefinition:
     """Return the asset that compares every mirror among the connections with its ledger."""
     spec = result_spec("agreement", _QUESTION, entity_keys(connections, DOCUMENTS))
 
@@ -35,7 +35,8 @@ def agreement(connections: Connections) -> dg.AssetsDefinition:
     def result(deployment: dg.ResourceParam[DeploymentResource]) -> dg.MaterializeResult[None]:
         from kolleno_pipelines.pipeline.reconcile_agreement import reconcile_agreement
 
-        summary = reconcile_agreement(deployment.deployment.database_url, connections, utc_now().date())
+        url, today = deployment.deployment.database_url, utc_now().date()
+        summary = reconcile_agreement(url, connections, today, deployment.taken_over_since)
         shown = summary_metadata(summary)
         shown["to look at first"] = rows_table(summary.worst, _BREAK_COLUMNS)
         shown["expected"] = rows_table(agreement_gaps(deployment.deployment, list(connections)))
@@ -44,7 +45,7 @@ def agreement(connections: Connections) -> dg.AssetsDefinition:
     return result
 
 
-def agrees_with_ledger(connections: Connections) -> dg.AssetChecksDefinition:
+def agrees_with_ledger(connections: DocumentConnections) -> dg.AssetChecksDefinition:
     """Return the check that no mirror says something else, unless that was accepted."""
     key = result_key("agreement")
 
@@ -53,12 +54,17 @@ def agrees_with_ledger(connections: Connections) -> dg.AssetChecksDefinition:
         name="agrees_with_ledger",
         description="Every document and customer of a mirror is what the ledger says, unless a break was accepted.",
     )
-    def agrees(deployment: dg.ResourceParam[DeploymentResource]) -> dg.AssetCheckResult:
-        rows = agreement_breaks(deployment.deployment, list(connections))
-        words = "The mirrors agree with the ledger."
-        if rows:
-            mirrors = ", ".join(sorted({str(row["mirror"]) for row in rows}))
-            words = f"What the ledger and {mirrors} say differs; `kolleno report agreement` lists it."
-        return Fact(key, "agrees_with_ledger", not rows, words, {"breaks": rows_table(rows, _BREAK_COLUMNS)}).result()
+    def agrees(
+        context: dg.AssetCheckExecutionContext, deployment: dg.ResourceParam[DeploymentResource]
+    ) -> dg.AssetCheckResult:
+        def fact() -> Fact:
+            rows = agreement_breaks(deployment.deployment, list(connections))
+            words = "The mirrors agree with the ledger."
+            if rows:
+                mirrors = ", ".join(sorted({str(row["mirror"]) for row in rows}))
+                words = f"What the ledger and {mirrors} say differs; `kolleno report agreement` lists it."
+            return Fact(key, "agrees_with_ledger", not rows, words, {"breaks": rows_table(rows, _BREAK_COLUMNS)})
+
+        return told_one(context, deployment, fact)
 
     return agrees

@@ -6,10 +6,10 @@ from datetime import date
 import dagster as dg
 
 from kolleno_pipelines.assets.partitions import RANGES, days_of_run
-from kolleno_pipelines.assets.presentation import Metadata, amount_text, rows_table
+from kolleno_pipelines.assets.presentation import Metadata, amount_shown, rows_table
 from kolleno_pipelines.assets.reconciliation.ageing_picture import ageing_picture, bucket_place
 from kolleno_pipelines.assets.reconciliation.present import entity_keys, result_key, result_spec
-from kolleno_pipelines.connections import AnyConnection, Connections, ledger_of
+from kolleno_pipelines.connections import DocumentConnections, LedgerConnection, ledger_of
 from kolleno_pipelines.pipeline.clock import utc_now
 from kolleno_pipelines.pipeline.deployment import Deployment
 from kolleno_pipelines.pipeline.result_facts import DayAmount, ageing_of, roll_forward_of
@@ -24,7 +24,7 @@ _QUESTIONS = {
 }
 
 
-def results_by_day(connections: Connections, days: dg.DailyPartitionsDefinition) -> dg.AssetsDefinition:
+def results_by_day(connections: DocumentConnections, days: dg.DailyPartitionsDefinition) -> dg.AssetsDefinition:
     """Return ageing and roll-forward; either can be run alone. Each run refreshes today beside its own days.
 
     What is shown of a day are the ledger's figures; mirrors are in the tables.
@@ -49,7 +49,8 @@ def results_by_day(connections: Connections, days: dg.DailyPartitionsDefinition)
         opened, today, run_days = deployment.deployment, utc_now().date(), days_of_run(context)
         wanted = [name for name in _QUESTIONS if result_key(name) in context.selected_asset_keys]
         past = [day for day in run_days if day <= today]
-        reconcile_days(opened.database_url, connections, today, {*past, today}, results=wanted)
+        since = deployment.taken_over_since
+        reconcile_days(opened.database_url, connections, today, {*past, today}, results=wanted, since=since)
         for name in wanted:
             _describe(context, opened, ledger, name, run_days, today)
             yield dg.MaterializeResult(asset_key=result_key(name))
@@ -60,7 +61,7 @@ def results_by_day(connections: Connections, days: dg.DailyPartitionsDefinition)
 def _describe(
     context: dg.AssetExecutionContext,
     deployment: Deployment,
-    connection: AnyConnection,
+    connection: LedgerConnection,
     name: str,
     run_days: Sequence[date],
     today: date,
@@ -83,7 +84,7 @@ def _scalars(rows: Sequence[DayAmount]) -> Metadata:
     """Return the sums of one day: every bucket or line by currency, exact as text."""
     scalars: Metadata = {"dagster/partition_row_count": len(rows)}
     for row in rows:
-        scalars[f"{row.currency_iso} {row.line}"] = amount_text(row.amount)
+        scalars[f"{row.currency_iso} {row.line}"] = amount_shown(row.amount, row.currency_iso)
     return scalars
 
 

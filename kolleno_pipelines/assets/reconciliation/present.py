@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import dagster as dg
 
 from kolleno_pipelines.assets.presentation import Metadata, model_schema, rows_table
-from kolleno_pipelines.connections import Connections
+from kolleno_pipelines.connections import DocumentConnections
 from kolleno_pipelines.pipeline.clock import utc_now
 from kolleno_pipelines.resources.deployment import DeploymentResource
 from kolleno_pipelines.schemas.model_columns import RESULTS
@@ -22,7 +22,7 @@ def result_key(result: str) -> dg.AssetKey:
     return dg.AssetKey(["reconciliation", result])
 
 
-def entity_keys(connections: Connections, entities: Iterable[str]) -> list[dg.AssetKey]:
+def entity_keys(connections: DocumentConnections, entities: Iterable[str]) -> list[dg.AssetKey]:
     """Return the keys of entities of every connection."""
     return [dg.AssetKey(["receivables", name, entity]) for name in connections for entity in entities]
 
@@ -49,7 +49,7 @@ def result_spec(
     )
 
 
-def balances(connections: Connections) -> dg.AssetsDefinition:
+def balances(connections: DocumentConnections) -> dg.AssetsDefinition:
     """Return the asset that proves each stated balance by its allocations."""
     question = "Does amount - allocations equal the stated balance, document by document? What does not is listed."
     return _result(
@@ -58,7 +58,7 @@ def balances(connections: Connections) -> dg.AssetsDefinition:
     )
 
 
-def control_totals(connections: Connections) -> dg.AssetsDefinition:
+def control_totals(connections: DocumentConnections) -> dg.AssetsDefinition:
     """Return the asset that adds up what is owed."""
     question = (
         "Open invoices - credit notes - unapplied payments + journals per customer and currency, and per receivables"
@@ -68,14 +68,14 @@ def control_totals(connections: Connections) -> dg.AssetsDefinition:
     return _result(result_spec("control_totals", question, deps), connections)
 
 
-def unapplied_cash(connections: Connections) -> dg.AssetsDefinition:
+def unapplied_cash(connections: DocumentConnections) -> dg.AssetsDefinition:
     """Return the asset that lists money not applied to invoices."""
     question = "Which payments and credit notes are not applied in full, and since when?"
     deps = entity_keys(connections, ("credit_notes", "payments"))
     return _result(result_spec("unapplied_cash", question, deps), connections)
 
 
-def differences(connections: Connections) -> dg.AssetsDefinition:
+def differences(connections: DocumentConnections) -> dg.AssetsDefinition:
     """Return the asset that keeps every break of the other results in one list."""
     question = "Every break in one list: what, how much, since when, probable cause, who accepted it."
     deps = [result_key("balances"), result_key("control_totals")]
@@ -83,7 +83,7 @@ def differences(connections: Connections) -> dg.AssetsDefinition:
     return _result(result_spec("differences", question, deps), connections)
 
 
-def _result(spec: dg.AssetSpec, connections: Connections) -> dg.AssetsDefinition:
+def _result(spec: dg.AssetSpec, connections: DocumentConnections) -> dg.AssetsDefinition:
     """Return the asset of one result: the four have one shape."""
     name = spec.key.path[-1]
 
@@ -91,14 +91,16 @@ def _result(spec: dg.AssetSpec, connections: Connections) -> dg.AssetsDefinition
     def result(deployment: dg.ResourceParam[DeploymentResource]) -> dg.MaterializeResult[None]:
         from kolleno_pipelines.pipeline import reconcile
 
-        compute = {
-            "balances": reconcile.reconcile_balances,
-            "control_totals": reconcile.reconcile_control_totals,
-            "unapplied_cash": reconcile.reconcile_unapplied_cash,
-            "differences": reconcile.reconcile_differences,
-        }[name]
-        opened = deployment.deployment
-        summary = compute(opened.database_url, connections, utc_now().date())
+        url, today = deployment.deployment.database_url, utc_now().date()
+        if name == "differences":
+            summary = reconcile.reconcile_differences(url, connections, today)
+        else:
+            compute = {
+                "balances": reconcile.reconcile_balances,
+                "control_totals": reconcile.reconcile_control_totals,
+                "unapplied_cash": reconcile.reconcile_unapplied_cash,
+            }[name]
+            summary = compute(url, connections, today, deployment.taken_over_since)
         return dg.MaterializeResult(asset_key=spec.key, metadata=summary_metadata(summary))
 
     return result
@@ -108,6 +110,8 @@ def summary_metadata(summary: "ResultSummary") -> Metadata:
     """Return counts, sums and the rows that a person looks at first."""
     shown: Metadata = {"dagster/row_count": summary.rows}
     shown |= {name.replace("_", " "): number for name, number in summary.counts.items()}
+    if summary.is_taken_over:
+        shown["computed by"] = "another run, after this one had asked"
     shown["rows written"] = summary.changes.written
     shown["rows deleted"] = summary.changes.deleted
     shown["sums"] = rows_table(summary.totals)

@@ -18,6 +18,8 @@ TOKEN_URL = "https://oauth.platform.intuit.com/oauth2/v1/tokens/bearer"  # noqa:
 SCOPES = ("com.intuit.quickbooks.accounting",)
 #: An unused refresh token ends; the answers say so too.
 REFRESH_LIFETIME = timedelta(days=100)
+#: However much it is used, a sign-in ends after five years; counted short, so that it is told early.
+SIGN_IN_LIFETIME = timedelta(days=5 * 365)
 #: Which company signed in: a parameter of the redirect.
 REALM = "realmId"
 REQUEST_ID_HEADERS = ("intuit_tid",)

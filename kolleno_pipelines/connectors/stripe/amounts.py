@@ -1,4 +1,4 @@
-"""Amounts of Stripe: whole minor units by its own table of decimal places, which is not ISO's. Exact, column by column."""
+"""Amounts of Stripe: whole minor units by its own table of decimal places, which is not ISO's. Nothing is rounded."""
 
 from __future__ import annotations
 

@@ -77,10 +77,10 @@ def _said(answer: Answer, error: dict[str, Any]) -> str:
 
 
 class StripeSource:
-    """One account, as a source of records."""
+    """One account, as a source of records: the key's own, or a connected one that it reaches."""
 
-    def __init__(self, http: HttpClient) -> None:
-        self._api = Api(http)
+    def __init__(self, http: HttpClient, account_id: str | None = None) -> None:
+        self._api = Api(http, account_id)
 
     def records(self, extract: Extract, window: Window) -> Iterator[Record]:
         """Yield what the account has in a window, by rising moment of creation; see RecordSource."""

@@ -4,4 +4,20 @@ from kolleno_pipelines.connectors.contract import Connector
 from kolleno_pipelines.connectors.stripe.landing import EXTRACTS
 from kolleno_pipelines.connectors.stripe.normalise import normalise
 
-STRIPE = Connector("stripe", EXTRACTS, normalise)
+_LOOKED_UP = {
+    "charge": "charges",
+    "refund": "refunds",
+    "dispute": "disputes",
+    "payout": "payouts",
+    "payment_intent": "payment_intents",
+    "customer": "customers",
+    "payout_member": "payout_members",
+}
+
+
+def lookup_of(kind: str, source_id: str) -> tuple[str, str] | None:
+    """Return extract and id under which an object of the vendor's kind is asked for; a payout's members by the payout."""
+    return (_LOOKED_UP[kind], source_id) if kind in _LOOKED_UP else None
+
+
+STRIPE = Connector("stripe", EXTRACTS, normalise, lookup_of=lookup_of)

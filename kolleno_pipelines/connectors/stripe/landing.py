@@ -73,12 +73,6 @@ EXTRACTS: tuple[Extract, ...] = (
         frozenset({Pass.CHANGES}),
     ),
     _extract(
-        "balance_transactions",
-        "balance_transaction",
-        {**_ROW, "source": _SOURCE},
-        forms=({**_ROW, "source": TEXT},),
-    ),
-    _extract(
         "balance_snapshots",
         "balance",
         {
@@ -87,6 +81,12 @@ EXTRACTS: tuple[Extract, ...] = (
             "balance": _struct(available=_FUNDS, pending=_FUNDS),
         },
         frozenset({Pass.CHANGES}),
+    ),
+    _extract(
+        "balance_transactions",
+        "balance_transaction",
+        {**_ROW, "source": _SOURCE},
+        forms=({**_ROW, "source": TEXT},),
     ),
     _extract("customers", "customer", {**_ALWAYS, "name": TEXT, "email": TEXT, "deleted": FLAG, "metadata": _METADATA}),
     _extract(

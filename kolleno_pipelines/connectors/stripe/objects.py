@@ -146,3 +146,16 @@ def disputes(table: pa.Table) -> Rows:
         "balance_transactions": pa.array([json.dumps(ids) for ids in made], pa.string()),
     }
     return {"disputes": frame("disputes", columns, table.num_rows)}
+
+
+def events(table: pa.Table) -> Rows:
+    """What the account tells of changes: which object is to be asked for once more."""
+    columns = {
+        "line": table["line"],
+        "source_id": at(table, "id"),
+        "type": at(table, "type"),
+        "created_at": seconds(at(table, "created")),
+        "source_kind": at(table, "data.object.object"),
+        "source_object_id": at(table, "data.object.id"),
+    }
+    return {"provider_events": frame("provider_events", columns, table.num_rows)}

@@ -51,13 +51,14 @@ class _Sender(stripe.HTTPClient):
 class Api:
     """Reads of one account. Not for several threads at once."""
 
-    def __init__(self, http: HttpClient) -> None:
+    def __init__(self, http: HttpClient, account_id: str | None = None) -> None:
         logging.getLogger("stripe").setLevel(logging.WARNING)  # below it, the SDK logs whole bodies
         stripe.enable_telemetry = False
         self.connection = http.connection
         self._sender = _Sender(http)
         self._client = stripe.StripeClient(
             _NO_KEY,
+            stripe_account=account_id,
             stripe_version=VERSION,
             base_addresses={"api": http.base_url},
             http_client=self._sender,

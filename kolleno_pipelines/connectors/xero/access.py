@@ -24,8 +24,8 @@ SCOPES = (
     "accounting.settings.read",
     "offline_access",
 )
-#: Needed beside them for the extract `invoice_attachments`, which is off unless asked for.
-ATTACHMENTS_SCOPE = "accounting.attachments.read"
+#: Needed beside them for extracts that are off unless asked for.
+ALSO_SCOPES: Mapping[str, str] = {"invoice_attachments": "accounting.attachments.read"}
 
 #: A refresh token works once; the one before it goes on for so long, should the answer be lost.
 GRACE = timedelta(minutes=30)

@@ -52,6 +52,11 @@ def _extract(name: str, vendor_object: str, fields: dict[str, pa.DataType], pass
     return Extract(name, vendor_object, schema, passes, is_open_only, is_open_only or name == "payments")
 
 
+def _hanging(name: str, vendor_object: str, fields: dict[str, pa.DataType], flag: str | None = None) -> Extract:
+    schema = pa.schema([("InvoiceID", TEXT), (vendor_object, pa.list_(_struct(**fields)))])
+    return Extract(name, vendor_object, schema, _ASKED, hangs_on="invoices", flag=flag)
+
+
 ORGANISATION = _extract(
     "organisation",
     "Organisation",
@@ -151,20 +156,14 @@ PAYMENTS = _extract(
 )
 OVERPAYMENTS = _extract("overpayments", "Overpayments", {"OverpaymentID": TEXT, **_CREDIT}, _ALL)
 PREPAYMENTS = _extract("prepayments", "Prepayments", {"PrepaymentID": TEXT, **_CREDIT, "InvoiceNumber": TEXT}, _ALL)
-INVOICE_HISTORY = _extract(
-    "invoice_history",
-    "HistoryRecords",
-    {"InvoiceID": TEXT, "HistoryRecords": pa.list_(_struct(Changes=TEXT, User=TEXT, DateUTC=TEXT, Details=TEXT))},
-    _ASKED,
+INVOICE_HISTORY = _hanging(
+    "invoice_history", "HistoryRecords", {"Changes": TEXT, "User": TEXT, "DateUTC": TEXT, "Details": TEXT}
 )
-INVOICE_ATTACHMENTS = _extract(
+INVOICE_ATTACHMENTS = _hanging(
     "invoice_attachments",
     "Attachments",
-    {
-        "InvoiceID": TEXT,
-        "Attachments": pa.list_(_struct(AttachmentID=TEXT, FileName=TEXT, MimeType=TEXT, IncludeOnline=FLAG)),
-    },
-    _ASKED,
+    {"AttachmentID": TEXT, "FileName": TEXT, "MimeType": TEXT, "IncludeOnline": FLAG},
+    flag="HasAttachments",
 )
 
 #: In the order in which they are read: parents first.

@@ -23,9 +23,16 @@ class Filling:
 
     ids: the vendor's id of each customer ("customer", id) and document (kind, id) of the company.
     applications: the Payment of 0 by which a credit memo pays an invoice, by (credit note, invoice) of the company.
+    payment_fields: fields that Payments have as they are, by the company's id of the payment (a provider's reference).
     """
 
-    def __init__(self, company: Company, book: QuickBooksBook | None = None) -> None:
+    def __init__(
+        self,
+        company: Company,
+        book: QuickBooksBook | None = None,
+        *,
+        payment_fields: Mapping[str, Mapping[str, str]] | None = None,
+    ) -> None:
         if not company.plan.expressible:
             message = "QuickBooks can only state a company that was built with expressible=True."
             raise ValueError(message)
@@ -35,6 +42,7 @@ class Filling:
         self.ids: dict[tuple[str, str], str] = {}
         self.applications: dict[tuple[str, str], str] = {}
         self._books = Books(company.version_days)
+        self._payment_fields = payment_fields or {}
         self._next = 0
 
     def advance(self, until: datetime | None = None) -> None:
@@ -110,6 +118,7 @@ class Filling:
             lines = [("Invoice", self.ids[INVOICE, each.to_id], self._books.allocations[each].amount) for each in pairs]
             amount = ZERO if document.voided else document.amount
             content = self.file.payment(source_id, at, customer, amount, day, lines, document.ref, rate)
+            content |= self._payment_fields.get(document.key.source_id, {})
         else:
             amount = ZERO if document.voided else document.amount
             currency = self.file.currency_of(customer)
@@ -125,7 +134,12 @@ class Filling:
             )
             if document.date_due is not None:
                 content["DueDate"] = document.date_due.isoformat()
-        return {**content, "PrivateNote": "Voided"} if document.voided else content
+        return {**content, "PrivateNote": self._void_note(document)} if document.voided else content
+
+    def _void_note(self, document: Document) -> str:
+        """The note of a voided transaction; a payment keeps the one that it was given."""
+        given = self._payment_fields.get(document.key.source_id, {}).get("PrivateNote", "")
+        return f"Voided - {given}" if given and document.key.kind == PAYMENT else "Voided"
 
     def _rate_of(self, document: Document, day: date) -> Decimal:
         known = self.file.ledger.current.get(_KINDS[document.key.kind], {}).get(self.ids[document.key], {})
@@ -156,9 +170,15 @@ class Filling:
         return changes, gone
 
 
-def filled_from(company: Company, until: datetime | None = None, book: QuickBooksBook | None = None) -> Filling:
+def filled_from(
+    company: Company,
+    until: datetime | None = None,
+    book: QuickBooksBook | None = None,
+    *,
+    payment_fields: Mapping[str, Mapping[str, str]] | None = None,
+) -> Filling:
     """Return the company in a book, with its batches up to `until`; reads see it at the clock of the server."""
-    filling = Filling(company, book)
+    filling = Filling(company, book, payment_fields=payment_fields)
     filling.advance(until)
     return filling
 

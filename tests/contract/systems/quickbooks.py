@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -31,7 +31,6 @@ class QuickBooks:
     api: ClassVar[str] = "/v3/"
     page_size: ClassVar[str] = "kolleno_pipelines.connectors.quickbooks.client.PAGE"
     written: ClassVar[str] = "invoices"
-    hanging: ClassVar[Mapping[str, str]] = {}
     limit_headers: ClassVar[LimitHeaders] = LIMIT_HEADERS
 
     def __init__(self, vendor: SandboxQuickBooks, customer: str) -> None:

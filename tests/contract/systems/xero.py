@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -36,7 +36,6 @@ class Xero:
     api: ClassVar[str] = "/api.xro/"
     page_size: ClassVar[str] = "kolleno_pipelines.connectors.xero.client.PAGE"
     written: ClassVar[str] = "invoices"
-    hanging: ClassVar[Mapping[str, str]] = {"invoice_history": "invoices", "invoice_attachments": "invoices"}
     limit_headers: ClassVar[LimitHeaders] = LIMIT_HEADERS
 
     def __init__(self, xero: SandboxXero, book: Book, who: Record) -> None:

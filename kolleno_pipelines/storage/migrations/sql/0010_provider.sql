@@ -66,11 +66,15 @@ CREATE TABLE normalised.balance_snapshots (
     taken_at timestamptz NOT NULL, currency_iso text NOT NULL, available numeric(20,6) NOT NULL,
     pending numeric(20,6) NOT NULL, newest_balance_transaction_source_id text
 );
+CREATE TABLE normalised.provider_events (
+    extract_id integer NOT NULL, line integer NOT NULL, source_id text NOT NULL,
+    type text NOT NULL, created_at timestamptz NOT NULL, source_kind text, source_object_id text
+);
 
 DO $$
 DECLARE t text;
 BEGIN
-    FOREACH t IN ARRAY ARRAY['psp_customers', 'payment_intents', 'charges', 'refunds', 'disputes', 'payouts', 'payout_members', 'balance_transactions', 'fee_details', 'balance_snapshots'] LOOP
+    FOREACH t IN ARRAY ARRAY['psp_customers', 'payment_intents', 'charges', 'refunds', 'disputes', 'payouts', 'payout_members', 'balance_transactions', 'fee_details', 'balance_snapshots', 'provider_events'] LOOP
         EXECUTE format('CREATE INDEX %I ON normalised.%I USING brin (extract_id int4_minmax_multi_ops) WITH (pages_per_range = 16)', t || '_by_extract', t);
         EXECUTE format('CREATE INDEX %I ON normalised.%I USING brin (source_id text_bloom_ops(n_distinct_per_range = 410)) WITH (pages_per_range = 8)', t || '_by_source_id', t);
         EXECUTE format('COMMENT ON TABLE normalised.%I IS %L', t, 'Rows of ' || t || ' as payloads say them, one set per payload: inputs of the fold.');
@@ -164,6 +168,12 @@ CREATE TABLE receivables.balance_snapshots (
     observed_at timestamptz NOT NULL, origin text NOT NULL, loaded_at timestamptz NOT NULL DEFAULT clock_timestamp(),
     PRIMARY KEY (source_id, connection)
 );
+CREATE TABLE receivables.provider_events (
+    connection text NOT NULL, source_id text NOT NULL,
+    type text NOT NULL, created_at timestamptz NOT NULL, source_kind text, source_object_id text,
+    observed_at timestamptz NOT NULL, origin text NOT NULL, loaded_at timestamptz NOT NULL DEFAULT clock_timestamp(),
+    PRIMARY KEY (source_id, connection)
+);
 
 CREATE INDEX charges_by_intent ON receivables.charges (payment_intent_source_id, connection);
 CREATE INDEX payout_members_by_payout ON receivables.payout_members (payout_source_id, connection);
@@ -186,6 +196,7 @@ COMMENT ON TABLE receivables.balance_transactions IS 'Rows of the balance at a p
 COMMENT ON COLUMN receivables.balance_transactions.charge_amount IS 'Amount of the charge behind the row, in charge_currency_iso: what the ledger''s payment is compared with.';
 COMMENT ON COLUMN receivables.balance_transactions.source_kind IS 'What made the row: charge, refund, dispute, payout and others, the provider''s word.';
 COMMENT ON TABLE receivables.fee_details IS 'What the fee of a row is made of.';
+COMMENT ON TABLE receivables.provider_events IS 'What a payment provider tells of changes: which object is to be asked for once more.';
 COMMENT ON TABLE receivables.balance_snapshots IS 'The provider''s own word of its balance at a moment, by currency.';
 COMMENT ON COLUMN receivables.balance_snapshots.newest_balance_transaction_source_id IS 'The newest row when the balance was taken, the same before and after.';
 

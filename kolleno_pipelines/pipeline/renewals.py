@@ -1,0 +1,66 @@
+"""Asking once more for objects of a payment provider that changed: named by what came since, or open and not looked at.
+
+Nothing at the provider tells of an object when it changed, so that no window shows it. Events tell for a time, the rows of
+the balance for ever of what moved money; what is open is asked for every so often. Which objects: storage/renewals.py.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import timedelta
+
+from kolleno_pipelines.connectors.contract import Connector, Extract, Pass
+from kolleno_pipelines.pipeline.hanging import extract_objects
+from kolleno_pipelines.pipeline.parts import Extracted, Reading
+from kolleno_pipelines.storage import renewals, watermarks
+
+#: Under which name it is noted up to where what names objects was looked through.
+RENEWALS = "renewals"
+_KINDS = ("charge", "refund", "dispute", "payout", "payment_intent", "customer")
+_MEMBERS = "payout_member"
+
+
+def extract_renewed(
+    connector: Connector, reading_of: Callable[[Extract], Reading], *, every: timedelta
+) -> dict[str, Extracted]:
+    """Read what is named and not seen since, what is open and not looked at within `every`, and what whole payouts hold.
+
+    What is folded tells which. Returns what landed, by extract. A source that asks to wait ends it cleanly; the next
+    reading goes on with the others.
+    """
+    extract_of = {kind: found[0] for kind in _KINDS if (found := connector.lookup_of(kind, "")) is not None}
+    some = reading_of(connector.extracts[0])
+    key = (some.connection, RENEWALS, Pass.LOOKUP.value)
+    with some.deployment.transaction() as conn:
+        reached = renewals.newest_named(conn, some.connection)
+        named = renewals.named_since_seen(conn, some.connection, watermarks.watermark(conn, *key), extract_of)
+        named += renewals.still_open(conn, some.connection, some.clock(), extract_of, every=every)
+    ids: dict[str, list[str]] = {}
+    for kind, source_id in dict.fromkeys(named):
+        ids.setdefault(extract_of[kind], []).append(source_id)
+    done = _asked(connector, reading_of, ids)
+    if reached is not None and not any(each.stopped for each in done.values()):
+        with some.deployment.transaction() as conn:
+            watermarks.move_watermark(conn, *key, reached)
+    return done | _members(connector, reading_of)
+
+
+def _members(connector: Connector, reading_of: Callable[[Extract], Reading]) -> dict[str, Extracted]:
+    members = connector.lookup_of(_MEMBERS, "")
+    if members is None:
+        return {}
+    reading = reading_of(connector.extract(members[0]))
+    with reading.deployment.transaction() as conn:
+        payouts = renewals.whole_payouts(conn, reading.connection, members[0])
+    return _asked(connector, reading_of, {members[0]: payouts} if payouts else {})
+
+
+def _asked(
+    connector: Connector, reading_of: Callable[[Extract], Reading], ids: dict[str, list[str]]
+) -> dict[str, Extracted]:
+    """Ask for the objects of each extract. What the provider does not have any more is no finding: it was noted."""
+    done: dict[str, Extracted] = {}
+    for extract, wanted in ids.items():
+        done[extract] = extract_objects(reading_of(connector.extract(extract)), wanted)
+        done[extract].finding = None
+    return done

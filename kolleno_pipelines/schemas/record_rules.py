@@ -1,0 +1,123 @@
+"""What the values of our entities may be, as data: one rule a column, with the words in which a fault is told.
+
+Here is what docs/model.md fixes of a single value. What no column can hold (NUL, too many digits) is
+connectors/row_faults.py's; what depends on other records is a finding of the state, and no rule. Nothing is validated.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+
+from kolleno_pipelines.schemas.currencies import currency_codes
+from kolleno_pipelines.schemas.ledger_parts import MONEY_KINDS, REFUND, DocumentKind
+from kolleno_pipelines.schemas.statuses import CollectionStatus, PostingStatus
+
+#: Money received: applied, or on account as Xero keeps it in documents of their own.
+PAYMENT_KINDS = tuple(kind.value for kind in MONEY_KINDS)
+#: Where an allocation comes from. The fold takes these one by one: what is not named here would never be folded.
+FROM_KINDS = ("payment", "credit_note", "journal", "overpayment", "prepayment", "deposit", "invoice_deposit")
+#: What an allocation settles.
+TO_KINDS = ("invoice", "journal", REFUND, "finance_charge")
+#: Whose set an allocation belongs to.
+OWNER_KINDS = (*(kind.value for kind in DocumentKind), REFUND)
+#: Fax is no type of ours.
+PHONE_TYPES = ("phone", "mobile")
+
+
+@dataclass(frozen=True)
+class ValueRule:
+    """A fault is told as "<column> '<value>' of <entity> <wrong>, expected <expected>"; null breaks none."""
+
+    wrong: str
+    expected: str
+
+
+@dataclass(frozen=True)
+class OneOf(ValueRule):
+    """A word of a closed list, which is read on first use."""
+
+    words: Callable[[], Iterable[str]]
+
+
+@dataclass(frozen=True)
+class AtLeast(ValueRule):
+    """A number that is not below a bound."""
+
+    bound: int
+
+
+@dataclass(frozen=True)
+class MoreThan(ValueRule):
+    """A number above a bound."""
+
+    bound: int
+
+
+@dataclass(frozen=True)
+class Passes(ValueRule):
+    """A text for which a function is true."""
+
+    test: Callable[[str], bool]
+
+
+# A NUL as JSON writes it: not a backslash that is written as two, with the letters behind it.
+_NUL = re.compile(r"(?:^|[^\\])(?:\\\\)*\\u0000")
+
+
+def is_storable_object(text: str) -> bool:
+    """Whether a text is a JSON object that a jsonb column takes: no NaN, no NUL, no half of a surrogate pair."""
+    try:
+        value = json.loads(text)
+        json.dumps(value, ensure_ascii=False, allow_nan=False).encode()
+    except (ValueError, RecursionError):
+        return False
+    return isinstance(value, dict) and _NUL.search(text) is None
+
+
+def _one_of(wrong: str, words: type[StrEnum] | tuple[str, ...]) -> OneOf:
+    known = tuple(str(word) for word in words)
+    return OneOf(wrong, f"{', '.join(known[:-1])} or {known[-1]}", lambda: known)
+
+
+_POSTING = _one_of("is no posting status", PostingStatus)
+_COLLECTION = _one_of("is no collection status", CollectionStatus)
+# The rule and the words are those of the CSV files: a guess about money is worse than a question.
+_CURRENCY = OneOf("is not a currency code", "an ISO 4217 code in capitals such as USD", currency_codes)
+_AMOUNT = AtLeast("is negative", "an amount of 0 or more, in the document's own sense", 0)
+_RATE = MoreThan("is no rate", "home units for one unit of the document's currency, more than 0", 0)
+_OBJECT = Passes("cannot be stored", "a JSON object without NUL characters", is_storable_object)
+
+Rules = Mapping[str, ValueRule]
+
+_POSTED: Rules = {"posting_status": _POSTING, "currency_iso": _CURRENCY}
+_DOCUMENT: Rules = {
+    **_POSTED,
+    "collection_status": _COLLECTION,
+    "amount": _AMOUNT,
+    "exchange_rate": _RATE,
+    "extra": _OBJECT,
+}
+
+#: Entity -> column -> what a value there must be. A journal line is signed; a balance below 0 is an overpaid document.
+VALUE_RULES: dict[str, Rules] = {
+    "ledger_units": {"home_currency_iso": _CURRENCY},
+    "accounts": {"currency_iso": _CURRENCY},
+    "customers": {"currency_iso": _CURRENCY, "balance_currency_iso": _CURRENCY, "extra": _OBJECT},
+    "contacts": {"extra": _OBJECT},
+    "phones": {"type": _one_of("is no type of telephone", PHONE_TYPES)},
+    "invoices": _DOCUMENT,
+    "credit_notes": _DOCUMENT,
+    "payments": {**_DOCUMENT, "kind": _one_of("is no kind of payment", PAYMENT_KINDS)},
+    "journals": {**_POSTED, "exchange_rate": _RATE},
+    "refunds_erp": {**_POSTED, "amount": _AMOUNT},
+    "allocations": {
+        "owner_kind": _one_of("owns no allocations", OWNER_KINDS),
+        "from_kind": _one_of("is nothing that pays", FROM_KINDS),
+        "to_kind": _one_of("is nothing that can be settled", TO_KINDS),
+        "ordinal": AtLeast("is no place in a list", "1 or more", 1),
+    },
+}

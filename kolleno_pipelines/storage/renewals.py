@@ -1,0 +1,111 @@
+"""Which objects of a payment provider are to be asked for once more. No network, nothing is concluded here.
+
+Its objects do not tell when they changed. What names them does: events, and the rows of the balance that they make; what
+is still open may change without either, once events are no longer kept.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import Any
+
+import psycopg
+
+#: (kind, id) of an object, by the provider's word for it.
+Named = tuple[str, str]
+
+#: Statuses from which an object still moves.
+_OPEN = {
+    "charge": ("charges", "status = 'pending'"),
+    "refund": ("refunds", "status IN ('pending', 'requires_action')"),
+    "dispute": ("disputes", "status NOT IN ('won', 'lost', 'warning_closed', 'prevented')"),
+    "payout": (
+        "payouts",
+        "status IN ('pending', 'in_transit') OR (status = 'paid' AND is_automatic"
+        " AND reconciliation_status IS DISTINCT FROM 'completed')",
+    ),
+    "payment_intent": ("payment_intents", "status IN ('processing', 'requires_action', 'requires_capture')"),
+}
+
+
+def named_since_seen(
+    conn: psycopg.Connection[Any], connection: str, since: datetime | None, extract_of: dict[str, str]
+) -> list[Named]:
+    """Return objects that an event or a row of the balance names, folded after `since`, and that were not seen later.
+
+    extract_of: kind -> extract of the payloads by which it is seen; other kinds are left out.
+    """
+    rows = conn.execute(
+        """
+WITH named AS (
+    SELECT source_kind AS kind, source_object_id AS id, max(created_at) AS named_at FROM (
+        SELECT source_kind, source_object_id, created_at FROM receivables.provider_events
+        WHERE connection = %(connection)s AND loaded_at > COALESCE(%(since)s, '-infinity'::timestamptz)
+        UNION ALL
+        SELECT source_kind, source_object_id, created_at FROM receivables.balance_transactions
+        WHERE connection = %(connection)s AND loaded_at > COALESCE(%(since)s, '-infinity'::timestamptz)
+    ) n WHERE source_object_id IS NOT NULL GROUP BY 1, 2
+), extracts AS (
+    SELECT * FROM unnest(%(kinds)s::text[], %(extracts)s::text[]) e (kind, extract)
+), seen AS (
+    SELECT p.kind AS extract, p.source_id AS id, max(p.observed_at) AS seen_at
+    FROM normalised.payloads p
+    WHERE p.connection = %(connection)s AND p.kind = ANY(%(extracts)s) AND p.source_id IN (SELECT id FROM named)
+    GROUP BY 1, 2
+)
+SELECT n.kind, n.id FROM named n JOIN extracts e USING (kind) LEFT JOIN seen s ON s.extract = e.extract AND s.id = n.id
+LEFT JOIN raw.lookups l ON l.connection = %(connection)s AND l.extract = e.extract AND l.source_id = n.id
+WHERE GREATEST(s.seen_at, l.asked_at) IS NULL OR GREATEST(s.seen_at, l.asked_at) < n.named_at
+ORDER BY n.named_at, n.kind, n.id""",
+        {
+            "connection": connection,
+            "since": since,
+            "kinds": list(extract_of),
+            "extracts": list(extract_of.values()),
+        },
+    ).fetchall()
+    return [(row[0], row[1]) for row in rows]
+
+
+def newest_named(conn: psycopg.Connection[Any], connection: str) -> datetime | None:
+    """Return when the newest of what names objects was folded."""
+    row = conn.execute(
+        "SELECT max(loaded_at) FROM (SELECT max(loaded_at) AS loaded_at FROM receivables.provider_events"
+        " WHERE connection = %(c)s UNION ALL SELECT max(loaded_at) FROM receivables.balance_transactions"
+        " WHERE connection = %(c)s) n",
+        {"c": connection},
+    ).fetchone()
+    return row[0] if row else None
+
+
+def still_open(
+    conn: psycopg.Connection[Any], connection: str, now: datetime, extract_of: dict[str, str], *, every: timedelta
+) -> list[Named]:
+    """Return objects that may still move and were neither received nor asked for within `every`."""
+    found: list[Named] = []
+    for kind, (table, condition) in _OPEN.items():
+        rows = conn.execute(
+            f"SELECT o.source_id FROM receivables.{table} o WHERE o.connection = %(connection)s AND ({condition})"
+            " AND NOT EXISTS (SELECT FROM raw.lookups l WHERE l.connection = o.connection AND l.extract = %(extract)s"
+            " AND l.source_id = o.source_id AND l.asked_at > %(since)s)"
+            " AND NOT EXISTS (SELECT FROM normalised.payloads p WHERE p.connection = o.connection"
+            " AND p.kind = %(extract)s AND p.source_id = o.source_id AND p.observed_at > %(since)s)"
+            " ORDER BY o.created_at, o.source_id".encode(),
+            {"connection": connection, "extract": extract_of[kind], "since": now - every},
+        )
+        found += [(kind, row[0]) for row in rows]
+    return found
+
+
+def whole_payouts(conn: psycopg.Connection[Any], connection: str, extract: str) -> list[str]:
+    """Return automatic payouts whose list is whole, and of which nobody has asked what is in them; oldest first."""
+    rows = conn.execute(
+        "SELECT p.source_id FROM receivables.payouts p WHERE p.connection = %(connection)s AND p.is_automatic"
+        " AND p.reconciliation_status = 'completed'"
+        " AND NOT EXISTS (SELECT FROM raw.lookups l WHERE l.connection = p.connection AND l.extract = %(extract)s"
+        " AND l.source_id = p.source_id)"
+        " AND NOT EXISTS (SELECT FROM receivables.payout_members m WHERE m.connection = p.connection"
+        " AND m.payout_source_id = p.source_id) ORDER BY p.created_at, p.source_id",
+        {"connection": connection, "extract": extract},
+    )
+    return [row[0] for row in rows]
