@@ -201,12 +201,17 @@ def failed_attempt_before() -> Played:
 
 
 def fee_mismatch() -> Played:
-    """Both lists say a fee of 3.21 and a net of 96.79; what it is made of comes to 3.20."""
+    """A fee of 3.21 with a net of 96.79, that is made of 3.20; one of 3.21 with a net of 96.80, made of 3.21."""
     account, ledger = stage()
     account.say("balance_transactions", "txn_ch_1", fee="3.21", net="96.79")
     account.payout("po_1", "96.79", "txn_ch_1")
-    told = [("po_1", "fee_details", "txn_ch_1")]
-    return Played(account, ledger, {"po_1": of_items("fee_mismatch")}, {"ch_1": "reconciled"}, told)
+    account.charge("ch_2", "100.00", "3.21")
+    ledger.payment("P2", "100.00", psp_reference="K-ch_2")
+    account.say("balance_transactions", "txn_ch_2", net="96.80")
+    account.payout("po_2", "96.80", "txn_ch_2")
+    told = [("po_1", "fee_details", "txn_ch_1"), ("po_2", "fee_differs", "txn_ch_2")]
+    payouts = dict.fromkeys(("po_1", "po_2"), of_items("fee_mismatch"))
+    return Played(account, ledger, payouts, dict.fromkeys(("ch_1", "ch_2"), "reconciled"), told)
 
 
 def holds() -> Played:
@@ -234,6 +239,22 @@ def partial_refunds() -> Played:
     account.row("txn_back", "refund_failure", "40.00", source_kind="refund", source_object_id="re_3")
     account.payout("po_1", "143.60", "txn_ch_1", "txn_re_1", "txn_re_2", "txn_ch_2", "txn_re_3", "txn_back")
     return Played(account, ledger, {"po_1": OK}, dict.fromkeys(("ch_1", "ch_2"), "reconciled"))
+
+
+def voided_for_a_refund() -> Played:
+    """Of 1,000.00 = 600.00 + 400.00 the 600.00 are refunded, and voided in the ledger; 50.00 are voided for nothing."""
+    account, ledger = Account(), Ledger()
+    account.charge("ch_1", "1000.00", "29.30")
+    ledger.payment("P1", "600.00", psp_reference="K-ch_1", posting_status="voided")
+    ledger.payment("P2", "400.00", psp_reference="K-ch_1")
+    account.refund("re_1", "ch_1", "600.00")
+    account.charge("ch_2", "50.00", "1.75")
+    ledger.payment("P3", "50.00", psp_reference="K-ch_2", posting_status="voided")
+    account.payout("po_1", "370.70", "txn_ch_1", "txn_re_1")
+    account.payout("po_2", "48.25", "txn_ch_2")
+    told = {"po_1": OK, "po_2": of_ledger("blocked_unknown_member")}
+    charges = {"ch_1": "reconciled", "ch_2": "no_payment"}
+    return Played(account, ledger, told, charges, [("po_2", "no_payment", "txn_ch_2")])
 
 
 def disputes() -> Played:
@@ -298,6 +319,6 @@ def charges_alone() -> Played:
 _ALL = (
     *(reconciled, fallback, fallback_is_off, pending, not_itemisable, reversed_, before_cutover, unknown_category),
     *(unknown_member, currency_mismatch, foreign_currency, payments_of_a_charge, failed_attempt_before),
-    *(fee_mismatch, holds, partial_refunds, disputes, late_failures, charges_alone),
+    *(fee_mismatch, holds, partial_refunds, voided_for_a_refund, disputes, late_failures, charges_alone),
 )
 CASES: dict[str, Callable[[], Played]] = {case.__name__: case for case in _ALL}

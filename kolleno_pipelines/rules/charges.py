@@ -78,7 +78,8 @@ def charge_rows(connection: str, ledger: str, charges: pa.Table, cutover: date |
 def outcomes_of(charges: pa.Table, sums: _Sums, cutover: date | None) -> npt.NDArray[np.int64]:
     """Return for each charge the place of its outcome in ChargeOutcome: the first that applies."""
     state = {one: is_one_of(charges["state"], [one.value]) for one in ChargeState}
-    has_payments = _numbers(charges["payments"]) > 0
+    is_returned = is_one_of(charges["is_returned"], [True])
+    has_payments = (_numbers(charges["payments"]) > 0) | is_returned
     excess = sums.excess
     named = _part_to_blame(sums, excess)
     applies: dict[ChargeOutcome, Flags] = {
@@ -88,7 +89,7 @@ def outcomes_of(charges: pa.Table, sums: _Sums, cutover: date | None) -> npt.NDA
         _O.PENDING: state[ChargeState.PENDING],
         _O.NO_PAYMENT: ~has_payments,
         _O.CURRENCY_MISMATCH: _numbers(charges["other_currency"]) > 0,
-        _O.AMOUNT_MISMATCH: np.asarray(sums.paid != sums.expected, dtype=np.bool_),
+        _O.AMOUNT_MISMATCH: np.asarray(sums.paid != sums.expected, dtype=np.bool_) & ~is_returned,
         _O.PAYMENT_SHARED: _numbers(charges["shared"]) > 0,
         _O.REFUND_NOT_IN_LEDGER: named == _NAMES.index(_O.REFUND_NOT_IN_LEDGER),
         _O.DISPUTE_NOT_IN_LEDGER: named == _NAMES.index(_O.DISPUTE_NOT_IN_LEDGER),

@@ -76,7 +76,7 @@ def _amount(item: SuspectItem, code: ExceptionCode) -> Decimal:
     """Return by how much something differs where it is compared with something, else what the item comes to."""
     if code is _C.ALTERED and item.balance_net is not None:
         return (item.balance_net - item.net) or (item.balance_amount or _ZERO) - item.amount
-    if code is _C.NET_DIFFERS:
+    if code in {_C.NET_DIFFERS, _C.FEE_DIFFERS}:
         return item.amount - item.fee - item.net
     if code is _C.SOURCE_DIFFERS and item.source_amount is not None:
         return item.source_amount - item.amount
@@ -109,6 +109,7 @@ _ITEM_SENTENCES: dict[ExceptionCode, str] = {
         " {balance_fee} is {balance_net}."
     ),
     _C.NET_DIFFERS: "{amount} less {fee} is {counted}, and the row says {net}.",
+    _C.FEE_DIFFERS: "{amount} is what made the row, and its net {net}; a fee of {fee} does not lie between them.",
     _C.DOUBLED: "The row is in the payout for the {occurrence}. time.",
     _C.IN_TWO_PAYOUTS: "The row is in {other_payouts} as well.",
     _C.SOURCE_DIFFERS: "The row says {amount}, what made it says {source_amount}.",

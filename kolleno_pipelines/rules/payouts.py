@@ -97,6 +97,8 @@ def payout_row(connection: str, ledger: str, payout: PayoutFacts, explained: Exp
     state = state_of(payout)
     own = _own_codes(payout, explained)
     codes = {code for code, number in zip(ITEM_CODES, payout.flags, strict=True) if number} | set(own)
+    if payout.amount != payout.items_net:
+        codes.add(ExceptionCode.SUM_DIFFERS)  # whatever explains it
     items = state or leg_outcome(Leg.ITEMS, codes)
     ledger_outcome = state or leg_outcome(Leg.LEDGER, codes, has_fallback=payout.fallbacks > 0)
     told = [code for code in own if not _is_told_by_item(code, explained)]

@@ -90,6 +90,7 @@ class ExceptionCode(StrEnum):
     PAYMENT_CURRENCY = "payment_currency"
     ALTERED = "altered"
     NET_DIFFERS = "net_differs"
+    FEE_DIFFERS = "fee_differs"
     DOUBLED = "doubled"
     IN_TWO_PAYOUTS = "in_two_payouts"
     SOURCE_DIFFERS = "source_differs"
@@ -128,6 +129,7 @@ EFFECTS: dict[ExceptionCode, Effect] = {
     ExceptionCode.SUM_DIFFERS: Effect(Leg.ITEMS, PayoutOutcome.AMOUNT_MISMATCH),
     ExceptionCode.PAYMENTS_SUM: Effect(Leg.LEDGER, PayoutOutcome.AMOUNT_MISMATCH),
     ExceptionCode.PAYMENT_SHARED: Effect(Leg.LEDGER, PayoutOutcome.AMOUNT_MISMATCH),
+    ExceptionCode.FEE_DIFFERS: Effect(Leg.ITEMS, PayoutOutcome.FEE_MISMATCH),
     ExceptionCode.FEE_DETAILS: Effect(Leg.ITEMS, PayoutOutcome.FEE_MISMATCH),
 }
 
@@ -141,6 +143,7 @@ ITEM_CODES: tuple[ExceptionCode, ...] = (
     ExceptionCode.PAYMENT_CURRENCY,
     ExceptionCode.ALTERED,
     ExceptionCode.NET_DIFFERS,
+    ExceptionCode.FEE_DIFFERS,
     ExceptionCode.DOUBLED,
     ExceptionCode.IN_TWO_PAYOUTS,
     ExceptionCode.SOURCE_DIFFERS,

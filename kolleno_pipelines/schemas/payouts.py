@@ -14,7 +14,8 @@ from kolleno_pipelines.schemas.payout_words import ExceptionCode
 
 #: One row per charge, as the rules take them. Amounts are in the charge's currency; `payments` counts those found,
 #: `other_currency` those of them in another currency, `paid` is the sum of the rest; `shared` counts those that another
-#: charge claims as well. `applied` is there where something went back.
+#: charge claims as well. `applied` is there where something went back,
+#: `is_returned` where the ledger voided payments for it, and lacks no more than that.
 CHARGES = schema(
     source_id=TEXT,
     state=TEXT,
@@ -25,6 +26,7 @@ CHARGES = schema(
     customer_source_id=TEXT,
     resolver=TEXT,
     payments=pa.int64(),
+    is_returned=pa.bool_(),
     other_currency=pa.int64(),
     shared=pa.int64(),
     paid=TOTAL,

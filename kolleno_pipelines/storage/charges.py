@@ -76,6 +76,7 @@ FROM (
     SELECT source_id, currency_iso, created_at, customer_source_id, observed_at, amount,
            CASE WHEN is_own THEN NULLIF(own_reference, '') END AS own_reference,
            COALESCE(surcharge_amount, 0) AS surcharge, COALESCE(NULLIF(amount_captured, 0), amount) AS full_amount,
+           amount_captured > 0 AND amount_captured + amount_refunded >= amount AS is_released,
            failure_balance_transaction_source_id AS failure_row,
            CASE WHEN failure_balance_transaction_source_id IS NOT NULL THEN 'failed_late'
                 WHEN status = 'failed' THEN 'none'
@@ -88,9 +89,9 @@ FROM (
 
 _CLAIM = """
 SELECT c.source_id AS charge, c.rank, p.source_id AS payment, p.kind, p.amount, p.observed_at,
-       p.currency_iso <> c.currency_iso AS is_foreign, '{resolver}' AS resolver
+       p.currency_iso <> c.currency_iso AS is_foreign, p.posting_status <> 'posted' AS is_void, '{resolver}' AS resolver
 FROM charge_money c JOIN receivables.payments p ON {condition}
-WHERE p.connection = %(ledger)s AND p.posting_status = 'posted'"""
+WHERE p.connection = %(ledger)s AND p.posting_status IN ('posted', 'voided', 'deleted')"""
 
 
 def _claim(resolver: str, condition: str) -> str:
@@ -108,27 +109,29 @@ _CLAIMS = (
 def _fallback(field: str) -> str:
     """Payments that carry the charge's id, of charges of which the reference gave nothing."""
     column = "p.extra ->> %(key)s::text" if field.startswith(_EXTRA) else _FIELDS[field]
-    nothing = " AND NOT EXISTS (SELECT FROM claims k WHERE k.charge = c.source_id)"
+    nothing = " AND NOT EXISTS (SELECT FROM claims k WHERE k.charge = c.source_id AND NOT k.is_void)"
     return f"INSERT INTO claims{_claim('charge_id', f'{column} = c.source_id')}{nothing}"
 
 
 _CONTESTED = """
 CREATE TEMP TABLE contested ON COMMIT DROP AS
 SELECT k.payment, m.best, count(*) AS claimants
-FROM (SELECT payment, min(rank) AS best FROM claims GROUP BY 1 HAVING count(*) > 1) m
-JOIN claims k ON k.payment = m.payment AND k.rank = m.best
+FROM (SELECT payment, min(rank) AS best FROM claims WHERE NOT is_void GROUP BY 1 HAVING count(*) > 1) m
+JOIN claims k ON k.payment = m.payment AND k.rank = m.best AND NOT k.is_void
 GROUP BY 1, 2"""
 
 _PAID = """
 CREATE TEMP TABLE paid_charges ON COMMIT DROP AS
-SELECT source_id, resolver, payments, other_currency, shared, paid, observed_at,
-       CASE WHEN payments = 1 THEN jsonb_build_array(ids[1])
+SELECT source_id, resolver, payments, voided, other_currency, shared, paid, observed_at,
+       CASE WHEN payments = 0 THEN NULL WHEN payments = 1 THEN jsonb_build_array(ids[1])
             ELSE (SELECT jsonb_agg(one ORDER BY one COLLATE "C") FROM unnest(ids) one) END AS payment_source_ids
 FROM (
-    SELECT k.charge AS source_id, min(k.resolver) AS resolver, count(*) AS payments,
-           count(*) FILTER (WHERE k.is_foreign) AS other_currency, count(*) FILTER (WHERE x.claimants > 1) AS shared,
-           COALESCE(sum(k.amount) FILTER (WHERE NOT k.is_foreign), 0) AS paid, max(k.observed_at) AS observed_at,
-           array_agg(k.payment) AS ids
+    SELECT k.charge AS source_id, min(k.resolver) AS resolver, max(k.observed_at) AS observed_at,
+           count(*) FILTER (WHERE k.is_void) AS voided, count(*) FILTER (WHERE NOT k.is_void) AS payments,
+           count(*) FILTER (WHERE NOT k.is_void AND k.is_foreign) AS other_currency,
+           count(*) FILTER (WHERE NOT k.is_void AND x.claimants > 1) AS shared,
+           COALESCE(sum(k.amount) FILTER (WHERE NOT k.is_void AND NOT k.is_foreign), 0) AS paid,
+           array_agg(k.payment) FILTER (WHERE NOT k.is_void) AS ids
     FROM claims k LEFT JOIN contested x ON x.payment = k.payment
     WHERE x.payment IS NULL OR k.rank = x.best
     GROUP BY 1
@@ -162,7 +165,7 @@ _APPLIED = """
 CREATE TEMP TABLE applied ON COMMIT DROP AS
 SELECT k.charge AS source_id, sum(COALESCE(a.amount_from, l.amount)) AS applied, max(l.observed_at) AS observed_at
 FROM went_back w
-JOIN claims k ON k.charge = w.source_id
+JOIN claims k ON k.charge = w.source_id AND NOT k.is_void
 JOIN receivables.allocations a
     ON a.from_source_id = k.payment AND a.from_kind = k.kind AND a.connection = %(ledger)s
 JOIN receivables.allocations_with_ends l
@@ -170,16 +173,22 @@ JOIN receivables.allocations_with_ends l
 WHERE l.is_live AND a.to_kind <> 'refund'
 GROUP BY 1"""
 
+#: The ledger may void payments for what went back; then it lacks no more than that.
 _FACTS = f"""
 CREATE TEMP TABLE charge_facts ON COMMIT DROP AS
-SELECT c.source_id, c.state, c.money, c.full_amount, c.amount, c.surcharge, c.currency_iso, c.created_at,
+SELECT *, voided > 0 AND full_amount - surcharge > paid
+              AND full_amount - surcharge - paid <= refunded + disputed + failed AS is_returned,
+       (row_number() OVER () - 1) / {PART} AS part
+FROM (
+SELECT c.source_id, c.state, c.money, c.full_amount, c.amount, c.is_released, c.surcharge, c.currency_iso, c.created_at,
        c.customer_source_id, c.failure_row, p.resolver, COALESCE(p.payments, 0) AS payments,
-       COALESCE(p.other_currency, 0) AS other_currency, COALESCE(p.shared, 0) AS shared, COALESCE(p.paid, 0) AS paid,
+       COALESCE(p.voided, 0) AS voided, COALESCE(p.other_currency, 0) AS other_currency,
+       COALESCE(p.shared, 0) AS shared, COALESCE(p.paid, 0) AS paid,
        CASE WHEN w.source_id IS NOT NULL THEN COALESCE(a.applied, 0) END AS applied,
        COALESCE(w.refunded, 0) AS refunded, COALESCE(w.disputed, 0) AS disputed, COALESCE(w.failed, 0) AS failed,
-       p.payment_source_ids, GREATEST(c.observed_at, p.observed_at, w.observed_at) AS since,
-       (row_number() OVER () - 1) / {PART} AS part
+       p.payment_source_ids, GREATEST(c.observed_at, p.observed_at, w.observed_at) AS since
 FROM charge_money c
 LEFT JOIN paid_charges p USING (source_id)
 LEFT JOIN went_back w USING (source_id)
-LEFT JOIN applied a USING (source_id)"""
+LEFT JOIN applied a USING (source_id)
+) f"""

@@ -111,21 +111,26 @@ _BEFORE = f"""COALESCE(c.created_at, CASE WHEN {_IS_CHARGE} THEN s.created_at EN
 _SAYS_SAME = "s.is_known AND NOT s.views_differ"
 _IS_OPEN = "NOT s.is_before"
 
+#: Where the amount is what its charge or refund says, the fee alone can be wrong.
+_BREAKS_NET = "NOT s.views_differ AND s.net <> s.amount - s.fee"
+
 #: The conditions of ITEM_CODES over an item `s` with its charge.
 _CONDITIONS: dict[ExceptionCode, str] = {
     _C.UNKNOWN_CATEGORY: "s.line IS NULL",
     _C.NOT_IN_BALANCE: "NOT s.is_known",
     _C.UNKNOWN_CHARGE: f"{_IS_OPEN} AND s.is_known AND {_NAMES_CHARGE} AND NOT s.has_charge",
-    _C.NO_PAYMENT: f"{_IS_OPEN} AND s.has_charge AND {_IS_CHARGE} AND s.payments = 0",
+    _C.NO_PAYMENT: f"{_IS_OPEN} AND s.has_charge AND {_IS_CHARGE} AND s.payments = 0 AND NOT s.is_returned",
     _C.ITEM_CURRENCY: "s.currency_iso <> s.payout_currency",
     _C.PAYMENT_CURRENCY: f"{_IS_OPEN} AND {_IS_CHARGE} AND s.foreign_payments > 0",
     _C.ALTERED: "s.views_differ",
-    _C.NET_DIFFERS: "NOT s.views_differ AND s.net <> s.amount - s.fee",
+    _C.NET_DIFFERS: f"{_BREAKS_NET} AND s.amount IS DISTINCT FROM s.source_amount",
+    _C.FEE_DIFFERS: f"{_BREAKS_NET} AND s.amount = s.source_amount",
     _C.DOUBLED: "s.occurrence > 1",
     _C.IN_TWO_PAYOUTS: "s.other_payouts IS NOT NULL",
     _C.SOURCE_DIFFERS: f"{_SAYS_SAME} AND s.source_amount IS NOT NULL AND s.amount <> s.source_amount",
     _C.PAYMENTS_SUM: (
-        f"{_IS_OPEN} AND {_IS_CHARGE} AND s.payments > 0 AND s.foreign_payments = 0 AND s.paid <> s.expected"
+        f"{_IS_OPEN} AND {_IS_CHARGE} AND s.payments > 0 AND s.foreign_payments = 0"
+        " AND s.paid <> s.expected AND NOT s.is_returned"
     ),
     _C.PAYMENT_SHARED: f"{_IS_OPEN} AND {_IS_CHARGE} AND s.shared > 0",
     _C.FEE_DETAILS: (f"{_SAYS_SAME} AND (s.fee <> COALESCE(s.details_fee, 0) OR COALESCE(s.has_foreign_fee, false))"),
@@ -133,14 +138,15 @@ _CONDITIONS: dict[ExceptionCode, str] = {
 _FLAGS = " | ".join(
     f"(COALESCE({_CONDITIONS[code]}, false)::integer << {place})" for place, code in enumerate(ITEM_CODES)
 )
-#: An amount that the charge itself does not name; the balance may hold the whole of one that was captured in part.
+#: What a row must come to: the whole of its charge, or what was captured, where the rest was released; its refund.
 _CHARGE_AMOUNT = """CASE WHEN k.category = 'charge' AND c.currency_iso = k.currency_iso
-            THEN CASE WHEN k.amount = c.amount THEN c.amount ELSE c.full_amount END ELSE k.refund_amount END"""
+            THEN CASE WHEN k.amount <> c.amount AND c.is_released THEN c.full_amount ELSE c.amount END
+            ELSE k.refund_amount END"""
 
 _JUDGED = f"""
 SELECT s.*, {_FLAGS} AS flags
 FROM (SELECT k.*, c.source_id IS NOT NULL AS has_charge, c.payments, c.other_currency AS foreign_payments, c.shared,
-             c.paid, c.full_amount - c.surcharge AS expected, c.currency_iso AS charge_currency,
+             c.is_returned, c.paid, c.full_amount - c.surcharge AS expected, c.currency_iso AS charge_currency,
              c.resolver = 'charge_id' AS by_charge_id, {_CHARGE_AMOUNT} AS source_amount,
              COALESCE({_BEFORE.replace("s.", "k.")}, false) AS is_before
       FROM ({_SOURCES}{{only}}) k LEFT JOIN charge_facts c ON c.source_id = k.charge) s"""

@@ -26,7 +26,14 @@ def charge(source_id: str = "ch_1", **cells: Any) -> Row:
     """A charge of 100.00 that the ledger shows."""
     row: Row = dict.fromkeys(_AMOUNTS, "0") | {"money": "100.00", "paid": "100.00", "applied": None}
     row |= {"source_id": source_id, "state": "taken", "currency_iso": "USD", "created_at": AT, "since": AT}
-    row |= {"resolver": "own", "payments": 1, "other_currency": 0, "shared": 0, "payment_source_ids": '["P1"]'}
+    row |= {
+        "resolver": "own",
+        "payments": 1,
+        "is_returned": False,
+        "other_currency": 0,
+        "shared": 0,
+        "payment_source_ids": '["P1"]',
+    }
     row |= {"customer_source_id": "C1"} | cells
     return row | {name: None if row[name] is None else Decimal(row[name]) for name in _AMOUNTS}
 
@@ -66,6 +73,9 @@ NOTHING = {"payments": 0, "paid": "0", "resolver": None, "payment_source_ids": N
         ({"refunded": "50", "applied": "70"}, "refund_not_in_ledger"),
         ({"refunded": "100", "applied": "0"}, "reconciled"),
         ({"disputed": "100", "applied": "100"}, "dispute_not_in_ledger"),
+        ({"refunded": "100", "applied": "0", "is_returned": True} | NOTHING, "reconciled"),
+        ({"refunded": "60", "paid": "40", "applied": "40", "is_returned": True}, "reconciled"),
+        ({"refunded": "60", "paid": "40", "applied": "40"}, "amount_mismatch"),
         ({"refunded": "30", "disputed": "70", "applied": "70"}, "dispute_not_in_ledger"),
         ({"refunded": "30", "disputed": "70", "applied": "30"}, "refund_not_in_ledger"),
         ({"refunded": "30", "disputed": "100", "applied": "0"}, "reconciled"),

@@ -150,6 +150,10 @@ def test_a_sum_is_explained_by_what_is_wrong_with_its_items() -> None:
     assert gap_of(payout()) is None
     assert gap_of(payout("96.80", "193.60", set_off=D("-96.80"))) is None  # one row twice
     assert gap_of(payout("96.80", "95.80", suspected=D("1.00"))) is None  # a row says 1.00 less than its charge
+    row = payout_row(
+        "stripe", "qb", payout("96.80", "96.79", suspected=D("0.01"), flags=flags(ExceptionCode.FEE_DETAILS))
+    )
+    assert (row.outcome, row.exceptions) == ("amount_mismatch", 1)  # explained, yet its net is another
     gap = gap_of(payout("96.80", "95.80", set_off=D("0.50")))
     assert gap is not None
     assert gap.amount == D("0.50")
@@ -223,6 +227,12 @@ def test_the_payouts_own_row() -> None:
             {"net": D("96.79"), "fee": D("3.21")},
             "0.01",
             "The payout's list says 100 less 3.21 is 96.79, the balance's own list says 100 less 3.2 is 96.8.",
+        ),
+        (
+            ExceptionCode.FEE_DIFFERS,
+            {"fee": D("3.21")},
+            "-0.01",
+            "100 is what made the row, and its net 96.8; a fee of 3.21 does not lie between them.",
         ),
         (ExceptionCode.NET_DIFFERS, {"net": D("96.70")}, "0.10", "100 less 3.2 is 96.8, and the row says 96.7."),
         (
