@@ -71,6 +71,19 @@ def fallback() -> Played:
                   settings={"payout_charge_id_field": "extra.stripe id"})  # fmt: skip
 
 
+def fallback_by_reference() -> Played:
+    """The platform's own reference goes first, for each charge by itself."""
+    account, ledger = stage()
+    ledger.payment("P0", "70.00", psp_reference="ch_1")  # not the charge's: the reference gave P1
+    account.charge("ch_2", "250.00", "7.55")
+    ledger.payment("P2", "250.00", psp_reference="ch_2")
+    account.payout("po_1", "96.80", "txn_ch_1")
+    account.payout("po_2", "242.45", "txn_ch_2")
+    found = "reconciled_with_fallback"
+    return Played(account, ledger, {"po_1": OK, "po_2": of_ledger(found)}, {"ch_1": "reconciled", "ch_2": found},
+                  settings={"payout_charge_id_field": "psp_reference"})  # fmt: skip
+
+
 def fallback_is_off() -> Played:
     played = fallback()
     played.settings.clear()
@@ -317,7 +330,17 @@ def charges_alone() -> Played:
 
 
 _ALL = (
-    *(reconciled, fallback, fallback_is_off, pending, not_itemisable, reversed_, before_cutover, unknown_category),
+    *(
+        reconciled,
+        fallback,
+        fallback_by_reference,
+        fallback_is_off,
+        pending,
+        not_itemisable,
+        reversed_,
+        before_cutover,
+        unknown_category,
+    ),
     *(unknown_member, currency_mismatch, foreign_currency, payments_of_a_charge, failed_attempt_before),
     *(fee_mismatch, holds, partial_refunds, voided_for_a_refund, disputes, late_failures, charges_alone),
 )
