@@ -13,7 +13,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from kolleno_pipelines.rules.breaks import break_id, plain
-from kolleno_pipelines.rules.columns import Flags, is_one_of, microseconds
+from kolleno_pipelines.rules.columns import Flags, is_one_of, microseconds, rows_of, take
 from kolleno_pipelines.rules.scaled import Amounts, decimal, decimals, scaled
 from kolleno_pipelines.schemas.payout_words import SETTLED_CHARGES, ChargeOutcome, ChargeState, Resolver
 from kolleno_pipelines.schemas.payouts import CHARGE_ROWS, CHARGES
@@ -132,19 +132,17 @@ def _told(
     """Return the break ids and sentences of the charges that ask for somebody; the others have none."""
     ids: list[str | None] = [None] * charges.num_rows
     sentences: list[str | None] = [None] * charges.num_rows
-    excess = sums.excess
-    for place in asking.tolist():
-        row = {
-            name: charges[name][place].as_py()
-            for name in ("source_id", "currency_iso", "payments", "payment_source_ids")
-        }
-        amounts = {name: plain(decimal(getattr(sums, name)[place])) for name in (*sums._fields, "expected")}
-        facts = {**row, **amounts, "ledger": ledger, "excess": plain(decimal(excess[place]))}
+    amounts = {name: getattr(sums, name)[asking].tolist() for name in (*sums._fields, "expected", "excess")}
+    rows = rows_of(take(charges.select(_NAMED), asking))
+    for number, (place, row) in enumerate(zip(asking.tolist(), rows, strict=True)):
+        told = {name: plain(decimal(values[number])) for name, values in amounts.items()}
         ids[place] = break_id(KIND, connection, (KIND, row["source_id"]))
-        sentences[place] = SENTENCES[_NAMES[outcomes[place]]].format(**facts)
+        sentences[place] = SENTENCES[_NAMES[outcomes[place]]].format(ledger=ledger, **row, **told)
     return pa.array(ids, pa.string()), pa.array(sentences, pa.string())
 
 
+#: What of a charge its sentence may name.
+_NAMED = ["source_id", "currency_iso", "payments", "payment_source_ids"]
 #: Why a charge asks for somebody.
 SENTENCES: dict[ChargeOutcome, str] = {
     _O.FAILED_BUT_PAID: "No money was taken, and {ledger} has {payments} payment(s) of it: {payment_source_ids}.",
