@@ -17,7 +17,7 @@ import traceback
 from collections.abc import Callable
 from pathlib import Path
 
-from benchmarks import api_requests, large_batch, loading, payload_rows, small_batch, year
+from benchmarks import api_requests, large_batch, loading, payload_rows, payout_rows, small_batch, year
 from benchmarks.lines import Line, print_table, write_results
 from benchmarks.site import ROOT, Site, remove_abandoned
 
@@ -31,6 +31,7 @@ CASES: dict[tuple[str, ...], Measure] = {
     ("small_batch", "small_batch_from_drop"): small_batch.measure,
     ("reprocess_365", "reprocess_365_orchestrator", "reprocess_365_plain"): year.measure,
     ("payload_rows", "payload_rows_memory"): payload_rows.measure,
+    ("payout_items", "payout_charges", "payout_memory"): payout_rows.measure,
     ("quickbooks_turns_unused", "quickbooks_refused"): api_requests.measure_quickbooks,
     ("xero_turns_unused", "xero_refused"): api_requests.measure_xero,
 }

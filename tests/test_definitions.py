@@ -20,6 +20,7 @@ from kolleno_pipelines.connectors.registry import CONNECTORS
 from kolleno_pipelines.definitions import build_definitions
 from kolleno_pipelines.schemas.api_systems import API_ENTITIES, API_SYSTEMS
 from kolleno_pipelines.schemas.model_columns import ENTITIES, LEDGER, RESULTS
+from kolleno_pipelines.schemas.payout_columns import PROVIDER_RESULTS
 from kolleno_pipelines.schemas.sftp_tables import TABLES
 from kolleno_pipelines.settings import Settings
 
@@ -193,7 +194,7 @@ def test_a_fresh_clone_shows_the_graph_before_anything_is_configured(
 
 
 def test_the_columns_shown_are_those_of_the_database(database: str) -> None:
-    shown = {"receivables": ENTITIES, "reconciliation": RESULTS}
+    shown = {"receivables": ENTITIES, "reconciliation": RESULTS | PROVIDER_RESULTS}
     kinds = {"timestamp with time zone": "timestamptz", "ARRAY": "text[]"}
     with psycopg.connect(database) as connection:
         rows = connection.execute(

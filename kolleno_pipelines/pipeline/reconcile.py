@@ -12,7 +12,15 @@ from typing import Any
 import psycopg
 
 from kolleno_pipelines.pipeline.reconcile_agreement import compared_pairs, reconcile_agreement
-from kolleno_pipelines.pipeline.reconciled import Connections, ReconciledConnection, caps_links, read_since
+from kolleno_pipelines.pipeline.reconcile_payouts import reconcile_charges, reconcile_payouts
+from kolleno_pipelines.pipeline.reconciled import (
+    NO_PROVIDERS,
+    Connections,
+    Providers,
+    ReconciledConnection,
+    caps_links,
+    read_since,
+)
 from kolleno_pipelines.pipeline.result_summary import WORST, ResultSummary, merge_stages
 from kolleno_pipelines.rules.account_totals import account_totals
 from kolleno_pipelines.rules.ageing import Buckets
@@ -38,17 +46,21 @@ QUARANTINED = "quarantined_payload"
 _TOTALS = ("control_totals", "control_total_breaks", "not_comparable", "account_totals")
 
 
-def reconcile_present(database_url: str, connections: Connections, today: date) -> list[ResultSummary]:
-    """Compute the results that are the present state, `differences` last; agreement only where there is a mirror."""
+def reconcile_present(
+    database_url: str, connections: Connections, today: date, providers: Providers = NO_PROVIDERS
+) -> list[ResultSummary]:
+    """Compute the results that are the present state, `differences` last.
+
+    Agreement only where there is a mirror, charges and payouts only where there is a payment provider.
+    """
     with_mirror = [reconcile_agreement] if any(compared_pairs(connections)) else []
-    computed = (
-        reconcile_balances,
-        reconcile_control_totals,
-        reconcile_unapplied_cash,
-        *with_mirror,
-        reconcile_differences,
-    )
-    return [compute(database_url, connections, today) for compute in computed]
+    of_documents = (reconcile_balances, reconcile_control_totals, reconcile_unapplied_cash, *with_mirror)
+    of_providers = (reconcile_charges, reconcile_payouts) if providers else ()
+    return [
+        *(compute(database_url, connections, today) for compute in of_documents),
+        *(compute(database_url, providers, today) for compute in of_providers),
+        reconcile_differences(database_url, connections, today, providers),
+    ]
 
 
 def reconcile_balances(
@@ -163,23 +175,26 @@ def _compute_unapplied_cash(conn: psycopg.Connection[Any], connections: Connecti
     return changes
 
 
-def reconcile_differences(database_url: str, connections: Connections, today: date) -> ResultSummary:
+def reconcile_differences(
+    database_url: str, connections: Connections, today: date, providers: Providers = NO_PROVIDERS
+) -> ResultSummary:
     """Put every break of the stored results and every parked row into one list, carried over from the last run.
 
     Every run does it itself: what another one listed meanwhile may be of results before this run's.
     """
+    names = [*connections, *providers]
     with result_transaction(database_url, ("differences", "difference_decisions")) as conn:
-        differences.stage_present(conn, list(connections))
-        for name in connections:
+        differences.stage_present(conn, names)
+        for name in names:
             waiting = [*differences.parked_rows(conn, name), *waiting_payloads.parked_records(conn, name)]
             differences.stage_breaks(conn, [_parked_break(name, row) for row in waiting])
             quarantined = waiting_payloads.quarantined(conn, name)
             differences.stage_breaks(conn, [_quarantined_break(name, one) for one in quarantined])
-        changes = differences.carry_over(conn, list(connections), today, lambda known: _next_status(known, today))
-        note_computed(conn, "differences", list(connections), today)
-        counted = result_rows.break_counts(conn, list(connections))
-        totals = result_rows.red_totals(conn, list(connections))
-        worst = result_rows.red_breaks(conn, list(connections), limit=WORST)
+        changes = differences.carry_over(conn, names, today, lambda known: _next_status(known, today))
+        note_computed(conn, "differences", names, today)
+        counted = result_rows.break_counts(conn, names)
+        totals = result_rows.red_totals(conn, names)
+        worst = result_rows.red_breaks(conn, names, limit=WORST)
         failpoints.reach("reconcile_differences")
     counts = {status.value: 0 for status in BreakStatus} | {row["status"]: row["breaks"] for row in counted}
     present = sum(number for status, number in counts.items() if status != BreakStatus.RESOLVED)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
+from types import MappingProxyType
 from typing import Protocol
 
 from kolleno_pipelines.schemas.agreement_mapping import AgreementMapping
@@ -47,6 +48,30 @@ class ReconciledConnection(Protocol):
 
 
 Connections = Mapping[str, ReconciledConnection]
+
+
+class ProviderConnection(Protocol):
+    """What reconciliation needs to know of a connection to a payment provider."""
+
+    @property
+    def name(self) -> str:
+        """Key of the connection."""
+
+    @property
+    def ledger(self) -> str:
+        """The connection of the ledger that it serves."""
+
+    @property
+    def cutover(self) -> date | None:
+        """Day from which on its charges are in the ledger; None: all of them."""
+
+    @property
+    def payout_charge_id_field(self) -> str | None:
+        """The field of the ledger's payments that may carry a charge's id: `ref`, `psp_reference`, `extra.<key>`."""
+
+
+Providers = Mapping[str, ProviderConnection]
+NO_PROVIDERS: Providers = MappingProxyType({})
 
 
 def caps_links(connection: ReconciledConnection) -> bool:

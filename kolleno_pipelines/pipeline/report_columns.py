@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from kolleno_pipelines.schemas.model_columns import RESULTS
+from kolleno_pipelines.schemas.payout_columns import PROVIDER_RESULTS
 
 #: Columns that a report leaves out of its result, and those that it adds at the end.
 _WITHOUT = {"differences": {"accepted_amount", "accepted_at", "resolved_on"}, "ageing": {"day"}}
 _ADDED = {
     "agreement": ["breaks", "gaps"],
+    "payouts": ["lines"],
     "control-totals": ["breaks", "accounts"],
     "roll-forward": ["unexplained_documents"],
     "differences": ["age_days"],
@@ -16,7 +18,9 @@ _ADDED = {
 
 def report_columns(name: str, *, by_customer: bool = False) -> list[str]:
     """Return the columns of a report in their order; `by_customer` is for ageing."""
-    stored = [column.name for column in RESULTS[name.replace("-", "_")]]
+    if name == "charges":  # charges are counted
+        return ["connection", "currency_iso", "outcome", "charges", "amount", "paid", "breaks"]
+    stored = [column.name for column in (RESULTS | PROVIDER_RESULTS)[name.replace("-", "_")]]
     columns = [column for column in stored if column not in _WITHOUT.get(name, ())] + _ADDED.get(name, [])
     if name == "agreement":  # customers are summed
         return [*columns[:2], columns[4], "customers", *columns[5:]]

@@ -2,31 +2,35 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from datetime import date, datetime
 from decimal import Decimal
-from typing import Any
 
+from kolleno_pipelines.pipeline.plain_rows import Row, plain_row
+from kolleno_pipelines.pipeline.provider_reports import charges_report, payouts_report
 from kolleno_pipelines.pipeline.reconcile_days import Book, FutureDayError, past_days, read_book
-from kolleno_pipelines.pipeline.reconciled import Connections
+from kolleno_pipelines.pipeline.reconciled import NO_PROVIDERS, Connections, Providers
 from kolleno_pipelines.rules.differences import is_red
 from kolleno_pipelines.schemas.currencies import amount_text
 from kolleno_pipelines.schemas.results import BreakStatus
 from kolleno_pipelines.storage import result_rows
 from kolleno_pipelines.storage.results import reading
 
-Row = dict[str, Any]
-
 BALANCES, CONTROL_TOTALS, AGEING = "balances", "control-totals", "ageing"
 ROLL_FORWARD, UNAPPLIED_CASH, DIFFERENCES = "roll-forward", "unapplied-cash", "differences"
 AGREEMENT = "agreement"
-REPORTS = (BALANCES, CONTROL_TOTALS, AGEING, ROLL_FORWARD, UNAPPLIED_CASH, AGREEMENT, DIFFERENCES)
+CHARGES, PAYOUTS, BALANCE_PROOFS = "charges", "payouts", "balance-proofs"
+OF_PROVIDERS = (CHARGES, PAYOUTS, BALANCE_PROOFS)
+REPORTS = (BALANCES, CONTROL_TOTALS, AGEING, ROLL_FORWARD, UNAPPLIED_CASH, AGREEMENT, *OF_PROVIDERS, DIFFERENCES)
 OF_A_DAY = (AGEING, ROLL_FORWARD)
 #: Tables of the breaks that a report lists.
 _BREAKS = {
     BALANCES: ("balances",),
     CONTROL_TOTALS: ("control_total_breaks", "account_totals"),
     AGREEMENT: ("agreement_breaks",),
+    CHARGES: ("charges",),
+    PAYOUTS: ("payout_exceptions",),
+    BALANCE_PROOFS: ("balance_proofs",),
 }
 
 
@@ -43,29 +47,37 @@ def report(
     as_of: date | None = None,
     by: str | None = None,
     include_mirrors: bool = False,
+    providers: Providers = NO_PROVIDERS,
 ) -> list[Row]:
     """Return a report's rows, ready for JSON: amounts as text, days and moments in ISO form.
 
     `as_of` (ageing and roll-forward only) is a day up to today; these two are computed from what is known now, the
     others are read as last computed; balances lists the documents that differ. `by` is "customer", for ageing.
-    Raises ReportError.
+    `providers` are the payment providers, of which charges, payouts and balance proofs tell. Raises ReportError.
     """
     _refuse(name, as_of, by)
     chosen = {key: one for key, one in connections.items() if include_mirrors or one.role == "ledger"}
     if name in OF_A_DAY:
         return _of_a_day(name, database_url, chosen, today, as_of or today, by_customer=by is not None)
+    names = list(providers) if name in OF_PROVIDERS else list(chosen)
+    if name == DIFFERENCES:
+        names += providers
     with reading(database_url) as conn:
 
         def read(table: str) -> list[Row]:
-            return result_rows.stored_rows(conn, table, list(chosen))
+            return result_rows.stored_rows(conn, table, names)
 
+        if name == CHARGES:
+            return charges_report(result_rows.charge_totals(conn, names), result_rows.charge_breaks(conn, names))
+        if name == PAYOUTS:
+            return payouts_report(read)
         if name == CONTROL_TOTALS:
             return _control_totals(read)
         if name == AGREEMENT:
             return _agreement(read)
         if name == DIFFERENCES:
             return _differences(read, today)
-        return [_plain(row) for row in read(name.replace("-", "_"))]
+        return [plain_row(row) for row in read(name.replace("-", "_"))]
 
 
 def asks_for_somebody(name: str, rows: Sequence[Row], database_url: str) -> bool:
@@ -92,7 +104,7 @@ def asks_for_somebody(name: str, rows: Sequence[Row], database_url: str) -> bool
 def balance_summary(database_url: str, connections: Connections) -> list[Row]:
     """Return per connection, kind and currency how many documents tie and differ, as last computed."""
     with reading(database_url) as conn:
-        return [_plain(row) for row in result_rows.stored_rows(conn, "balance_summary", list(connections))]
+        return [plain_row(row) for row in result_rows.stored_rows(conn, "balance_summary", list(connections))]
 
 
 def _refuse(name: str, as_of: date | None, by: str | None) -> None:
@@ -132,10 +144,10 @@ def _ageing(book: Book, day: date) -> list[Row]:
 
 
 def _roll_forward(book: Book, day: date, today: date) -> list[Row]:
-    rows = [_plain(row.__dict__) for row in book.roll_forward.rows([day], today)]
+    rows = [plain_row(row.__dict__) for row in book.roll_forward.rows([day], today)]
     for row in rows:
         row["unexplained_documents"] = [
-            _plain({name: one[name] for name in ("kind", "source_id", "basis", "amount", "currency_iso")})
+            plain_row({name: one[name] for name in ("kind", "source_id", "basis", "amount", "currency_iso")})
             for one in book.roll_forward.listed([day]).to_pylist()
             if one["currency_iso"] == row["currency_iso"]
         ]
@@ -149,17 +161,17 @@ def _control_totals(read: Read) -> list[Row]:
     breaks: dict[tuple[str, str], list[Row]] = {}
     names = ("customer_source_id", "computed", "stated", "difference")
     for one in read("control_total_breaks"):
-        shown = _plain({"currency_iso": one["currency_iso"], **{name: one[name] for name in names}})
+        shown = plain_row({"currency_iso": one["currency_iso"], **{name: one[name] for name in names}})
         shown.pop("currency_iso")
         breaks.setdefault((one["connection"], one["currency_iso"]), []).append(shown)
     accounts: dict[tuple[str, str], list[Row]] = {}
     left_out = ("connection", "currency_iso", "break_id", "cause", "since", "is_break")
     for one in read("account_totals"):
-        shown = {name: value for name, value in _plain(one).items() if name not in left_out}
+        shown = {name: value for name, value in plain_row(one).items() if name not in left_out}
         accounts.setdefault((one["connection"], one["currency_iso"]), []).append(shown)
     return [
         {
-            **_plain(row),
+            **plain_row(row),
             "breaks": breaks.get((row["connection"], row["currency_iso"]), []),
             "accounts": accounts.get((row["connection"], row["currency_iso"]), []),
         }
@@ -184,10 +196,10 @@ def _agreement(read: Read) -> list[Row]:
         row["customers"] += 1
         row |= {name: row[name] + one[name] for name in _SUMS}
     for one in read("agreement_breaks"):
-        row_of(one)["breaks"].append({name: value for name, value in _plain(one).items() if name not in _OF_ROW})
+        row_of(one)["breaks"].append({name: value for name, value in plain_row(one).items() if name not in _OF_ROW})
     for one in read("agreement_gaps"):
-        row_of(one)["gaps"].append({name: value for name, value in _plain(one).items() if name not in _OF_ROW})
-    return [_plain(rows[key]) for key in sorted(rows, key=lambda key: (*key[:2], not key[2], key[2]))]
+        row_of(one)["gaps"].append({name: value for name, value in plain_row(one).items() if name not in _OF_ROW})
+    return [plain_row(rows[key]) for key in sorted(rows, key=lambda key: (*key[:2], not key[2], key[2]))]
 
 
 _SUMS = ("balance", "mirror_balance", "difference", "expected")
@@ -198,7 +210,7 @@ def _differences(read: Read, today: date) -> list[Row]:
     names = ("accepted_amount", "accepted_at", "resolved_on")
     return [
         {
-            **_plain({key: value for key, value in row.items() if key not in names}),
+            **plain_row({key: value for key, value in row.items() if key not in names}),
             "age_days": _age(row["since"], today),
         }
         for row in read("differences")
@@ -207,16 +219,3 @@ def _differences(read: Read, today: date) -> list[Row]:
 
 def _age(since: datetime, today: date) -> int:
     return max((today - since.date()).days, 0)
-
-
-def _plain(row: Mapping[str, Any]) -> Row:
-    currency = row.get("currency_iso")
-    return {key: _value(value, currency) for key, value in row.items()}
-
-
-def _value(value: Any, currency: str | None) -> Any:
-    if isinstance(value, Decimal):
-        return amount_text(value, currency)
-    if isinstance(value, date | datetime):
-        return value.isoformat()
-    return value

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from typing import Any
 
-from kolleno_pipelines.pipeline.reconciled import Connections
 from kolleno_pipelines.storage.results import Changes, Stage
 
 WORST = 20
@@ -30,6 +29,7 @@ class ResultSummary:
     is_taken_over: bool = False
 
 
-def merge_stages(connections: Connections, *stages: Stage, days: Sequence[date] | None = None) -> Changes:
+def merge_stages(connections: Iterable[str], *stages: Stage, days: Sequence[date] | None = None) -> Changes:
     """Merge staged results of the connections (and days) and return what changed."""
-    return sum((stage.merge(list(connections), days) for stage in stages), Changes())
+    names = list(connections)
+    return sum((stage.merge(names, days) for stage in stages), Changes())

@@ -17,12 +17,12 @@ class ModelColumn(NamedTuple):
 Columns = tuple[ModelColumn, ...]
 
 
-def _columns(text: str) -> Columns:
+def columns_of(text: str) -> Columns:
     """Read lines of `name type meaning`."""
     return tuple(ModelColumn(*line.split(maxsplit=2)) for line in text.strip().splitlines())
 
 
-LEDGER: Columns = _columns("""
+LEDGER: Columns = columns_of("""
 id integer number of the received content
 connection text configured account that it came from
 name text file name as sent
@@ -41,24 +41,24 @@ rows_rejected bigint rows kept aside with their reasons
 run_id text run that took it
 """)
 
-_KEY = _columns("""
+_KEY = columns_of("""
 connection text configured account that the record comes from
 source_id text the record's id in its source; with connection the key
 """)
-_FIRST_SEEN = _columns("""
+_FIRST_SEEN = columns_of("""
 first_seen_at timestamptz version (time in the file's name) of the first input that told of the record
 """)
-_TRACE = _columns("""
+_TRACE = columns_of("""
 observed_at timestamptz version (time in the file's name) of the input in which the record last changed
 extra jsonb columns that the contract does not name, as sent
 origin text file and line of the newest input
 loaded_at timestamptz when the row was written
 """)
-_CUSTOMER = _columns("""
+_CUSTOMER = columns_of("""
 customer_connection text connection of the customer
 customer_source_id text the customer's id there
 """)
-_DOCUMENT = _columns("""
+_DOCUMENT = columns_of("""
 kind text kind of document
 ref text number shown to people
 customer_connection text connection of the customer
@@ -84,7 +84,7 @@ deleted_at timestamptz version in which the source deleted it
 
 ENTITIES: dict[str, Columns] = {
     "customers": _KEY
-    + _columns("""
+    + columns_of("""
 ref text number shown to people
 name text name
 currency_iso text currency of the account
@@ -106,7 +106,7 @@ is_active boolean in use at the source; empty where it does not say
 """)
     + _TRACE,
     "contacts": _KEY
-    + _columns("""
+    + columns_of("""
 first_name text first name
 last_name text last name
 email text e-mail address
@@ -115,9 +115,9 @@ mobile text mobile telephone
 """)
     + _TRACE,
     "contact_links": _KEY
-    + _columns("contact_source_id text the contact")
+    + columns_of("contact_source_id text the contact")
     + _CUSTOMER
-    + _columns("""
+    + columns_of("""
 position text position
 is_primary boolean first contact of the customer
 is_active boolean in use
@@ -125,7 +125,7 @@ is_active boolean in use
     + tuple(c for c in _TRACE if c.name != "extra"),
     "invoices": _KEY
     + _DOCUMENT
-    + _columns("""
+    + columns_of("""
 po_number text purchase order of the customer
 description text description
 amount_net numeric amount without tax
@@ -133,10 +133,10 @@ amount_tax numeric tax
 """)
     + _FIRST_SEEN
     + _TRACE,
-    "credit_notes": _KEY + _DOCUMENT + _columns("description text description") + _FIRST_SEEN + _TRACE,
+    "credit_notes": _KEY + _DOCUMENT + columns_of("description text description") + _FIRST_SEEN + _TRACE,
     "payments": _KEY
     + _DOCUMENT
-    + _columns("""
+    + columns_of("""
 method text way of payment
 psp_reference text charge of the payment provider that it names
 batch_source_id text batch in which it was received with others
@@ -145,7 +145,7 @@ deposit_source_id text deposit that it is part of
     + _FIRST_SEEN
     + _TRACE,
     "allocations": _KEY
-    + _columns("""
+    + columns_of("""
 owner_kind text kind of the document whose set this allocation belongs to
 owner_source_id text that document
 from_kind text where the money or credit comes from
@@ -164,18 +164,18 @@ removed_at timestamptz version in which it ended; empty while it lives
     + _TRACE,
 }
 
-_SIDES = _columns("""
+_SIDES = columns_of("""
 customer_source_id text customer
 currency_iso text currency
 """)
-_BREAK = _columns("""
+_BREAK = columns_of("""
 break_id text stable id: hash of kind, connection and both sides
 connection text connection
 """)
 
 RESULTS: dict[str, Columns] = {
     "balances": _BREAK
-    + _columns("""
+    + columns_of("""
 kind text kind of document
 source_id text document
 customer_source_id text customer
@@ -189,7 +189,7 @@ cause text probable cause
 since timestamptz version of the input in which the difference arose
 evidence jsonb what the cause was read from
 """),
-    "control_totals": _columns("""
+    "control_totals": columns_of("""
 connection text connection
 currency_iso text currency
 customers bigint customers with an open item
@@ -202,7 +202,7 @@ net numeric invoices - credit notes - payments + journals
 stated numeric what the source itself says is owed; empty where it says nothing
 difference numeric computed - stated
 """),
-    "ageing": _columns("""
+    "ageing": columns_of("""
 day date the day
 connection text connection
 currency_iso text currency
@@ -210,7 +210,7 @@ bucket text days past due; unapplied is negative
 documents bigint open invoices in the bucket
 amount numeric open amount
 """),
-    "roll_forward": _columns("""
+    "roll_forward": columns_of("""
 day date the day
 connection text connection
 currency_iso text currency
@@ -225,7 +225,7 @@ unexplained numeric - what no allocation explains
 closing numeric what is open at the end of the day
 dated_ahead numeric part of today's closing that comes from later dates
 """),
-    "unapplied_cash": _columns("""
+    "unapplied_cash": columns_of("""
 connection text connection
 kind text payment, overpayment, prepayment, credit_note or journal
 source_id text document
@@ -238,7 +238,7 @@ balance numeric what is left to apply
 age_days integer days since its date
 bucket text age
 """),
-    "agreement": _columns("""
+    "agreement": columns_of("""
 connection text the ledger
 mirror text what is compared with it
 customer_source_id text the customer in the ledger; empty where it has none
@@ -250,7 +250,7 @@ difference numeric balance - mirror_balance
 expected numeric part of it that the two systems imply
 """),
     "differences": _BREAK
-    + _columns("""
+    + columns_of("""
 kind text which fact does not hold
 left_kind text kind of the first side
 left_source_id text first side
@@ -258,7 +258,7 @@ right_kind text kind of the second side
 right_source_id text second side
 """)
     + _SIDES
-    + _columns("""
+    + columns_of("""
 amount numeric how much
 cause text probable cause
 since timestamptz version of the input in which it arose

@@ -96,8 +96,24 @@ ORDER BY p.source_id, p.parent_table, p.parent_id""",
     return found
 
 
+#: What charges, payouts and balances at payment providers say.
+_OF_PROVIDERS = """
+SELECT break_id, connection, 'charge', 'charge', source_id, '', '', customer_source_id, currency_iso,
+       COALESCE(NULLIF(difference, 0), amount), NULL, since, jsonb_build_object('outcome', outcome, 'says', evidence)
+FROM reconciliation.charges WHERE connection = ANY(%(connections)s) AND break_id IS NOT NULL
+UNION ALL
+SELECT break_id, connection, 'payout', 'payout', payout_source_id, 'balance_transaction',
+       balance_transaction_source_id, NULL, currency_iso, amount, NULL, since,
+       jsonb_strip_nulls(jsonb_build_object('code', code, 'charge', charge_source_id, 'says', evidence))
+FROM reconciliation.payout_exceptions WHERE connection = ANY(%(connections)s) AND is_break
+UNION ALL
+SELECT break_id, connection, 'balance_proof', 'balance', currency_iso, 'snapshot', source_id, NULL, currency_iso,
+       change, NULL, since, jsonb_build_object('computed', computed::text, 'stated', (available + pending)::text)
+FROM reconciliation.balance_proofs WHERE connection = ANY(%(connections)s) AND is_break"""
+
+
 def stage_present(conn: psycopg.Connection[Any], connections: Sequence[str]) -> None:
-    """Lay out `present_breaks`: the breaks that balances, findings, control totals and agreement hold now."""
+    """Lay out `present_breaks`: the breaks that the other results hold now."""
     conn.execute(
         f"CREATE TEMP TABLE present_breaks ON COMMIT DROP AS SELECT {', '.join(_FACTS)}"
         " FROM reconciliation.differences WITH NO DATA"
@@ -129,7 +145,9 @@ SELECT break_id, connection, 'agreement', kind, source_id, mirror, mirror_source
        jsonb_strip_nulls(jsonb_build_object(
            'differs', differs, 'ref', ref, 'amount', amount::text, 'mirror_amount', mirror_amount::text,
            'balance', balance::text, 'mirror_balance', mirror_balance::text, 'date_issued', date_issued))
-FROM reconciliation.agreement_breaks WHERE connection = ANY(%(connections)s)""",
+FROM reconciliation.agreement_breaks WHERE connection = ANY(%(connections)s)
+UNION ALL
+{_OF_PROVIDERS}""",
         {"connections": list(connections)},
     )
 

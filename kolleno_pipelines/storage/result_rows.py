@@ -19,7 +19,13 @@ _BREAKS = {
     "control_total_breaks": ("true", "t.difference"),
     "account_totals": ("t.is_break", "t.difference"),
     "agreement_breaks": ("true", "COALESCE(t.balance, 0) - COALESCE(t.mirror_balance, 0)"),
+    "charges": ("t.break_id IS NOT NULL", "COALESCE(t.difference, t.amount)"),
+    "payout_exceptions": ("t.is_break", "t.amount"),
+    "balance_proofs": ("t.is_break", "t.change"),
 }
+
+#: The cause of a break, where its table has none of its own.
+_CAUSES = dict.fromkeys(("charges", "payout_exceptions", "balance_proofs"), "d.cause")
 
 _ORDER = {
     "balances": "cause IS NOT DISTINCT FROM 'opening', abs(difference) DESC, source_id",
@@ -34,6 +40,11 @@ _ORDER = {
     "unapplied_cash": "connection, currency_iso, age_days DESC, balance DESC, source_id",
     "differences": "status = 'resolved', cause IS NOT DISTINCT FROM 'opening', abs(amount) DESC NULLS LAST, break_id",
     "unexplained": "abs(amount) DESC, source_id",
+    "charges": "break_id IS NULL, abs(COALESCE(difference, amount)) DESC, source_id",
+    "payouts": "exceptions DESC, created_at DESC, source_id",
+    "payout_lines": "payout_source_id, line, currency_iso",
+    "payout_exceptions": "NOT is_break, abs(amount) DESC, break_id",
+    "balance_proofs": "NOT is_break, currency_iso, taken_at DESC NULLS LAST",
 }
 
 
@@ -91,6 +102,26 @@ def unapplied_totals(conn: psycopg.Connection[Any], connections: Sequence[str]) 
     )
 
 
+def charge_totals(conn: psycopg.Connection[Any], connections: Sequence[str]) -> Rows:
+    """Return what was taken per connection, currency and outcome, and what the ledger shows of it."""
+    return _query(
+        conn,
+        "SELECT connection, currency_iso, outcome, count(*) AS charges, sum(amount) AS amount, sum(paid) AS paid"
+        " FROM reconciliation.charges WHERE connection = ANY(%s) GROUP BY 1, 2, 3 ORDER BY 1, 2, 3",
+        (list(connections),),
+    )
+
+
+def charge_breaks(conn: psycopg.Connection[Any], connections: Sequence[str]) -> Rows:
+    """Return the charges that ask for somebody, by how much they differ."""
+    return _query(
+        conn,
+        "SELECT * FROM reconciliation.charges WHERE connection = ANY(%s) AND break_id IS NOT NULL"
+        f" ORDER BY {_ORDER['charges']}",
+        (list(connections),),
+    )
+
+
 def break_counts(conn: psycopg.Connection[Any], connections: Sequence[str]) -> Rows:
     """Return per status how many breaks there are and how many of them ask for somebody."""
     return _query(
@@ -125,7 +156,7 @@ def red_rows(
         conn,
         f"SELECT t.* FROM reconciliation.{table} t LEFT JOIN reconciliation.differences d USING (break_id)"
         f" WHERE t.connection = ANY(%s) AND {is_break}"
-        " AND reconciliation.is_red(COALESCE(NULLIF(d.status, 'resolved'), 'open'), t.cause)"
+        f" AND reconciliation.is_red(COALESCE(NULLIF(d.status, 'resolved'), 'open'), {_CAUSES.get(table, 't.cause')})"
         f" ORDER BY abs({size}) DESC, t.break_id LIMIT %s",
         (list(connections), limit),
     )

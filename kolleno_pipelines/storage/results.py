@@ -34,6 +34,11 @@ KEYS: dict[str, tuple[str, ...]] = {
     "roll_forward": ("day", "connection", "currency_iso"),
     "unexplained": ("day", "source_id", "kind", "basis", "connection"),
     "unapplied_cash": ("source_id", "kind", "connection"),
+    "charges": ("source_id", "connection"),
+    "payouts": ("source_id", "connection"),
+    "payout_lines": ("payout_source_id", "line", "currency_iso", "connection"),
+    "payout_exceptions": ("break_id",),
+    "balance_proofs": ("source_id", "currency_iso", "connection"),
 }
 
 

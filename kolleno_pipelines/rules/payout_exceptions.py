@@ -1,0 +1,148 @@
+"""Exceptions of payouts with the sentence that says why. Which there are is not decided here (payouts.py)."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+from kolleno_pipelines.rules.breaks import Side, break_id, plain
+from kolleno_pipelines.schemas.payout_words import EFFECTS, ExceptionCode
+from kolleno_pipelines.schemas.payouts import Explanation, Gap, PayoutException, PayoutFacts, SuspectItem
+
+KIND = "payout"
+_ZERO = Decimal(0)
+_C = ExceptionCode
+
+
+def of_item(connection: str, ledger: str, item: SuspectItem, code: ExceptionCode) -> PayoutException:
+    """Return what is wrong with an item of a payout."""
+    return PayoutException(
+        break_id=_break_id(connection, item.payout_source_id, code, item.source_id, item.occurrence),
+        connection=connection,
+        payout_source_id=item.payout_source_id,
+        code=code.value,
+        leg=EFFECTS[code].leg.value,
+        outcome=EFFECTS[code].outcome.value,
+        balance_transaction_source_id=item.source_id,
+        occurrence=item.occurrence,
+        charge_source_id=item.charge_source_id,
+        currency_iso=item.currency_iso,
+        amount=_amount(item, code),
+        evidence=_ITEM_SENTENCES[code].format(ledger=ledger, **_shown(item)),
+        since=item.since,
+        is_break=True,
+    )
+
+
+def of_payout(
+    connection: str, payout: PayoutFacts, code: ExceptionCode, gap: Gap | None, explained: Explanation | None
+) -> PayoutException | None:
+    """Return what is wrong with a payout itself; None where the exception of an item says it already."""
+    if code is _C.IN_TWO_PAYOUTS:
+        return None
+    named = explained if explained is not None and code is explained.code else None
+    item, amount, charge = "", _ZERO, None
+    if named is not None:
+        item, charge = named.source_id, named.charge_source_id
+    if code is _C.OWN_ROW:
+        item, amount = payout.own_row_source_id or "", payout.amount + (payout.own_row_net or _ZERO)
+    elif code is _C.BEFORE_CUTOVER:
+        charge = payout.first_before_cutover
+    elif gap is not None:
+        amount = gap.amount
+    return PayoutException(
+        break_id=_break_id(connection, payout.source_id, code, item, 0),
+        connection=connection,
+        payout_source_id=payout.source_id,
+        code=code.value,
+        leg=EFFECTS[code].leg.value,
+        outcome=EFFECTS[code].outcome.value,
+        balance_transaction_source_id=item,
+        occurrence=0,
+        charge_source_id=charge,
+        currency_iso=payout.currency_iso,
+        amount=amount,
+        evidence=_sentence(payout, code, gap, named),
+        since=payout.observed_at,
+        is_break=code is not _C.BEFORE_CUTOVER,
+    )
+
+
+def _break_id(connection: str, payout: str, code: ExceptionCode, item: str, occurrence: int) -> str:
+    row: Side = (f"balance_transaction {code.value}", f"{item}#{occurrence}" if occurrence > 1 else item)
+    return break_id(KIND, connection, (KIND, payout), row)
+
+
+def _amount(item: SuspectItem, code: ExceptionCode) -> Decimal:
+    """Return by how much something differs where it is compared with something, else what the item comes to."""
+    if code is _C.ALTERED and item.balance_net is not None:
+        return (item.balance_net - item.net) or (item.balance_amount or _ZERO) - item.amount
+    if code is _C.NET_DIFFERS:
+        return item.amount - item.fee - item.net
+    if code is _C.SOURCE_DIFFERS and item.source_amount is not None:
+        return item.source_amount - item.amount
+    if code is _C.FEE_DETAILS:
+        return item.fee - (item.details_fee or _ZERO)
+    if code is _C.PAYMENTS_SUM and item.charge_expected is not None and item.charge_paid is not None:
+        return item.charge_expected - item.charge_paid
+    return item.net
+
+
+def _shown(item: SuspectItem) -> dict[str, str]:
+    """Return the facts of an item as they are told; amounts without zeros, nothing as a dash."""
+    facts = {name: value for name, value in vars(item).items() if name not in {"flags", "since"}}
+    facts["difference"] = item.net if item.balance_net is None else item.balance_net - item.net
+    facts["counted"] = item.amount - item.fee
+    facts["details"] = item.details_fee or _ZERO
+    return {name: plain(value) if isinstance(value, Decimal) else str(value or "-") for name, value in facts.items()}
+
+
+#: Why an item keeps its payout from being reconciled.
+_ITEM_SENTENCES: dict[ExceptionCode, str] = {
+    _C.UNKNOWN_CATEGORY: "Nobody knows what a row of type {type} and category {category} is.",
+    _C.NOT_IN_BALANCE: "The payout's list has the row, the balance's own list does not.",
+    _C.UNKNOWN_CHARGE: "The row is of category {category}, and its charge {charge_source_id} is not known.",
+    _C.NO_PAYMENT: "{ledger} has no payment of charge {charge_source_id}.",
+    _C.ITEM_CURRENCY: "The row is in {currency_iso}, the payout in {payout_currency_iso}.",
+    _C.PAYMENT_CURRENCY: "{ledger} has charge {charge_source_id} in another currency than {charge_currency_iso}.",
+    _C.ALTERED: (
+        "The payout's list says {amount} less {fee} is {net}, the balance's own list says {balance_amount} less"
+        " {balance_fee} is {balance_net}."
+    ),
+    _C.NET_DIFFERS: "{amount} less {fee} is {counted}, and the row says {net}.",
+    _C.DOUBLED: "The row is in the payout for the {occurrence}. time.",
+    _C.IN_TWO_PAYOUTS: "The row is in {other_payouts} as well.",
+    _C.SOURCE_DIFFERS: "The row says {amount}, what made it says {source_amount}.",
+    _C.PAYMENTS_SUM: (
+        "{ledger} must show {charge_currency_iso} {charge_expected} of charge {charge_source_id}, and its payments come"
+        " to {charge_paid}."
+    ),
+    _C.PAYMENT_SHARED: "A payment of charge {charge_source_id} is claimed by another charge as well.",
+    _C.FEE_DETAILS: "The fee is {fee}, what it is made of comes to {details}.",
+}
+
+
+def _sentence(payout: PayoutFacts, code: ExceptionCode, gap: Gap | None, named: Explanation | None) -> str:
+    stated = f"The payout is {payout.currency_iso} {plain(payout.amount)}"
+    if code is _C.BEFORE_CUTOVER:
+        charge = f"charge {payout.first_before_cutover}"
+        return f"{payout.items_before_cutover} item(s) are of charges from before the cut-over, {charge} is one."
+    if code is _C.OWN_ROW:
+        return f"{stated}, its own row of the balance says {plain(-(payout.own_row_net or _ZERO))}."
+    apart = f"{stated}, its items come to {plain(payout.items_net)}"
+    if named is None or gap is None:
+        return f"{apart}; no row explains the difference."
+    rivals = f" It may be one of these instead: {', '.join(named.rivals)}." if named.rivals else ""
+    return f"{apart}: {_explained(code, gap, named)}.{rivals}"
+
+
+def _explained(code: ExceptionCode, gap: Gap, named: Explanation) -> str:
+    row, net = f"row {named.source_id}", plain(abs(gap.amount))
+    if code is _C.MOVED and named.is_missing:
+        return f"{row} over {net} is missing here and too much in {named.other_source_id}"
+    if code is _C.MOVED:
+        return f"{row} over {net} is too much here and missing in {named.other_source_id}"
+    if code is _C.DOUBLED:
+        return f"{row} over {net} is row {named.other_source_id} once more"
+    if not named.is_known:
+        return f"{row} of charge {named.charge_source_id} is neither in it nor in the balance's list"
+    return f"{row}, of exactly what is missing, is in no payout"

@@ -1,0 +1,59 @@
+"""Adds up the rows of a provider's balance until each snapshot, in SQL. Decides nothing (rules/balance_proof.py)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import psycopg
+
+from kolleno_pipelines.schemas.payouts import SnapshotFacts, UnprovenDays
+
+#: Rows of the balances that a snapshot does not speak of are left out.
+_ROWS = "t.connection = %(connection)s AND (t.balance_type IS NULL OR t.balance_type = 'payments')"
+
+
+def snapshots(conn: psycopg.Connection[Any], connection: str) -> list[SnapshotFacts]:
+    """Return the snapshots of a connection, by currency and moment, with what the rows up to each come to."""
+    return [SnapshotFacts(*row) for row in conn.execute(_SNAPSHOTS.encode(), {"connection": connection})]
+
+
+def unproven_days(conn: psycopg.Connection[Any], connection: str) -> list[UnprovenDays]:
+    """Return by currency what lies before the day of its first snapshot."""
+    return [UnprovenDays(*row) for row in conn.execute(_UNPROVEN.encode(), {"connection": connection})]
+
+
+#: Seconds decide, as rows and snapshots are told by the second: up to the newest row that the snapshot names, else up
+#: to its own moment. Which rows of the deciding second are older, nothing tells.
+_SNAPSHOTS = f"""
+WITH seconds AS MATERIALIZED (
+    SELECT currency_iso, created_at AS second, count(*) AS rows, sum(net) AS net
+    FROM receivables.balance_transactions t WHERE {_ROWS} GROUP BY 1, 2
+), cuts AS MATERIALIZED (
+    SELECT s.source_id, s.currency_iso, s.taken_at, s.available, s.pending,
+           n.source_id IS NOT NULL OR s.newest_balance_transaction_source_id IS NULL AS is_newest_known,
+           COALESCE(n.created_at, s.taken_at) AS second,
+           CASE WHEN n.currency_iso = s.currency_iso AND (n.balance_type IS NULL OR n.balance_type = 'payments')
+                THEN n.net END AS newest
+    FROM receivables.balance_snapshots s
+    LEFT JOIN receivables.balance_transactions n
+        ON n.source_id = s.newest_balance_transaction_source_id AND n.connection = s.connection
+    WHERE s.connection = %(connection)s
+), summed AS (
+    SELECT source_id, sum(rows) OVER until AS rows, sum(net) OVER until AS net FROM (
+        SELECT NULL AS source_id, currency_iso, second, 1 AS place, rows, net FROM seconds
+        UNION ALL SELECT source_id, currency_iso, second, 0, 0, 0 FROM cuts
+    ) points
+    WINDOW until AS (PARTITION BY currency_iso ORDER BY second, place ROWS UNBOUNDED PRECEDING)
+)
+SELECT c.source_id, c.currency_iso, c.taken_at, c.available, c.pending, c.is_newest_known, s.rows::bigint, s.net,
+       c.newest, COALESCE(b.rows, 0) - (c.newest IS NOT NULL)::integer, COALESCE(b.net, 0) - COALESCE(c.newest, 0)
+FROM cuts c JOIN summed s USING (source_id)
+LEFT JOIN seconds b ON b.currency_iso = c.currency_iso AND b.second = c.second
+ORDER BY c.currency_iso, c.taken_at, c.source_id"""
+
+_UNPROVEN = f"""
+SELECT t.currency_iso, count(*), sum(t.net), max(t.observed_at)
+FROM receivables.balance_transactions t
+LEFT JOIN (SELECT currency_iso, min(taken_at)::date AS day FROM receivables.balance_snapshots
+           WHERE connection = %(connection)s GROUP BY 1) f USING (currency_iso)
+WHERE {_ROWS} AND (f.day IS NULL OR t.created_at < f.day) GROUP BY 1 ORDER BY 1"""

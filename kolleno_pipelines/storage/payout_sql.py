@@ -1,0 +1,207 @@
+"""SQL that lays out the items of payouts beside the balance's rows, their charges and the ledger. Nothing is run here.
+
+Pure text over the tables of a provider's connection and the temp table `charge_facts` (storage/charges.py). An item is
+a row of a payout's own list other than the payout's own row.
+"""
+
+from __future__ import annotations
+
+from kolleno_pipelines.schemas.balance_categories import (
+    CATEGORY_OF_TYPE,
+    LINE_OF_CATEGORY,
+    LINE_OF_TYPE,
+    LINES_WITH_CHARGE,
+    PayoutLineName,
+)
+from kolleno_pipelines.schemas.payout_words import ITEM_CODES, ExceptionCode
+
+_C = ExceptionCode
+_CHARGES = PayoutLineName.CHARGES.value
+
+
+def _values(name: str, columns: str, pairs: dict[str, str]) -> str:
+    rows = ", ".join(f"('{key}', '{value}')" for key, value in pairs.items())
+    return f"(VALUES {rows}) {name} ({columns})"
+
+
+_CATEGORIES = _values("kc", "type, category", CATEGORY_OF_TYPE)
+_LINES = _values("kl", "category, line", {key: line.value for key, line in LINE_OF_CATEGORY.items()})
+_TYPE_LINES = _values("tl", "type, line", {key: line.value for key, line in LINE_OF_TYPE.items()})
+_WITH_CHARGE = ", ".join(f"'{line.value}'" for line in LINES_WITH_CHARGE)
+
+#: What of a payout is decided by its own words, before its items are looked at.
+PAYOUT_STATES = """
+CREATE TEMP TABLE payout_states ON COMMIT DROP AS
+SELECT p.source_id, p.status, p.amount, p.currency_iso, p.created_at, p.date_arrival, p.observed_at,
+       p.balance_transaction_source_id AS own_row,
+       p.status IN ('failed', 'canceled') OR p.reversed_by_source_id IS NOT NULL AS is_reversed,
+       p.is_automatic AND p.method IS DISTINCT FROM 'instant' AS is_itemisable,
+       COALESCE(p.reconciliation_status = 'completed', false) AND l.payout_source_id IS NOT NULL AS is_complete
+FROM receivables.payouts p
+LEFT JOIN (SELECT DISTINCT payout_source_id FROM receivables.payout_members WHERE connection = %(connection)s) l
+    ON l.payout_source_id = p.source_id
+WHERE p.connection = %(connection)s"""
+
+_IS_ITEM = """m.connection = %(connection)s AND m.balance_transaction_source_id IS DISTINCT FROM p.own_row
+  AND (p.own_row IS NOT NULL OR m.type IS DISTINCT FROM 'payout')"""
+
+#: Items that are in a payout more than once, or in several, by the id that their list gave them.
+REPEATS = f"""
+CREATE TEMP TABLE repeats ON COMMIT DROP AS
+WITH often AS (
+    SELECT balance_transaction_source_id AS id FROM receivables.payout_members WHERE connection = %(connection)s
+    GROUP BY 1 HAVING count(*) > 1
+), among AS (
+    SELECT m.source_id AS member, m.payout_source_id AS payout, o.id
+    FROM often o JOIN receivables.payout_members m ON m.balance_transaction_source_id = o.id
+    JOIN payout_states p ON p.source_id = m.payout_source_id WHERE {_IS_ITEM}
+)
+SELECT a.member, a.id,
+       row_number() OVER (PARTITION BY payout, id ORDER BY length(member), member COLLATE "C") AS occurrence,
+       (SELECT string_agg(DISTINCT b.payout, ', ' ORDER BY b.payout) FROM among b
+        WHERE b.id = a.id AND b.payout <> a.payout) AS other_payouts
+FROM among a"""
+
+FEE_SUMS = """
+CREATE TEMP TABLE fee_sums ON COMMIT DROP AS
+SELECT balance_transaction_source_id AS id, sum(amount) AS fee, min(currency_iso) AS lowest,
+       max(currency_iso) AS highest
+FROM receivables.fee_details WHERE connection = %(connection)s GROUP BY 1"""
+
+#: What an item is, by both lists: its line, its charge, what made it.
+_SOURCES = f"""
+SELECT m.payout_source_id AS payout, m.source_id AS member, m.balance_transaction_source_id AS id,
+       COALESCE(x.occurrence, 1) AS occurrence, x.other_payouts, x.member IS NOT NULL AS is_repeated,
+       COALESCE(t.type, m.type) AS type, k.category, COALESCE(tl.line, kl.line) AS line,
+       m.currency_iso, p.currency_iso AS payout_currency, m.amount, m.fee, m.net,
+       t.source_id IS NOT NULL AS is_known, t.amount AS t_amount, t.fee AS t_fee, t.net AS t_net,
+       t.source_id IS NOT NULL AND (
+           t.currency_iso <> m.currency_iso OR m.type IS NOT NULL AND t.type <> m.type
+           OR m.reporting_category IS NOT NULL AND t.reporting_category IS DISTINCT FROM m.reporting_category
+           OR (t.amount, t.fee, t.net) IS DISTINCT FROM (m.amount, m.fee, m.net)) AS views_differ,
+       f.fee AS details_fee, f.lowest <> t.currency_iso OR f.highest <> t.currency_iso AS has_foreign_fee,
+       t.created_at, t.source_object_id, GREATEST(m.observed_at, t.observed_at) AS since,
+       CASE WHEN r.currency_iso = m.currency_iso AND k.category = 'refund' THEN -r.amount END AS refund_amount,
+       COALESCE(t.charge_source_id, CASE WHEN t.source_kind = 'charge' THEN t.source_object_id END, r.charge_source_id,
+                d.charge_source_id, fr.source_id) AS charge
+FROM receivables.payout_members m
+JOIN payout_states p ON p.source_id = m.payout_source_id
+LEFT JOIN receivables.balance_transactions t
+    ON t.source_id = m.balance_transaction_source_id AND t.connection = %(connection)s
+LEFT JOIN repeats x ON x.member = m.source_id
+LEFT JOIN fee_sums f ON f.id = t.source_id
+LEFT JOIN receivables.refunds r ON r.source_id = t.source_object_id AND r.connection = %(connection)s
+LEFT JOIN receivables.disputes d ON d.source_id = t.source_object_id AND d.connection = %(connection)s
+LEFT JOIN failure_rows fr ON fr.failure_row = t.source_id
+LEFT JOIN {_CATEGORIES} ON kc.type = COALESCE(t.type, m.type)
+CROSS JOIN LATERAL (SELECT COALESCE(NULLIF(t.reporting_category, ''), NULLIF(m.reporting_category, ''), kc.category,
+                                    '') AS category) k
+LEFT JOIN {_LINES} ON kl.category = k.category
+LEFT JOIN {_TYPE_LINES} ON tl.type = COALESCE(t.type, m.type) AND kl.line IS NOT NULL
+WHERE {_IS_ITEM}"""
+
+FAILURE_ROWS = """
+CREATE TEMP TABLE failure_rows ON COMMIT DROP AS
+SELECT failure_row, min(source_id) AS source_id FROM charge_facts WHERE failure_row IS NOT NULL GROUP BY 1"""
+
+_NAMES_CHARGE = f"s.line IN ({_WITH_CHARGE})"
+_IS_CHARGE = f"s.line = '{_CHARGES}'"
+#: Items whose charge was made before the cut-over are looked at no further: their payout is blocked as a whole.
+_BEFORE = f"""COALESCE(c.created_at, CASE WHEN {_IS_CHARGE} THEN s.created_at END) < %(cutover)s::timestamptz"""
+_SAYS_SAME = "s.is_known AND NOT s.views_differ"
+_IS_OPEN = "NOT s.is_before"
+
+#: The conditions of ITEM_CODES over an item `s` with its charge.
+_CONDITIONS: dict[ExceptionCode, str] = {
+    _C.UNKNOWN_CATEGORY: "s.line IS NULL",
+    _C.NOT_IN_BALANCE: "NOT s.is_known",
+    _C.UNKNOWN_CHARGE: f"{_IS_OPEN} AND s.is_known AND {_NAMES_CHARGE} AND NOT s.has_charge",
+    _C.NO_PAYMENT: f"{_IS_OPEN} AND s.has_charge AND {_IS_CHARGE} AND s.payments = 0",
+    _C.ITEM_CURRENCY: "s.currency_iso <> s.payout_currency",
+    _C.PAYMENT_CURRENCY: f"{_IS_OPEN} AND {_IS_CHARGE} AND s.foreign_payments > 0",
+    _C.ALTERED: "s.views_differ",
+    _C.NET_DIFFERS: "NOT s.views_differ AND s.net <> s.amount - s.fee",
+    _C.DOUBLED: "s.occurrence > 1",
+    _C.IN_TWO_PAYOUTS: "s.other_payouts IS NOT NULL",
+    _C.SOURCE_DIFFERS: f"{_SAYS_SAME} AND s.source_amount IS NOT NULL AND s.amount <> s.source_amount",
+    _C.PAYMENTS_SUM: (
+        f"{_IS_OPEN} AND {_IS_CHARGE} AND s.payments > 0 AND s.foreign_payments = 0 AND s.paid <> s.expected"
+    ),
+    _C.PAYMENT_SHARED: f"{_IS_OPEN} AND {_IS_CHARGE} AND s.shared > 0",
+    _C.FEE_DETAILS: (f"{_SAYS_SAME} AND (s.fee <> COALESCE(s.details_fee, 0) OR COALESCE(s.has_foreign_fee, false))"),
+}
+_FLAGS = " | ".join(
+    f"(COALESCE({_CONDITIONS[code]}, false)::integer << {place})" for place, code in enumerate(ITEM_CODES)
+)
+#: An amount that the charge itself does not name; the balance may hold the whole of one that was captured in part.
+_CHARGE_AMOUNT = """CASE WHEN k.category = 'charge' AND c.currency_iso = k.currency_iso
+            THEN CASE WHEN k.amount = c.amount THEN c.amount ELSE c.full_amount END ELSE k.refund_amount END"""
+
+_JUDGED = f"""
+SELECT s.*, {_FLAGS} AS flags
+FROM (SELECT k.*, c.source_id IS NOT NULL AS has_charge, c.payments, c.other_currency AS foreign_payments, c.shared,
+             c.paid, c.full_amount - c.surcharge AS expected, c.currency_iso AS charge_currency,
+             c.resolver = 'charge_id' AS by_charge_id, {_CHARGE_AMOUNT} AS source_amount,
+             COALESCE({_BEFORE.replace("s.", "k.")}, false) AS is_before
+      FROM ({_SOURCES}{{only}}) k LEFT JOIN charge_facts c ON c.source_id = k.charge) s"""
+
+#: Every item in few columns. `set_off` is what the balance's list says of it more than the payout's own, and nothing
+#: for what is in it twice; `suspected` what would make it agree with its source, its fee or its details.
+ITEMS = f"""
+CREATE TEMP TABLE payout_items ON COMMIT DROP AS
+SELECT payout, member, id, COALESCE(line, '{PayoutLineName.OTHER.value}') AS line, currency_iso, amount, fee, net,
+       flags,
+       is_before, CASE WHEN is_before THEN charge END AS charge_before,
+       COALESCE(by_charge_id AND line = '{_CHARGES}', false) AS by_charge_id,
+       CASE WHEN occurrence > 1 THEN -net WHEN is_known THEN t_net - net ELSE 0 END AS set_off,
+       CASE WHEN {_SAYS_SAME.replace("s.", "")} THEN
+           CASE WHEN source_amount <> amount THEN source_amount - amount
+                WHEN net <> amount - fee THEN amount - fee - net
+                ELSE fee - COALESCE(details_fee, 0) END ELSE 0 END AS suspected
+FROM ({_JUDGED.format(only="")}) j"""
+
+LINES = """
+SELECT payout, line, currency_iso, count(*), sum(amount), sum(fee), sum(net) FROM payout_items GROUP BY 1, 2, 3
+ORDER BY 1, 2, 3"""
+
+_COUNTS = ", ".join(f"count(*) FILTER (WHERE flags & {1 << place} <> 0)" for place in range(len(ITEM_CODES)))
+PAYOUTS = f"""
+WITH sums AS (
+    SELECT i.payout, count(*) AS items, sum(net) FILTER (WHERE i.currency_iso = p.currency_iso) AS net,
+           sum(set_off) AS set_off, sum(suspected) AS suspected, count(*) FILTER (WHERE is_before) AS before,
+           min(charge_before COLLATE "C") AS first_before, count(*) FILTER (WHERE by_charge_id) AS fallbacks
+    FROM payout_items i JOIN payout_states p ON p.source_id = i.payout GROUP BY 1
+), flagged AS (
+    SELECT payout, ARRAY[{_COUNTS}] AS flags FROM payout_items WHERE flags <> 0 GROUP BY 1
+)
+SELECT p.source_id, p.status, p.amount, p.currency_iso, p.created_at, p.date_arrival, p.observed_at, p.is_reversed,
+       p.is_itemisable, p.is_complete, t.source_id, t.net, COALESCE(s.items, 0), COALESCE(s.net, 0),
+       COALESCE(s.set_off, 0), COALESCE(s.suspected, 0), COALESCE(s.before, 0), s.first_before,
+       COALESCE(s.fallbacks, 0), f.flags
+FROM payout_states p
+LEFT JOIN sums s ON s.payout = p.source_id
+LEFT JOIN flagged f ON f.payout = p.source_id
+LEFT JOIN receivables.balance_transactions t ON t.source_id = p.own_row AND t.connection = %(connection)s
+ORDER BY p.source_id"""
+
+#: Items with a flag, of payouts that are compared, with everything that is told of them.
+SUSPECTS = f"""
+SELECT payout, occurrence, id, COALESCE(type, ''), NULLIF(category, ''), currency_iso, payout_currency, amount, fee,
+       net, t_amount, t_fee, t_net, details_fee, charge, source_object_id, source_amount, expected, charge_currency,
+       paid, other_payouts, since, flags
+FROM ({_JUDGED.format(only=" AND m.source_id IN (SELECT member FROM suspects)")}) j
+ORDER BY payout, id, occurrence"""
+
+SUSPECT_IDS = """
+CREATE TEMP TABLE suspects ON COMMIT DROP AS
+SELECT i.member FROM payout_items i JOIN payout_states p ON p.source_id = i.payout
+WHERE i.flags <> 0 AND NOT p.is_reversed AND p.is_itemisable AND p.is_complete"""
+
+#: Rows of the balance that have no line, those in no payout as well.
+UNKNOWN_WORDS = f"""
+SELECT t.type || '/' || COALESCE(t.reporting_category, ''), sum(t.rows)::bigint
+FROM (SELECT type, reporting_category, count(*) AS rows FROM receivables.balance_transactions
+      WHERE connection = %(connection)s GROUP BY 1, 2) t
+LEFT JOIN {_CATEGORIES} ON kc.type = t.type
+LEFT JOIN {_LINES} ON kl.category = COALESCE(NULLIF(t.reporting_category, ''), kc.category)
+WHERE kl.line IS NULL GROUP BY 1 ORDER BY 1"""
