@@ -162,7 +162,7 @@ class StripeConnection(ApiConnection):
     system: Literal["stripe"] = "stripe"
     name: str = "stripe"
     role: Literal["provider"] = "provider"
-    ledger: str | None = None
+    ledger: str = ""
     api_key: Secret | None = None
     account_id: str | None = Field(default=None, pattern=r"^acct_[A-Za-z0-9]{1,60}$")
     cutover: date | None = None

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from kolleno_pipelines.cli.demo_company import CONNECTIONS, QUICKBOOKS, Dropped, PlantedBreak
 from kolleno_pipelines.cli.terminal import print_rows
+from kolleno_pipelines.connections import document_connections
 from kolleno_pipelines.sandbox.answers import Answers
 from kolleno_pipelines.sandbox.events import INVOICE
 from kolleno_pipelines.schemas.currencies import amount_text
@@ -54,7 +55,13 @@ def figures(deployment: Deployment, dropped: Dropped) -> list[Figure]:
     from kolleno_pipelines.pipeline.reports import report
 
     def rows(name: str) -> dict[str, list[Row]]:
-        found = report(name, deployment.database_url, deployment.connections, dropped.today, include_mirrors=True)
+        found = report(
+            name,
+            deployment.database_url,
+            document_connections(deployment.connections),
+            dropped.today,
+            include_mirrors=True,
+        )
         return {one: [row for row in found if row["connection"] == one] for one in CONNECTIONS}
 
     books = _expected(Answers.of(dropped.company))
@@ -167,7 +174,8 @@ def show_agreement(deployment: Deployment, dropped: Dropped) -> bool:
     """Print what the agreement says; returns whether the mirrors agree, but for the planted break and only for it."""
     from kolleno_pipelines.pipeline.reports import report
 
-    rows = report("agreement", deployment.database_url, deployment.connections, dropped.today)
+    documents = document_connections(deployment.connections)
+    rows = report("agreement", deployment.database_url, documents, dropped.today)
     _show_owed([row for row in rows if row["customers"]])
     _show_gaps([(row, gap) for row in rows for gap in row["gaps"]])
     breaks = [(row, found) for row in rows for found in row["breaks"]]

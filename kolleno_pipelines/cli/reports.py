@@ -11,7 +11,10 @@ import typer
 from kolleno_pipelines.cli.choices import AsJson, Day
 from kolleno_pipelines.cli.terminal import end, print_json, print_rows, say, write_csv
 
-NAMES = ("balances", "control-totals", "ageing", "roll-forward", "unapplied-cash", "agreement", "differences")
+NAMES = (
+    *("balances", "control-totals", "ageing", "roll-forward", "unapplied-cash", "agreement"),
+    *("charges", "payouts", "balance-proofs", "differences"),
+)
 
 
 def add_to(app: typer.Typer) -> None:
@@ -30,6 +33,7 @@ def report(
     csv_file: Annotated[Path | None, typer.Option("--csv", metavar="FILE", help="Write a CSV; - is stdout.")] = None,
 ) -> None:
     """Show what the reconciliation says. Exit code 1: it lists something that is neither accepted nor opening."""
+    from kolleno_pipelines.connections import document_connections, provider_connections
     from kolleno_pipelines.pipeline import reports
     from kolleno_pipelines.pipeline.clock import utc_now
     from kolleno_pipelines.pipeline.deployment import open_deployment
@@ -42,11 +46,12 @@ def report(
     rows = reports.report(
         word,
         deployment.database_url,
-        deployment.connections,
+        document_connections(deployment.connections),
         utc_now().date(),
         as_of=as_of,
         by=by,
         include_mirrors=everything,
+        providers=provider_connections(deployment.connections),
     )
     if csv_file is not None:
         write_csv(csv_file, list(rows[0]) if rows else report_columns(word, by_customer=by is not None), rows)

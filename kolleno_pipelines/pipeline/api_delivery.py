@@ -137,7 +137,7 @@ def deliver_from_vendor(
                 done.read = reader.read()
                 _fold(deployment, connector, done, run_id)
                 for _ in range(_ROUNDS):
-                    looked_up = reader.read_missing_parents()
+                    looked_up = reader.read_by_id()
                     done.read.passes += looked_up.passes
                     if not looked_up.records:
                         break

@@ -26,6 +26,7 @@ from kolleno_pipelines.pipeline.extract import extract_changes, extract_days
 from kolleno_pipelines.pipeline.hanging import extract_hanging, extract_objects
 from kolleno_pipelines.pipeline.lookups import extract_missing_parents
 from kolleno_pipelines.pipeline.parts import Extracted, Reading
+from kolleno_pipelines.pipeline.renewals import extract_renewed
 from kolleno_pipelines.pipeline.sweep import sweep
 from kolleno_pipelines.storage import readings, watermarks
 
@@ -104,7 +105,7 @@ class Reader:
         for sweep_due in sorted(due, key=lambda each: each.swept or _NEVER):
             self._sweep(sweep_due, done)
         if wanted is None:
-            self._missing_parents(done)
+            self._by_id(done)
         return done
 
     def read_days(self, first: date, last: date, wanted: Collection[str] | None = None) -> ReadConnection:
@@ -116,10 +117,10 @@ class Reader:
                 self._take(done, extract, Pass.CHANGES, partial(extract_days, reading, first, last), note=False)
         return done
 
-    def read_missing_parents(self) -> ReadConnection:
-        """Look up the parents that rows wait for. Raises NeedsHuman."""
+    def read_by_id(self) -> ReadConnection:
+        """Ask for what the fold names: parents that rows wait for; of a payment provider, what changed. NeedsHuman."""
         done = ReadConnection(self.connection.name)
-        self._missing_parents(done)
+        self._by_id(done)
         return done
 
     def read_hanging(self, wanted: Collection[str] | None = None) -> ReadConnection:
@@ -200,13 +201,18 @@ class Reader:
         with self.deployment.transaction() as conn:
             return watermarks.watermark(conn, self.connection.name, extract.name, Pass.SWEEP.value)
 
-    def _missing_parents(self, done: ReadConnection) -> None:
+    def _by_id(self, done: ReadConnection) -> None:
+        is_provider = self.connection.role == "provider"
         try:
-            found = extract_missing_parents(self.connector, self._reading)
+            if is_provider:
+                found = extract_renewed(self.connector, self._reading, every=self.connection.sweep_every)
+            else:
+                found = extract_missing_parents(self.connector, self._reading)
         except NeedsHuman:
             raise
         except ConnectorError as error:
-            done.passes.append(PassDone("missing parents", Pass.LOOKUP.value, error=str(error)))
+            what = "changed objects" if is_provider else "missing parents"
+            done.passes.append(PassDone(what, Pass.LOOKUP.value, error=str(error)))
             return
         for extract, landed in found.items():
             done.passes.append(_summary(extract, Pass.LOOKUP, landed))

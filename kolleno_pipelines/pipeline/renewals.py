@@ -1,7 +1,7 @@
 """Asking once more for objects of a payment provider that changed: named by what came since, or open and not looked at.
 
-Nothing at the provider tells of an object when it changed, so that no window shows it. Events tell for a time, the rows of
-the balance for ever of what moved money; what is open is asked for every so often. Which objects: storage/renewals.py.
+Nothing at the provider tells of an object when it changed, so that no window shows it. Events tell for a time, the rows
+of the balance for ever of what moved money; what is open is asked for every so often. Which: storage/renewals.py.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ _MEMBERS = "payout_member"
 def extract_renewed(
     connector: Connector, reading_of: Callable[[Extract], Reading], *, every: timedelta
 ) -> dict[str, Extracted]:
-    """Read what is named and not seen since, what is open and not looked at within `every`, and what whole payouts hold.
+    """Read what is named and not seen since, what is open and not looked at within `every`, what payouts hold.
 
     What is folded tells which. Returns what landed, by extract. A source that asks to wait ends it cleanly; the next
     reading goes on with the others.

@@ -1,7 +1,7 @@
 """Which objects of a payment provider are to be asked for once more. No network, nothing is concluded here.
 
-Its objects do not tell when they changed. What names them does: events, and the rows of the balance that they make; what
-is still open may change without either, once events are no longer kept.
+Its objects do not tell when they changed. What names them does: events, and the rows of the balance that they make;
+what is still open may change without either, once events are no longer kept.
 """
 
 from __future__ import annotations

@@ -216,7 +216,7 @@ def test_a_missing_parent_is_read_by_its_id_and_not_asked_for_again(world: World
         normalise_pending(deployment, NAME, QUICKBOOKS)
         assert fold(deployment, NAME).parked
         reader = Reader(deployment, world.connection, QUICKBOOKS, source, clock=lambda: world.now)
-        found = reader.read_missing_parents()
+        found = reader.read_by_id()
         assert {one.extract for one in found.passes} >= {"customers"}
         assert found.records
         normalise_pending(deployment, NAME, QUICKBOOKS)
@@ -227,14 +227,14 @@ def test_a_missing_parent_is_read_by_its_id_and_not_asked_for_again(world: World
                 " 'unknown_customer', 'customers', '999999', false FROM normalised.payloads LIMIT 1"
             )
         asked = world.site.vendor.api_requests
-        assert reader.read_missing_parents().records == 0
+        assert reader.read_by_id().records == 0
         assert world.site.vendor.api_requests == asked + 1
-        assert reader.read_missing_parents().records == 0
+        assert reader.read_by_id().records == 0
         assert world.site.vendor.api_requests == asked + 1, "the vendor has none: it is not asked again and again"
         world.now += timedelta(days=8)
         world.site.vendor.clock.set(world.now)
         world.site.sign_in()
-        reader.read_missing_parents()
+        reader.read_by_id()
 
 
 def test_a_sign_in_that_ended_stops_the_connection_and_is_told(world: World) -> None:

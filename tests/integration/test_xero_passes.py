@@ -102,11 +102,11 @@ def test_money_on_account_is_looked_up_by_its_kind(world: World) -> None:
         reader.read(wanted)
         normalise_pending(site.deployment, NAME, XERO)
         assert fold(site.deployment, NAME).parked
-        found = {one.extract: one.records for one in reader.read_missing_parents().passes}
+        found = {one.extract: one.records for one in reader.read_by_id().passes}
         assert set(found) == {"invoices", "credit_notes", "overpayments", "prepayments"}
         normalise_pending(site.deployment, NAME, XERO)
         if fold(site.deployment, NAME).parked:  # a parent that came names another one
-            reader.read_missing_parents()
+            reader.read_by_id()
             normalise_pending(site.deployment, NAME, XERO)
             assert fold(site.deployment, NAME).parked == 0
     held = dict(site.rows("SELECT source_id, balance FROM receivables.payments WHERE kind <> 'payment'"))

@@ -117,7 +117,7 @@ def test_a_start_date_leaves_out_closed_documents_and_payments_alone(database: s
         assert sum(done.records for done in read.of("payments")) == 0
         site.normalise_and_fold()
         for _ in range(3):
-            reader.read_missing_parents()
+            reader.read_by_id()
             site.normalise_and_fold()
     invoices = site.rows("invoices")
     posted = {name: row for name, row in invoices.items() if row["posting_status"] == "posted"}

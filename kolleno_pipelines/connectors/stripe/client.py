@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import json
 import re
+from collections import Counter
 from collections.abc import Iterator
-from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
+from datetime import datetime
 from typing import Any
 
 from kolleno_pipelines.connectors.answers import Answer, no_json, shown
@@ -87,7 +87,7 @@ class StripeSource:
         if extract.name == "payout_members":
             found = self._members(window)
         elif extract.name == "balance_snapshots":
-            found = self._snapshot()
+            found = self._snapshot(window.until)
         elif window.pass_ is Pass.LOOKUP:
             found = self._by_id(_LISTINGS[extract.name], window)
         else:
@@ -108,19 +108,23 @@ class StripeSource:
     def _members(self, window: Window) -> Iterator[Record]:
         """Yield what is in the payouts that are named: each row of the balance, with the payout's id before it."""
         for payout in window.ids:
+            times: Counter[str] = Counter()
             for row in falling(self._api, Listing(_ROWS.path, {"payout": payout})):
-                if row.source_id.startswith("txn_"):
-                    head = json.dumps({"id": f"{payout}|{row.source_id}", "payout": payout})[:-1].encode()
-                    yield Record(head + b', "item": ' + row.payload + b"}", f"{payout}|{row.source_id}", None)
+                times[row.source_id] += 1
+                # A row that the list holds twice is two members: it must show.
+                again = f"#{times[row.source_id]}" if times[row.source_id] > 1 else ""
+                member = f"{payout}|{row.source_id}{again}"
+                head = json.dumps({"id": member, "payout": payout})[:-1].encode()
+                yield Record(head + b', "item": ' + row.payload + b"}", member, None)
 
-    def _snapshot(self) -> Iterator[Record]:
+    def _snapshot(self, asked_at: datetime) -> Iterator[Record]:
         """Yield the balance, taken while no row was added to it: the newest row is the same before and after."""
         newest = self._newest()
         for _ in range(_LOOKS):
             answer = self._api.get("/v1/balance")
             before, newest = newest, self._newest()
             if before == newest:
-                yield _snapshot(answer, newest)
+                yield _snapshot(answer, newest, asked_at)
                 return
         raise Retryable(
             "The balance changed while it was read, five times over; the next reading tries it again.",
@@ -132,23 +136,16 @@ class StripeSource:
         return next((str(value["id"]) for _, value in elements(answer.body, "data")), None)
 
 
-def _snapshot(answer: Answer, newest: str | None) -> Record:
-    """The vendor's balance below its moment (the answer's own clock) and the row up to which it counts."""
-    taken = _date(answer)
-    source_id = f"balance-{int(taken.timestamp())}"
-    head = json.dumps({"id": source_id, "created": int(taken.timestamp()), "newest_balance_transaction": newest})
+def _snapshot(answer: Answer, newest: str | None, asked_at: datetime) -> Record:
+    """The vendor's balance below the moment at which it was asked for and the row up to which it counts."""
+    second = int(asked_at.timestamp())
+    source_id = f"balance-{second}"
+    head = json.dumps({"id": source_id, "created": second, "newest_balance_transaction": newest})
     try:
         ((payload, _),) = elements(b"[" + answer.body + b"]")
     except (PageError, ValueError) as error:
         raise Retryable(f"{answer.told()} without a balance: {error}", answer.connection) from None
-    return Record(head[:-1].encode() + b', "balance": ' + payload + b"}", source_id, taken)
-
-
-def _date(answer: Answer) -> datetime:
-    try:
-        return parsedate_to_datetime(answer.headers["Date"]).astimezone(UTC)
-    except (KeyError, ValueError):
-        return datetime.now(UTC)
+    return Record(head[:-1].encode() + b', "balance": ' + payload + b"}", source_id, None)
 
 
 def _without_secret(record: Record) -> Record:

@@ -16,7 +16,7 @@ _LOOKED_UP = {
 
 
 def lookup_of(kind: str, source_id: str) -> tuple[str, str] | None:
-    """Return extract and id under which an object of the vendor's kind is asked for; a payout's members by the payout."""
+    """Return extract and id under which an object of the vendor's kind is asked for; what a payout holds by its id."""
     return (_LOOKED_UP[kind], source_id) if kind in _LOOKED_UP else None
 
 

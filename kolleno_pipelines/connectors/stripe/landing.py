@@ -157,5 +157,10 @@ EXTRACTS: tuple[Extract, ...] = (
             "reversed_by": TEXT,
         },
     ),
-    _extract("payout_members", "balance_transaction", {"id": TEXT, "payout": TEXT, "item": _struct(**_ROW)}),
+    _extract(
+        "payout_members",
+        "balance_transaction",
+        {"id": TEXT, "payout": TEXT, "item": _struct(**_ROW)},
+        frozenset({Pass.LOOKUP}),
+    ),
 )
