@@ -25,10 +25,7 @@ def unproven_days(conn: psycopg.Connection[Any], connection: str) -> list[Unprov
 #: Seconds decide, as rows and snapshots are told by the second: up to the newest row that the snapshot names, else up
 #: to its own moment. Which rows of the deciding second are older, nothing tells.
 _SNAPSHOTS = f"""
-WITH seconds AS MATERIALIZED (
-    SELECT currency_iso, created_at AS second, count(*) AS rows, sum(net) AS net
-    FROM receivables.balance_transactions t WHERE {_ROWS} GROUP BY 1, 2
-), cuts AS MATERIALIZED (
+WITH named AS MATERIALIZED (
     SELECT s.source_id, s.currency_iso, s.taken_at, s.available, s.pending,
            n.source_id IS NOT NULL OR s.newest_balance_transaction_source_id IS NULL AS is_newest_known,
            COALESCE(n.created_at, s.taken_at) AS second,
@@ -38,17 +35,28 @@ WITH seconds AS MATERIALIZED (
     LEFT JOIN receivables.balance_transactions n
         ON n.source_id = s.newest_balance_transaction_source_id AND n.connection = s.connection
     WHERE s.connection = %(connection)s
+), bounds AS MATERIALIZED (
+    SELECT array_agg(DISTINCT second ORDER BY second) AS seconds FROM named
+), cuts AS MATERIALIZED (
+    SELECT n.*, width_bucket(n.second, b.seconds) AS number FROM named n CROSS JOIN bounds b
+), parts AS MATERIALIZED (
+    SELECT currency_iso, number, is_beside, count(*) AS rows, sum(net) AS net FROM (
+        SELECT currency_iso, net, number, created_at = seconds[number] AS is_beside
+        FROM (SELECT t.currency_iso, t.net, t.created_at, b.seconds, width_bucket(t.created_at, b.seconds) AS number
+              FROM receivables.balance_transactions t CROSS JOIN bounds b
+              WHERE {_ROWS} AND b.seconds IS NOT NULL) n
+    ) r GROUP BY 1, 2, 3
 ), summed AS (
     SELECT source_id, sum(rows) OVER until AS rows, sum(net) OVER until AS net FROM (
-        SELECT NULL AS source_id, currency_iso, second, 1 AS place, rows, net FROM seconds
-        UNION ALL SELECT source_id, currency_iso, second, 0, 0, 0 FROM cuts
+        SELECT NULL AS source_id, currency_iso, number, 1 AS place, rows, net FROM parts
+        UNION ALL SELECT source_id, currency_iso, number, 0, 0, 0 FROM cuts
     ) points
-    WINDOW until AS (PARTITION BY currency_iso ORDER BY second, place ROWS UNBOUNDED PRECEDING)
+    WINDOW until AS (PARTITION BY currency_iso ORDER BY number, place ROWS UNBOUNDED PRECEDING)
 )
 SELECT c.source_id, c.currency_iso, c.taken_at, c.available, c.pending, c.is_newest_known, s.rows::bigint, s.net,
        c.newest, COALESCE(b.rows, 0) - (c.newest IS NOT NULL)::integer, COALESCE(b.net, 0) - COALESCE(c.newest, 0)
 FROM cuts c JOIN summed s USING (source_id)
-LEFT JOIN seconds b ON b.currency_iso = c.currency_iso AND b.second = c.second
+LEFT JOIN parts b ON b.currency_iso = c.currency_iso AND b.number = c.number AND b.is_beside
 ORDER BY c.currency_iso, c.taken_at, c.source_id"""
 
 _UNPROVEN = f"""

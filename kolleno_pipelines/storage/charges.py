@@ -17,7 +17,7 @@ from kolleno_pipelines.schemas.balance_categories import DISPUTED_STATUSES, FAIL
 from kolleno_pipelines.schemas.payouts import CHARGES
 from kolleno_pipelines.storage.documents import read_table
 
-PART = 250_000
+PART = 125_000
 #: Enough to keep the hashes of a million ids in memory; parallel workers take part whatever the estimates.
 _SETTINGS = ("SET LOCAL work_mem = '128MB'", "SET LOCAL jit = off", "SET LOCAL temp_buffers = '64MB'")
 #: Fields of a payment that may carry a charge's id; others are keys of `extra`.
