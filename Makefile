@@ -4,8 +4,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.kolleno-installed
 CODE := kolleno_pipelines tests benchmarks
-# Test processes beside each other, a PostgreSQL each: two keep two cores busy. 0 runs the tests in one process.
-TEST_WORKERS ?= 2
+# Test processes beside each other, a PostgreSQL each: tests wait much, so that three keep two cores busy. 0: one process.
+TEST_WORKERS ?= 3
 
 .DEFAULT_GOAL := help
 .PHONY: help setup demo test check contracts bench lock clean
@@ -43,7 +43,7 @@ demo: $(STAMP)
 	@$(BIN)/kolleno demo $(DEMO_ARGS)
 
 test: $(STAMP)
-	@$(BIN)/python -m pytest -m "not nightly" -n $(TEST_WORKERS) --dist loadfile $(TEST_ARGS)
+	@$(BIN)/python -m pytest -m "not nightly" -n $(TEST_WORKERS) --dist loadfile --no-loadscope-reorder $(TEST_ARGS)
 
 check: $(STAMP)
 	$(BIN)/ruff format --check $(CODE)

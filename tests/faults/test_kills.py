@@ -56,6 +56,7 @@ def test_killed_at_a_point_the_next_run_makes_it_good(
     assert again.results == []
 
 
+@pytest.mark.nightly
 def test_killed_again_and_again_at_other_points_and_while_reprocessing(
     world: World, company: Company, undisturbed: Digest
 ) -> None:

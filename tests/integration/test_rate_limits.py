@@ -81,7 +81,7 @@ def _ask(database: str, name: str, factor: float, seconds: float, processes: int
 
 @pytest.mark.parametrize(
     ("name", "factor", "seconds", "limit", "period"),
-    [("quickbooks", 5.0, 3.0, 10, 1.0), ("quickbooks", 15.0, 5.0, 500, 60.0), ("xero", 20.0, 5.0, 60, 60.0)],
+    [("quickbooks", 5.0, 3.0, 10, 1.0), ("quickbooks", 8.0, 9.0, 500, 60.0), ("xero", 20.0, 5.0, 60, 60.0)],
 )
 def test_processes_together_stay_below_the_limit_and_use_it(
     database: str, name: str, factor: float, seconds: float, limit: int, period: float

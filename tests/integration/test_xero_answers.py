@@ -168,7 +168,7 @@ def test_the_header_is_in_utc_to_the_second() -> None:
 
 
 def test_what_opens_the_source_is_what_the_vendor_publishes() -> None:
-    assert set(access.SCOPES) | {access.ATTACHMENTS_SCOPE} <= GRANULAR_SCOPES
+    assert set(access.SCOPES) | set(access.ALSO_SCOPES.values()) <= GRANULAR_SCOPES
     assert (TOKEN_RULES.grace, TOKEN_RULES.refresh_life) == (access.GRACE, access.REFRESH_LIFETIME)
     windows = {window.name: (window.requests, window.seconds) for window in LIMITS}
     (rate,), day = access.LIMITS.rates, access.LIMITS.day
