@@ -209,5 +209,5 @@ SELECT m.connection, m.payout_source_id, m.balance_transaction_source_id AS sour
 FROM receivables.payout_members m
 LEFT JOIN receivables.balance_transactions t
     ON t.source_id = m.balance_transaction_source_id AND t.connection = m.connection
-WHERE m.type IS DISTINCT FROM 'payout';
+WHERE m.type IS DISTINCT FROM 'payout' OR t.source_object_id <> m.payout_source_id;
 COMMENT ON VIEW receivables.payout_items IS 'What is in each payout: the rows of the balance, and beside them what the payout''s own list states of each; the payout''s own row is none of them.';
