@@ -36,6 +36,7 @@ class Extract:
     passes: how it can be read beside the changes.
     sweeps_open_only: a sweep yields what is open only; what it leaves out may be closed or gone.
     is_limited: a start date limits what is read of it at first; what is open of it comes with the sweep.
+    is_momentary: what comes is the state at the moment of asking, whatever the window: past days cannot be read of it.
     forms: schemas of other forms in which a payload may come; the first that fits is taken.
     hangs_on: the extract on each of whose objects this one hangs: it is read by their ids, a call each, and only where
     the connection asks for it (`also_read`).
@@ -48,6 +49,7 @@ class Extract:
     passes: frozenset[Pass] = frozenset({Pass.CHANGES})
     sweeps_open_only: bool = False
     is_limited: bool = False
+    is_momentary: bool = False
     forms: tuple[pa.Schema, ...] = ()
     hangs_on: str | None = None
     flag: str | None = None

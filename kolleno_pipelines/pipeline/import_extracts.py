@@ -113,7 +113,7 @@ def _newest(connector: Connector, files: dict[Extract, Path]) -> datetime:
     newest: datetime | None = None
     for extract, path in files.items():
         with path.open("rb") as stream:
-            for table, _ in payload_blocks(stream, extract.schema):
+            for table, _ in payload_blocks(stream, extract.schema, forms=extract.forms):
                 said = normalise_block(connector.normalise, extract.name, table)
                 moments = [moment for moment in said.payloads["modified_at"].to_pylist() if moment is not None]
                 newest = max([*moments, *([newest] if newest else [])], default=None)

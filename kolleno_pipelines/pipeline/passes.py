@@ -112,7 +112,8 @@ class Reader:
         """Read what was modified on the days [first, last] once more; no watermark moves. Raises NeedsHuman."""
         done = ReadConnection(self.connection.name)
         for extract in self.connector.extracts:
-            if Pass.CHANGES in extract.passes and (wanted is None or extract.name in wanted):
+            of_days = Pass.CHANGES in extract.passes and not extract.is_momentary
+            if of_days and (wanted is None or extract.name in wanted):
                 reading = self._reading(extract)
                 self._take(done, extract, Pass.CHANGES, partial(extract_days, reading, first, last), note=False)
         return done

@@ -26,6 +26,8 @@ TO_KINDS = ("invoice", "journal", REFUND, "finance_charge")
 OWNER_KINDS = (*(kind.value for kind in DocumentKind), REFUND)
 #: Fax is no type of ours.
 PHONE_TYPES = ("phone", "mobile")
+#: Whose charges are read.
+PROVIDERS = ("stripe",)
 
 
 @dataclass(frozen=True)
@@ -78,9 +80,14 @@ def is_storable_object(text: str) -> bool:
     return isinstance(value, dict) and _NUL.search(text) is None
 
 
+def is_storable_list(text: str) -> bool:
+    """Whether a text is a JSON list that a jsonb column takes."""
+    return text.startswith("[") and is_storable_object(f'{{"list": {text}}}')
+
+
 def _one_of(wrong: str, words: type[StrEnum] | tuple[str, ...]) -> OneOf:
     known = tuple(str(word) for word in words)
-    return OneOf(wrong, f"{', '.join(known[:-1])} or {known[-1]}", lambda: known)
+    return OneOf(wrong, " or ".join(filter(None, (", ".join(known[:-1]), known[-1]))), lambda: known)
 
 
 _POSTING = _one_of("is no posting status", PostingStatus)
@@ -90,6 +97,9 @@ _CURRENCY = OneOf("is not a currency code", "an ISO 4217 code in capitals such a
 _AMOUNT = AtLeast("is negative", "an amount of 0 or more, in the document's own sense", 0)
 _RATE = MoreThan("is no rate", "home units for one unit of the document's currency, more than 0", 0)
 _OBJECT = Passes("cannot be stored", "a JSON object without NUL characters", is_storable_object)
+
+_LIST = Passes("cannot be stored", "a JSON list without NUL characters", is_storable_list)
+_ORDINAL = AtLeast("is no place in a list", "1 or more", 1)
 
 Rules = Mapping[str, ValueRule]
 
@@ -101,6 +111,9 @@ _DOCUMENT: Rules = {
     "exchange_rate": _RATE,
     "extra": _OBJECT,
 }
+
+#: What was charged, given back or disputed is positive; payouts and rows of a balance are signed.
+_CHARGED: Rules = {"currency_iso": _CURRENCY, "amount": _AMOUNT, "metadata": _OBJECT}
 
 #: Entity -> column -> what a value there must be. A journal line is signed; a balance below 0 is an overpaid document.
 VALUE_RULES: dict[str, Rules] = {
@@ -118,6 +131,26 @@ VALUE_RULES: dict[str, Rules] = {
         "owner_kind": _one_of("owns no allocations", OWNER_KINDS),
         "from_kind": _one_of("is nothing that pays", FROM_KINDS),
         "to_kind": _one_of("is nothing that can be settled", TO_KINDS),
-        "ordinal": AtLeast("is no place in a list", "1 or more", 1),
+        "ordinal": _ORDINAL,
     },
+    "psp_customers": {"metadata": _OBJECT},
+    "payment_intents": _CHARGED,
+    "charges": {
+        **_CHARGED,
+        "surcharge_amount": _AMOUNT,
+        "provider": _one_of("is no payment provider", PROVIDERS),
+        "invoices_source_ids": _LIST,
+        "invoices_refs": _LIST,
+    },
+    "refunds": _CHARGED,
+    "disputes": {**_CHARGED, "balance_transactions": _LIST},
+    "payouts": {"currency_iso": _CURRENCY, "metadata": _OBJECT},
+    "payout_members": {"currency_iso": _CURRENCY},
+    "balance_transactions": {
+        "currency_iso": _CURRENCY,
+        "charge_currency_iso": _CURRENCY,
+        "exchange_rate": MoreThan("is no rate", "units of the balance for one unit charged, more than 0", 0),
+    },
+    "fee_details": {"currency_iso": _CURRENCY, "ordinal": _ORDINAL},
+    "balance_snapshots": {"currency_iso": _CURRENCY},
 }

@@ -33,6 +33,8 @@ def named_since_seen(
 ) -> list[Named]:
     """Return objects that an event or a row of the balance names, folded after `since`, and that were not seen later.
 
+    A row names what made it, and the charge behind that.
+
     extract_of: kind -> extract of the payloads by which it is seen; other kinds are left out.
     """
     rows = conn.execute(
@@ -43,6 +45,9 @@ WITH named AS (
         WHERE connection = %(connection)s AND loaded_at > COALESCE(%(since)s, '-infinity'::timestamptz)
         UNION ALL
         SELECT source_kind, source_object_id, created_at FROM receivables.balance_transactions
+        WHERE connection = %(connection)s AND loaded_at > COALESCE(%(since)s, '-infinity'::timestamptz)
+        UNION ALL  -- a refund or dispute changes its charge
+        SELECT 'charge', charge_source_id, created_at FROM receivables.balance_transactions
         WHERE connection = %(connection)s AND loaded_at > COALESCE(%(since)s, '-infinity'::timestamptz)
     ) n WHERE source_object_id IS NOT NULL GROUP BY 1, 2
 ), extracts AS (

@@ -19,6 +19,7 @@ from kolleno_pipelines.connectors.http import Classify, HttpClient, Retries, Tim
 from kolleno_pipelines.connectors.rate_limits import LimitHeaders
 from kolleno_pipelines.sandbox.vendor_clock import VendorClock
 from kolleno_pipelines.sandbox.vendor_server import VendorServer
+from tests.record_payloads import Row
 
 HERE = Path(__file__).parent
 FIXTURES = HERE / "fixtures"
@@ -32,12 +33,21 @@ class Vendor(Protocol):
     """A simulated vendor that runs, with a book of cases that is to be read whole.
 
     api: how the paths of its API begin, and those of its sign-in do not. page_size: the connector's constant that says
-    how many objects a page has. written: the extract that `write` writes to; it is read page by page.
+    how many objects a page has. written: the extract that `write` writes to, and the entity that it becomes; it is read
+    page by page. told_by: the extract in whose windows a change shows: `written`, unless a changed object keeps its
+    moment, and with it its place in the list. counted: entities whose amounts `totals` states. covers: two of these
+    totals, of which the first is more than the second, and that more than 0. quiet: for so long nothing happens at the
+    vendor by itself. by_each_reading: entities to which every reading adds.
     """
 
     api: ClassVar[str]
     page_size: ClassVar[str]
     written: ClassVar[str]
+    told_by: ClassVar[str]
+    counted: ClassVar[tuple[str, ...]]
+    covers: ClassVar[tuple[str, str]]
+    quiet: ClassVar[timedelta]
+    by_each_reading: ClassVar[frozenset[str]]
     limit_headers: ClassVar[LimitHeaders]
     server: VendorServer
     clock: VendorClock
@@ -70,9 +80,57 @@ class Vendor(Protocol):
         """Delete what was written, the vendor's way."""
         ...
 
-    def totals(self, payloads: Payloads) -> dict[str, Decimal]:
-        """What posted documents come to by the vendor's own payloads: `invoices.amount`, `invoices.balance_open`."""
+    def changed_in(self, payload: dict[str, Any]) -> str:
+        """The id of the object of `written` that a payload of `told_by` tells of."""
         ...
+
+    def is_open(self, row: Row) -> bool:
+        """Whether a row of `written` says that it counts, and is not done with."""
+        ...
+
+    def is_gone(self, row: Row) -> bool:
+        """Whether a row of `written` says that it was deleted, and counts no more."""
+        ...
+
+    def counts(self, row: Row) -> bool:
+        """Whether a row of `counted` is in the totals."""
+        ...
+
+    def asked_for(self, extract: str, payloads: Payloads) -> tuple[str, ...]:
+        """The ids by which an extract is read that has neither windows nor sweeps, by what was read before."""
+        ...
+
+    def totals(self, payloads: Payloads) -> dict[str, Decimal]:
+        """What counts by the vendor's own payloads: `invoices.amount`, `invoices.balance_open`."""
+        ...
+
+
+class OfDocuments:
+    """A vendor of documents that have a status and a balance, whose lists are by the moment of the last change."""
+
+    written: ClassVar[str] = "invoices"
+    told_by: ClassVar[str] = "invoices"
+    counted: ClassVar[tuple[str, ...]] = ("invoices", "credit_notes", "payments", "journals", "refunds_erp")
+    covers: ClassVar[tuple[str, str]] = ("invoices.amount", "invoices.balance_open")
+    quiet: ClassVar[timedelta] = timedelta(days=2)
+    by_each_reading: ClassVar[frozenset[str]] = frozenset()
+    #: The field of a payload that is its id.
+    id_field: ClassVar[str]
+
+    def changed_in(self, payload: dict[str, Any]) -> str:
+        return str(payload[self.id_field])
+
+    def is_open(self, row: Row) -> bool:
+        return bool(row["posting_status"] == "posted" and row["balance_open"] > 0)
+
+    def is_gone(self, row: Row) -> bool:
+        return bool(row["posting_status"] in {"deleted", "voided"} and row["balance_open"] == 0)
+
+    def counts(self, row: Row) -> bool:
+        return bool(row["posting_status"] == "posted")
+
+    def asked_for(self, extract: str, _payloads: Payloads) -> tuple[str, ...]:
+        raise LookupError(f"{extract} has neither windows nor sweeps.")
 
 
 def serve(system: str) -> AbstractContextManager[Vendor]:
@@ -113,9 +171,12 @@ class Client:
         """Everything of every extract."""
         found: dict[str, list[Record]] = {}
         for extract in connector.extracts:
-            on = extract.hangs_on
-            ids = tuple(record.source_id for record in found[on]) if on else ()
-            pass_ = Pass.LOOKUP if on else Pass.CHANGES if Pass.CHANGES in extract.passes else Pass.SWEEP
+            on, ids = extract.hangs_on, tuple[str, ...]()
+            if on:
+                ids = tuple(record.source_id for record in found[on])
+            elif extract.passes == {Pass.LOOKUP}:
+                ids = self._vendor.asked_for(extract.name, {name: parsed(records) for name, records in found.items()})
+            pass_ = Pass.LOOKUP if ids else Pass.CHANGES if Pass.CHANGES in extract.passes else Pass.SWEEP
             window = Window(pass_, None, self._vendor.clock.now, ids)
             found[extract.name] = list(self.source.records(extract, window))
         return found

@@ -59,9 +59,10 @@ def _extract(
     passes: frozenset[Pass] = _READ,
     *,
     forms: tuple[dict[str, pa.DataType], ...] = (),
+    is_momentary: bool = False,
 ) -> Extract:
     other = tuple(pa.schema(list(form.items())) for form in forms)
-    return Extract(name, vendor_object, pa.schema(list(fields.items())), passes, forms=other)
+    return Extract(name, vendor_object, pa.schema(list(fields.items())), passes, forms=other, is_momentary=is_momentary)
 
 
 #: In the order in which they are read: what names others first, so that these are newer.
@@ -81,6 +82,7 @@ EXTRACTS: tuple[Extract, ...] = (
             "balance": _struct(available=_FUNDS, pending=_FUNDS),
         },
         frozenset({Pass.CHANGES}),
+        is_momentary=True,
     ),
     _extract(
         "balance_transactions",

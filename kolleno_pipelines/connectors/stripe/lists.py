@@ -73,9 +73,12 @@ def falling(api: Api, listing: Listing) -> Iterator[Record]:
 def _oldest(api: Api, listing: Listing, first: int, last: int) -> Page:
     """Return the page with the oldest objects of a window that holds at least one: halve it until they fit a page."""
     low, high = first, last
+    pages = Pages(api.connection, listing.path)
     while low < high:
         middle = (low + high) // 2
         page = _between(api, listing, low, middle)
+        if page.records and not low <= _made(page.records[-1]) <= middle:
+            pages.go_to(page.records[-1].source_id)
         if not page.records:
             low = middle + 1
         elif page.has_more:
@@ -84,6 +87,7 @@ def _oldest(api: Api, listing: Listing, first: int, last: int) -> Page:
             return page
     page = _between(api, listing, low, low)
     while page.has_more:  # more of one second than a page holds
+        pages.go_to(page.records[-1].source_id)
         page = _page(api, listing, _window(low, low) | {"starting_after": page.records[-1].source_id})
     return page
 

@@ -159,7 +159,7 @@ def foreign_currency() -> Case:
 def surcharge() -> Case:
     """102.75 = 100.00 + 2.75 of surcharge, less 3.28: the payout is 99.47, the ledger's payment 100.00."""
     scene = Scene("surcharge")
-    scene.take(AT, Payment(10_275), pays=(10_000,))
+    scene.take(AT, Payment(10_275), pays=(10_000,), surcharge="2.75")
     return scene.case(PayoutFigures(9_947, "reconciled", (Row("charge", 10_275, 328, 9_947),)))
 
 

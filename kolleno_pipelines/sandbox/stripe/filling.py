@@ -93,6 +93,7 @@ class Filling:
             self._ids.get(("customer", customer), customer),
             tuple(self._ids.get(("invoice", each), each) for each, _ in invoices),
             tuple(ref for _, ref in invoices),
+            taken.surcharge,
         )
 
     def _dispute(self, taken: Taken, at: datetime) -> None:

@@ -1,9 +1,10 @@
-"""What the platform writes on the payments that it takes: the six keys of metadata. No charges."""
+"""What the platform writes on the payments that it takes: six keys of metadata, and the surcharge. No charges."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from decimal import Decimal
 
 LONGEST_VALUE = 500
 
@@ -13,7 +14,8 @@ class PlatformPayment:
     """A payment as the platform knows it.
 
     payment: its id there, which the ERP's payment carries as its reference. customer: the platform's own id;
-    customer_source_id, invoice_source_ids and invoice_refs are the ERP's.
+    customer_source_id, invoice_source_ids and invoice_refs are the ERP's. surcharge: taken beside the invoices, major
+    units; Stripe has no field for it.
     """
 
     payment: str
@@ -21,6 +23,7 @@ class PlatformPayment:
     customer_source_id: str
     invoice_source_ids: tuple[str, ...] = ()
     invoice_refs: tuple[str, ...] = ()
+    surcharge: Decimal = Decimal(0)
 
     @property
     def metadata(self) -> Mapping[str, str]:
@@ -32,6 +35,7 @@ class PlatformPayment:
             "customer_source_id": self.customer_source_id,
             "invoices_source_id": _joined(self.invoice_source_ids),
             "invoices_refs": _joined(self.invoice_refs),
+            "surcharge": f"{self.surcharge:f}" if self.surcharge else "",
         }
         return {name: value for name, value in told.items() if value}
 

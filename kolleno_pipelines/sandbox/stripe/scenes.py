@@ -104,12 +104,13 @@ class Scene:
         pays: Iterable[int] | None = None,
         by_charge_id: bool = False,
         invoices: int = 1,
+        surcharge: str = "0",
     ) -> Json:
         """Charge a payment, and let the ledger have what it pays: one payment of the whole, or `pays` in minor units.
 
         With by_charge_id it was made elsewhere: no metadata, and the ledger's payment names the charge.
         """
-        known = self._known(role, invoices)
+        known = self._known(role, invoices, Decimal(surcharge))
         metadata: Mapping[str, str] = {} if by_charge_id or pays == () else known.metadata
         made = charging.charge(self.account, at, replace(payment, key=role, metadata=metadata))
         self.ids[role] = made["id"]
@@ -120,7 +121,7 @@ class Scene:
             self.erp.append(ErpPayment(identity, ref, paid, currency, charge_id))
         return made
 
-    def _known(self, role: str, invoices: int) -> PlatformPayment:
+    def _known(self, role: str, invoices: int, surcharge: Decimal) -> PlatformPayment:
         numbers = range(1, invoices + 1)
         customer = f"customer-{self.name}"
         return PlatformPayment(
@@ -129,6 +130,7 @@ class Scene:
             customer,
             tuple(f"{self.name}-{number:06d}" for number in numbers),
             tuple(f"INV-{number:06d}" for number in numbers),
+            surcharge,
         )
 
     def case(

@@ -19,18 +19,18 @@ from kolleno_pipelines.sandbox.quickbooks.cases import write_all
 from kolleno_pipelines.sandbox.quickbooks.company_file import CompanyFile
 from kolleno_pipelines.sandbox.vendor_clock import VendorClock
 from kolleno_pipelines.sandbox.vendor_limits import VendorLimits
-from tests.contract.vendors import Payloads
+from tests.contract.vendors import OfDocuments, Payloads
 
 AT = datetime(2026, 3, 6, 18, tzinfo=UTC)
 _SIDES = {"Debit": 1, "Credit": -1}
 
 
-class QuickBooks:
+class QuickBooks(OfDocuments):
     """A company that is served; see tests/contract/vendors.py."""
 
     api: ClassVar[str] = "/v3/"
     page_size: ClassVar[str] = "kolleno_pipelines.connectors.quickbooks.client.PAGE"
-    written: ClassVar[str] = "invoices"
+    id_field: ClassVar[str] = "Id"
     limit_headers: ClassVar[LimitHeaders] = LIMIT_HEADERS
 
     def __init__(self, vendor: SandboxQuickBooks, customer: str) -> None:

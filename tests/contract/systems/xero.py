@@ -22,7 +22,7 @@ from kolleno_pipelines.sandbox.xero.contacts import contact, contact_group
 from kolleno_pipelines.sandbox.xero.ledger import Ledger
 from kolleno_pipelines.sandbox.xero.objects import Kind, Record, invoice
 from kolleno_pipelines.sandbox.xero.server import SandboxXero
-from tests.contract.vendors import Payloads
+from tests.contract.vendors import OfDocuments, Payloads
 
 AT = datetime(2026, 2, 2, 9, 30, tzinfo=UTC)
 _POSTED = {"AUTHORISED", "PAID"}
@@ -30,12 +30,12 @@ _ON_ACCOUNT = {"RECEIVE-OVERPAYMENT", "AROVERPAYMENT", "RECEIVE-PREPAYMENT", "AR
 _REFUNDS = {"ARCREDITPAYMENT", "AROVERPAYMENTPAYMENT", "ARPREPAYMENTPAYMENT"}
 
 
-class Xero:
+class Xero(OfDocuments):
     """An organisation that is served; see tests/contract/vendors.py."""
 
     api: ClassVar[str] = "/api.xro/"
     page_size: ClassVar[str] = "kolleno_pipelines.connectors.xero.client.PAGE"
-    written: ClassVar[str] = "invoices"
+    id_field: ClassVar[str] = "InvoiceID"
     limit_headers: ClassVar[LimitHeaders] = LIMIT_HEADERS
 
     def __init__(self, xero: SandboxXero, book: Book, who: Record) -> None:

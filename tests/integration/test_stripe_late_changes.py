@@ -1,0 +1,177 @@
+"""What changes at Stripe long after it was made, through the whole path: receivables say so after the next readings."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from kolleno_pipelines.connections import StripeConnection, load_connections
+from kolleno_pipelines.pipeline.api_delivery import deliver_again, deliver_from_vendor
+from kolleno_pipelines.sandbox.stripe import charging, disputes, payouts
+from kolleno_pipelines.sandbox.stripe.access import no_limits
+from kolleno_pipelines.sandbox.stripe.book import Kind
+from kolleno_pipelines.sandbox.stripe.charging import Payment
+from kolleno_pipelines.sandbox.stripe.ledger import Ledger
+from kolleno_pipelines.sandbox.stripe.server import SandboxStripe
+from kolleno_pipelines.sandbox.vendor_clock import VendorClock
+from kolleno_pipelines.settings import Settings
+from tests.canaries import CANARY
+from tests.databases import fresh_database
+from tests.record_payloads import Row, by_id, state_of
+from tests.stripe_deployment import NAME, SECRET_VARIABLE, StripeDeployment
+
+AT = datetime(2026, 2, 2, 9, 30, tzinfo=UTC)
+DAY = timedelta(days=1)
+#: Each reading sees an event and a snapshot of its own; when an object was last seen differs too.
+_OF_READINGS = {"provider_events", "balance_snapshots"}
+_SEEN = {"observed_at", "first_seen_at"}
+
+
+class Account:
+    """An account with money taken in, whose story a test goes on with; ids: Stripe's by a name of ours."""
+
+    def __init__(self, name: str = "late") -> None:
+        self.ledger: Ledger = payouts.open_account(name, AT - DAY)
+        self.ids: dict[str, str] = {}
+        for role in ("won", "lost", "refunded", "edited"):
+            self.ids[role] = charging.charge(self.ledger, AT, Payment(10_000, key=role))["id"]
+        debit = Payment(100_000, method="us_bank_account", key="debit")
+        self.ids["debit"] = charging.charge(self.ledger, AT, debit)["id"]
+        self.ids["refund"] = charging.refund(self.ledger, AT + DAY, self.ids["refunded"], 4_000)["id"]
+        for role in ("won", "lost"):
+            made = disputes.open_dispute(self.ledger, AT + DAY, self.ids[role])
+            self.ids[f"dispute_{role}"] = made["id"]
+        # It is newer than all that changes later: no window of creation shows these again.
+        self.ids["newest"] = charging.charge(self.ledger, AT + 2 * DAY, Payment(500, key="newest"))["id"]
+
+    def go_on(self, at: datetime, *, edits: bool = True) -> None:
+        """An ACH failure, disputes won and lost, a refund that fails, a paid payout that fails, metadata edited."""
+        self.is_edited = edits
+        ledger, ids = self.ledger, self.ids
+        ids["payout"] = next(iter(ledger.members))
+        assert ledger.book.latest(ids["payout"])["status"] == "paid"
+        assert ledger.book.latest(ids["debit"])["status"] == "succeeded"
+        charging.fail(ledger, at, ids["debit"])
+        disputes.close_dispute(ledger, at, ids["dispute_won"], won=True)
+        disputes.close_dispute(ledger, at, ids["dispute_lost"], won=False)
+        charging.fail_refund(ledger, at, ids["refund"])
+        payouts.fail_payout(ledger, at, ids["payout"])
+        if not edits:
+            return
+        metadata = {"created_by": "Kolleno", "payment_charge": "PAY-9"}
+        ledger.change(ids["edited"], Kind.CHARGES, at, "charge.updated", metadata=metadata)
+
+    def check(self, state: dict[str, list[Row]], *, happened: bool) -> None:
+        """What receivables must say, before and after."""
+        charges, ids = by_id(state, "charges"), self.ids
+        found = {
+            "debit": charges[ids["debit"]]["status"],
+            "won": by_id(state, "disputes")[ids["dispute_won"]]["status"],
+            "lost": by_id(state, "disputes")[ids["dispute_lost"]]["status"],
+            "refund": by_id(state, "refunds")[ids["refund"]]["status"],
+            "payout": by_id(state, "payouts")[next(iter(self.ledger.members))]["status"],
+            "edited": charges[ids["edited"]]["own_reference"],
+        }
+        before = {"debit": "succeeded", "won": "needs_response", "lost": "needs_response"}
+        after = {"debit": "failed", "won": "won", "lost": "lost", "refund": "failed", "payout": "failed"}
+        if happened:
+            assert found == {**after, "edited": "PAY-9" if self.is_edited else None}
+        else:
+            assert found == {**before, "refund": "succeeded", "payout": "paid", "edited": None}
+
+
+@pytest.fixture
+def second_database(postgres_url: str, migrated_template: str) -> Iterator[str]:
+    with fresh_database(postgres_url, migrated_template, "stripe_outage") as url:
+        yield url
+
+
+@contextmanager
+def _reading(
+    account: Account, database: str, folder: Path, monkeypatch: pytest.MonkeyPatch, *others: Ledger
+) -> Iterator[StripeDeployment]:
+    clock = VendorClock(AT + 7 * DAY)
+    with SandboxStripe(account.ledger, *others, clock=clock, limits=no_limits(), mark=CANARY) as vendor:
+        monkeypatch.setenv(SECRET_VARIABLE, vendor.key)
+        yield StripeDeployment(vendor, Settings(home=folder / "home", database_url=database), folder)
+
+
+def _state(read: StripeDeployment, name: str = NAME) -> dict[str, list[Row]]:
+    with read.deployment.transaction() as conn:
+        return state_of(conn, name)
+
+
+def _said(state: dict[str, list[Row]]) -> dict[str, list[Row]]:
+    """What holds whenever it was read: no moments of readings."""
+    return {
+        entity: [{name: cell for name, cell in row.items() if name not in _SEEN} for row in rows]
+        for entity, rows in state.items()
+        if entity not in _OF_READINGS
+    }
+
+
+def test_late_changes_are_seen_by_the_next_reading_and_a_replay_changes_nothing(
+    database: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    account = Account()
+    with _reading(account, database, tmp_path, monkeypatch) as read:
+        first = read.read()
+        assert first.read is not None
+        assert first.read.failed == []
+        account.check(_state(read), happened=False)
+        account.go_on(read.vendor.clock.now + timedelta(minutes=5))
+        read.later(timedelta(minutes=20))
+        read.read()
+        state = _state(read)
+        account.check(state, happened=True)
+        asked = read.vendor.server.count()
+        again = deliver_again(read.deployment, read.connection, date(2026, 1, 1), date(2026, 12, 31))
+        assert again.parts
+        assert (_state(read), read.vendor.server.count()) == (state, asked)
+
+
+def test_an_outage_that_is_longer_than_events_are_kept_ends_in_the_same_receivables(
+    database: str, second_database: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """All that moves money: metadata that was edited is told by an event alone (README.md of the connector, gaps)."""
+    states = []
+    for url, step in ((database, DAY), (second_database, 45 * DAY)):
+        account = Account()
+        folder = tmp_path / f"every-{step.days}"
+        with _reading(account, url, folder, monkeypatch) as read:
+            read.read()
+            account.go_on(read.vendor.clock.now + timedelta(hours=1), edits=False)
+            for _ in range(45 // step.days):
+                read.later(step)
+                done = read.read()
+                assert done.read is not None
+                assert done.read.failed == []
+            read.later(timedelta(minutes=1))
+            read.read()
+            account.check(_state(read), happened=True)
+            states.append(_said(_state(read)))
+    daily, after_outage = states
+    assert {name for name in daily if daily[name] != after_outage[name]} == set()
+
+
+def test_two_accounts_are_two_connections_beside_each_other(
+    database: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first, second = Account(), Account("other")
+    with _reading(first, database, tmp_path, monkeypatch, second.ledger) as read:
+        read.read()
+        alone = _said(_state(read))
+        other = StripeDeployment(read.vendor, read.settings, tmp_path / "other", second.ledger.account_id)
+        other.file.write_text(other.file.read_text().replace(f"  {NAME}:", "  other:"))
+        connection = load_connections(other.file)["other"]
+        assert isinstance(connection, StripeConnection)
+        deliver_from_vendor(other.deployment, connection, clock=lambda: read.vendor.clock.now)
+        second.check(_state(read, "other"), happened=False)
+        assert {row["source_id"] for row in _state(read, "other")["charges"]} == {
+            second.ids[role] for role in ("won", "lost", "refunded", "edited", "debit", "newest")
+        }
+        assert _said(_state(read)) == alone
