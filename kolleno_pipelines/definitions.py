@@ -13,6 +13,8 @@ from kolleno_pipelines.assets.receivables.api import api_receivables
 from kolleno_pipelines.assets.receivables.sftp import receivables
 from kolleno_pipelines.assets.reconciliation.agreement import agreement, agrees_with_ledger
 from kolleno_pipelines.assets.reconciliation.by_day import results_by_day
+from kolleno_pipelines.assets.reconciliation.charges import charges, charges_in_ledger
+from kolleno_pipelines.assets.reconciliation.payouts import payout_checks, payouts
 from kolleno_pipelines.assets.reconciliation.present import balances, control_totals, differences, unapplied_cash
 from kolleno_pipelines.assets.sftp_csv.tables import csv_tables
 from kolleno_pipelines.automation.api_polls import api_polls
@@ -29,6 +31,7 @@ from kolleno_pipelines.connections import (
     document_connections,
     ledger_of,
     load_connections,
+    provider_connections,
 )
 from kolleno_pipelines.resources.deployment import deployment_resource
 from kolleno_pipelines.settings import Settings, load_settings
@@ -50,6 +53,8 @@ def build_definitions(settings: Settings | None = None, connections: Connections
     documents = document_connections(connections)
     sftp = [each for each in connections.values() if isinstance(each, SftpConnection)]
     mirrored = [documents] if any(each.role == "mirror" for each in documents.values()) else []
+    providers = provider_connections(connections)
+    served = [providers] if providers else []
     apis, days = api_connections(connections), days_from(settings.first_day)
     return dg.Definitions(
         assets=[
@@ -59,14 +64,17 @@ def build_definitions(settings: Settings | None = None, connections: Connections
             control_totals(documents),
             unapplied_cash(documents),
             *(agreement(each) for each in mirrored),
-            differences(documents),
+            *(make(each) for each in served for make in (charges, payouts)),
+            differences(documents, providers),
             results_by_day(documents, days),
         ],
         asset_checks=[
             *(make(each) for each in sftp for make in (arrival_checks, reject_checks, parked_checks)),
             *(check for each in apis for check in api_checks(each)),
-            *result_checks(ledger_of(connections)),
+            *result_checks(ledger_of(connections), providers),
             *(agrees_with_ledger(each) for each in mirrored),
+            *(charges_in_ledger(each) for each in served),
+            *(check for each in served for check in payout_checks(each)),
         ],
         jobs=build_jobs(connections),
         schedules=build_schedules(),

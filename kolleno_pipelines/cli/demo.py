@@ -1,7 +1,7 @@
-"""`kolleno demo`: a made-up company from three systems to agreement, held against the company's own books.
+"""`kolleno demo`: a made-up company from four systems to agreement, held against the company's own books.
 
 Everything lies in `<home>/demo`. The company is in demo_company.py, what serves it in demo_vendors.py, the comparison
-in demo_figures.py; webserver and daemon beside them.
+in demo_figures.py and demo_payouts.py; webserver and daemon beside them.
 """
 
 from __future__ import annotations
@@ -21,8 +21,8 @@ from typing import TYPE_CHECKING, Any
 from pydantic import SecretStr
 
 from kolleno_pipelines.cli.demo_vendors import (
-    CLIENT_SECRETS,
     SECRET_KEY,
+    VENDORS,
     make_secrets,
     noted,
     secrets_file,
@@ -41,7 +41,7 @@ _LAUNCH = "kolleno_pipelines.automation.launch"
 
 
 def run_demo(*, ui: bool, with_faults: bool, with_break: bool, fresh: bool, port: int) -> None:
-    """Make the company, serve it by three systems, run their jobs, compare, print, and (`ui`) keep the UI running.
+    """Make the company, serve it by four systems, run their jobs, compare, print, and (`ui`) keep the UI running.
 
     Ends with exit code 1 when a figure disagrees, or the agreement names anything but the planted break. The same day
     again takes up what is there; another day, other options or another version of the company begin afresh. Raises
@@ -126,7 +126,7 @@ def _run_jobs(settings: Settings, dropped: Dropped) -> None:
     are of days, and so is their job.
     """
     today = datetime.now(UTC).date()
-    jobs = {f"read_{name}": (today, today) for name in CLIENT_SECRETS} | {"sftp": (dropped.first_day, dropped.today)}
+    jobs = {f"read_{name}": (today, today) for name in VENDORS} | {"sftp": (dropped.first_day, dropped.today)}
     command = [sys.executable, "-m", _LAUNCH]
     for name, (first, last) in jobs.items():
         command += ["--job", name, "--from", first.isoformat(), "--to", last.isoformat()]
@@ -157,13 +157,15 @@ def _say_what_ran(summary: dict[str, Any]) -> dict[str, Any]:
 
 
 def _show(settings: Settings, dropped: Dropped) -> bool:
-    """Print the figures and the agreement; returns whether all is as it must be."""
+    """Print the figures, the agreement and the payouts; returns whether all is as it must be."""
     from kolleno_pipelines.cli.demo_figures import show_agreement, show_figures
+    from kolleno_pipelines.cli.demo_payouts import show_payouts
     from kolleno_pipelines.pipeline.deployment import open_deployment
 
     deployment = open_deployment(settings)
     figures_agree = show_figures(deployment, dropped)
-    return show_agreement(deployment, dropped) and figures_agree
+    mirrors_agree = show_agreement(deployment, dropped)
+    return show_payouts(deployment, dropped) and mirrors_agree and figures_agree
 
 
 def _say_how_to_go_on(settings: Settings, invoice: str) -> None:
@@ -178,6 +180,7 @@ def _say_how_to_go_on(settings: Settings, invoice: str) -> None:
         "files",
         "report ageing",
         "report agreement",
+        "report payouts",
         "report differences",
         f"trace invoices {shlex.quote(invoice)}",
     ):

@@ -27,6 +27,8 @@ SEED, CUSTOMERS, DAYS, INVOICES_PER_DAY, HISTORY_DAYS = 11, 60, 21, 12, 90
 #: Connections of the demo, as connections.yaml names them: the first is the ledger, the others are mirrors of it.
 QUICKBOOKS, SFTP, XERO = "quickbooks", "sftp", "xero"
 CONNECTIONS = (QUICKBOOKS, SFTP, XERO)
+#: Takes a share of its payments, for the ledger.
+STRIPE = "stripe"
 #: What the planted break adds to one invoice in Xero.
 PLANTED = Decimal("10.00")
 #: Faults of whole files, one batch each, an hour apart and after all good files: nothing of them ever loads.
@@ -75,7 +77,7 @@ class Dropped:
     @property
     def digest(self) -> str:
         """The same files and the same break, the same digest."""
-        content = hashlib.sha256(repr(self.planted).encode())
+        content = hashlib.sha256(repr((self.planted, *CONNECTIONS, STRIPE)).encode())
         for file in self.files:
             content.update(f"{file.folder}/{file.name}\0{len(file.content)}\0".encode() + file.content)
         return content.hexdigest()

@@ -1,4 +1,4 @@
-"""The systems that the demo reads, served by its own process: files over SFTP, QuickBooks and Xero over HTTP.
+"""The systems that the demo reads, served by its own process: files over SFTP, QuickBooks, Xero and Stripe over HTTP.
 
 What they are told of the company belongs in demo_company.py. Here are their ports and secrets, connections.yaml, and a
 person who signs in by itself.
@@ -12,22 +12,33 @@ import os
 import secrets
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from kolleno_pipelines.cli.demo_company import QUICKBOOKS, SFTP, XERO, Dropped
+from kolleno_pipelines.cli.demo_company import QUICKBOOKS, SFTP, STRIPE, XERO, Dropped
 from kolleno_pipelines.cli.terminal import say
 from kolleno_pipelines.settings import Settings
 
 if TYPE_CHECKING:
     from kolleno_pipelines.sandbox.quickbooks.app import SandboxQuickBooks
     from kolleno_pipelines.sandbox.sftp_server import SandboxSftpServer
+    from kolleno_pipelines.sandbox.stripe.server import SandboxStripe
     from kolleno_pipelines.sandbox.xero.server import SandboxXero
 
 SECRET_KEY = "KOLLENO_SECRET_KEY"  # noqa: S105 - the name of a variable
 #: Variables that hold the secrets of the apps registered with the vendors.
 CLIENT_SECRETS = {QUICKBOOKS: "DEMO_QUICKBOOKS_CLIENT_SECRET", XERO: "DEMO_XERO_CLIENT_SECRET"}
-_TITLES = {QUICKBOOKS: "A simulated QuickBooks", SFTP: "An SFTP server", XERO: "A simulated Xero"}
+#: Variable that holds the key which opens the account at Stripe.
+API_KEY = "DEMO_STRIPE_API_KEY"
+#: The systems that are asked, the ledger first and what is compared with it after.
+VENDORS = (QUICKBOOKS, XERO, STRIPE)
+_TITLES = {
+    QUICKBOOKS: "A simulated QuickBooks",
+    SFTP: "An SFTP server",
+    XERO: "A simulated Xero",
+    STRIPE: "A simulated Stripe",
+}
 _APP = "kolleno-demo"
 _CONNECTIONS = """\
 # The demo's own connections, written again at every start; their secrets are in secrets.env.
@@ -55,6 +66,12 @@ connections:
     api_url: {xero.url}
     token_url: {xero.token_url}
     authorise_url: {xero.authorize_url}
+  stripe:
+    system: stripe
+    ledger: quickbooks
+    api_key: ${{{api_key}}}
+    api_url: {stripe.url}
+    payout_charge_id_field: extra.note
 """
 
 
@@ -71,6 +88,7 @@ def make_secrets(home: Path) -> Mapping[str, str]:
     if not file.exists():
         key = base64.urlsafe_b64encode(secrets.token_bytes(32)).decode()
         lines = [f"{SECRET_KEY}={key}", *(f"{name}={secrets.token_hex(16)}" for name in CLIENT_SECRETS.values())]
+        lines.append(f"{API_KEY}=sk_test_{secrets.token_hex(16)}")
         part = file.with_name(f".{file.name}.{secrets.token_hex(4)}")
         handle = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         with os.fdopen(handle, "w", encoding="utf-8") as opened:
@@ -90,42 +108,47 @@ def noted(note: Path) -> dict[str, Any]:
 
 @contextmanager
 def served(settings: Settings, dropped: Dropped, known_secrets: Mapping[str, str]) -> Iterator[None]:
-    """Serve the three systems while the block runs, on the ports of last time, where another demo may serve them.
+    """Serve the four systems while the block runs, on the ports of last time, where another demo may serve them.
 
     Writes connections.yaml.
     """
     note = settings.home / "demo.json"
     before = noted(note)
     ports = dict.fromkeys(_TITLES, 0) | before.get("ports", {})
-    sftp, quickbooks, xero = _servers(settings, dropped, known_secrets, ports)
+    sftp, quickbooks, xero, stripe = _servers(settings, dropped, known_secrets, ports)
     starts: dict[str, tuple[Callable[[], None], Callable[[], None]]] = {
         SFTP: (sftp.start, sftp.stop),
         QUICKBOOKS: (quickbooks.server.start, quickbooks.server.stop),
         XERO: (xero.start, xero.stop),
+        STRIPE: (stripe.start, stripe.stop),
     }
     with ExitStack() as opened:
         for name, (start, stop) in starts.items():
             if _start(name, start, ports[name]):
                 opened.callback(stop)
         ports = {SFTP: sftp.port, QUICKBOOKS: quickbooks.server.port, XERO: xero.server.port}
+        ports[STRIPE] = stripe.server.port
         note.write_text(json.dumps({**before, "ports": ports}), encoding="utf-8")
-        settings.connections.write_text(_connections(sftp, quickbooks, xero), encoding="utf-8")
+        settings.connections.write_text(_connections(sftp, quickbooks, xero, stripe), encoding="utf-8")
         yield
 
 
 def _servers(
     settings: Settings, dropped: Dropped, known_secrets: Mapping[str, str], ports: Mapping[str, int]
-) -> tuple[SandboxSftpServer, SandboxQuickBooks, SandboxXero]:
+) -> tuple[SandboxSftpServer, SandboxQuickBooks, SandboxXero, SandboxStripe]:
     from kolleno_pipelines.sandbox.quickbooks import filling as quickbooks_filling
     from kolleno_pipelines.sandbox.quickbooks.app import SandboxQuickBooks
     from kolleno_pipelines.sandbox.sftp_server import SandboxSftpServer
+    from kolleno_pipelines.sandbox.stripe.taken import payment_fields, taken_by_stripe
     from kolleno_pipelines.sandbox.xero import filling as xero_filling
     from kolleno_pipelines.sandbox.xero.server import SandboxXero
 
     home = settings.home
     sftp = SandboxSftpServer(home / "sftp", home / "sftp_keys", port=ports[SFTP])
+    fields = payment_fields(taken_by_stripe(dropped.company))
+    books = quickbooks_filling.filled_from(dropped.told(QUICKBOOKS), payment_fields=fields)
     quickbooks = SandboxQuickBooks(
-        quickbooks_filling.filled_from(dropped.told(QUICKBOOKS)).file,
+        books.file,
         client_id=_APP,
         client_secret=known_secrets[CLIENT_SECRETS[QUICKBOOKS]],
         port=ports[QUICKBOOKS],
@@ -136,7 +159,18 @@ def _servers(
         client_secret=known_secrets[CLIENT_SECRETS[XERO]],
         port=ports[XERO],
     )
-    return sftp, quickbooks, xero
+    stripe = _stripe(dropped, books.ids, known_secrets[API_KEY], ports[STRIPE])
+    return sftp, quickbooks, xero, stripe
+
+
+def _stripe(dropped: Dropped, ledger_ids: Mapping[tuple[str, str], str], key: str, port: int) -> SandboxStripe:
+    """Return the account that took the company's payments, opened by the demo's own key."""
+    from kolleno_pipelines.sandbox.stripe.filling import filled_from
+    from kolleno_pipelines.sandbox.stripe.server import SandboxStripe
+
+    stripe = SandboxStripe(filled_from(dropped.company, ledger_ids=ledger_ids).ledger, port=port)
+    stripe.api.keys[key] = replace(stripe.new_key(), secret=key)
+    return stripe
 
 
 def _start(name: str, start: Callable[[], None], port: int) -> bool:
@@ -151,13 +185,17 @@ def _start(name: str, start: Callable[[], None], port: int) -> bool:
     return True
 
 
-def _connections(sftp: SandboxSftpServer, quickbooks: SandboxQuickBooks, xero: SandboxXero) -> str:
+def _connections(
+    sftp: SandboxSftpServer, quickbooks: SandboxQuickBooks, xero: SandboxXero, stripe: SandboxStripe
+) -> str:
     from kolleno_pipelines.sandbox.quickbooks.app import AUTHORIZE_PATH, TOKEN_PATH
 
     return _CONNECTIONS.format(
         app=_APP,
         sftp=sftp,
         xero=xero,
+        stripe=stripe,
+        api_key=API_KEY,
         quickbooks_url=quickbooks.url,
         quickbooks_token_path=TOKEN_PATH,
         quickbooks_authorise_path=AUTHORIZE_PATH,

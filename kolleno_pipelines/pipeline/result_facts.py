@@ -1,11 +1,14 @@
 """What the stored results say about the facts that should hold, and their figures by day. Nothing is computed here."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
+from decimal import Decimal
 from typing import Any
 
 from kolleno_pipelines.connections import Connection
 from kolleno_pipelines.pipeline.deployment import Deployment
+from kolleno_pipelines.schemas.balance_categories import PayoutLineName
 from kolleno_pipelines.storage import overview, result_rows
 from kolleno_pipelines.storage.overview import DayAmount, Tie
 
@@ -24,12 +27,11 @@ class OpenBreaks:
     worst: Rows
 
 
-def open_breaks(deployment: Deployment, connection: Connection) -> OpenBreaks:
-    """Return how many breaks the list of differences holds, and the largest red ones."""
-    names = [connection.name]
+def open_breaks(deployment: Deployment, connections: Sequence[str]) -> OpenBreaks:
+    """Return how many breaks of the connections the list of differences holds, and the largest red ones."""
     with deployment.session() as session:
-        counts = result_rows.break_counts(session, names)
-        worst = result_rows.red_breaks(session, names, limit=WORST)
+        counts = result_rows.break_counts(session, connections)
+        worst = result_rows.red_breaks(session, connections, limit=WORST)
     return OpenBreaks({row["status"]: row["breaks"] for row in counts}, sum(row["red"] for row in counts), worst)
 
 
@@ -56,6 +58,61 @@ def agreement_gaps(deployment: Deployment, ledgers: list[str]) -> Rows:
     """Return what one of two systems cannot state, as the agreement expects it."""
     with deployment.session() as session:
         return result_rows.stored_rows(session, "agreement_gaps", ledgers, limit=WORST)
+
+
+def charge_breaks(deployment: Deployment, providers: Sequence[str]) -> Rows:
+    """Return the charges that the ledger does not show as they are and nobody accepted, largest first."""
+    with deployment.session() as session:
+        return result_rows.red_rows(session, "charges", providers, limit=WORST)
+
+
+def payout_breaks(deployment: Deployment, providers: Sequence[str]) -> Rows:
+    """Return what keeps payouts from being reconciled and nobody accepted, largest first."""
+    with deployment.session() as session:
+        return result_rows.red_rows(session, "payout_exceptions", providers, limit=WORST)
+
+
+def balance_breaks(deployment: Deployment, providers: Sequence[str]) -> Rows:
+    """Return the snapshots whose balance the rows do not come to and nobody accepted, largest first."""
+    with deployment.session() as session:
+        return result_rows.red_rows(session, "balance_proofs", providers, limit=WORST)
+
+
+def from_gross_to_net(deployment: Deployment, providers: Sequence[str]) -> Rows:
+    """Return the newest payouts, a row each: every line's gross, less the fees taken off its items, to the payout.
+
+    Lines that none of them has are left out; items in another currency than their payout's are in none.
+    """
+    with deployment.session() as session:
+        payouts = result_rows.newest_payouts(session, providers, limit=WORST)
+        lines = result_rows.lines_of_payouts(session, providers, [payout["source_id"] for payout in payouts])
+    own: dict[tuple[str, str, str], dict[str, dict[str, Any]]] = {}
+    for line in lines:
+        own.setdefault((line["connection"], line["payout_source_id"], line["currency_iso"]), {})[line["line"]] = line
+    present = [name for name in PayoutLineName if any(name in found for found in own.values())]
+    return [
+        _gross_to_net(payout, own.get((payout["connection"], payout["source_id"], payout["currency_iso"]), {}), present)
+        for payout in payouts
+    ]
+
+
+def _gross_to_net(
+    payout: dict[str, Any], lines: dict[str, dict[str, Any]], present: Sequence[PayoutLineName]
+) -> dict[str, Any]:
+    none = {"amount": Decimal(0)}
+    return {
+        **{name: payout[name] for name in ("connection", "source_id", "date_arrival", "currency_iso")},
+        **{name.value: lines.get(name, none)["amount"] for name in present},
+        "fees taken off": -sum((line["fee"] for line in lines.values()), Decimal(0)),
+        "= items": payout["items_net"],
+        "payout": payout["amount"],
+        "outcome": payout["outcome"],
+    }
+
+
+def or_more(rows: Rows) -> str:
+    """Return how many rows there are, where no more than WORST were read."""
+    return f"{len(rows)} or more" if len(rows) >= WORST else str(len(rows))
 
 
 def account_breaks(deployment: Deployment, connection: Connection) -> Rows:

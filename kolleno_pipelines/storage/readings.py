@@ -8,6 +8,7 @@ from typing import Any
 import psycopg
 from psycopg.rows import class_row
 
+from kolleno_pipelines.schemas.provider_records import PROVIDER_TABLES
 from kolleno_pipelines.storage.overview import EntityTotal
 
 #: The entities whose documents have a balance: those with one are open.
@@ -262,6 +263,21 @@ def other_totals(conn: psycopg.Connection[Any], connection: str) -> list[EntityT
         " WHERE connection = %(connection)s GROUP BY currency_iso"
         for entity, balance in (("journals", "sum(balance_open)"), ("refunds_erp", "NULL::numeric"))
     ]
+    with conn.cursor(row_factory=class_row(EntityTotal)) as cursor:
+        statement = f"{' UNION ALL '.join(parts)} ORDER BY entity, currency_iso"
+        return cursor.execute(statement.encode(), {"connection": connection}).fetchall()
+
+
+def provider_totals(conn: psycopg.Connection[Any], connection: str) -> list[EntityTotal]:
+    """Return rows of the entities of a payment provider, by currency where they have one; sums of their amounts."""
+    parts = []
+    for table in PROVIDER_TABLES:
+        key, rest = ("currency_iso", " GROUP BY 2") if "currency_iso" in table.columns else ("''", "")
+        amount = "sum(amount)" if "amount" in table.columns else "NULL::numeric"
+        parts.append(
+            f"SELECT '{table.entity}' AS entity, {key} AS currency_iso, count(*) AS rows, {amount} AS amount,"
+            f" NULL::numeric AS balance_open FROM receivables.{table.entity} WHERE connection = %(connection)s{rest}"
+        )
     with conn.cursor(row_factory=class_row(EntityTotal)) as cursor:
         statement = f"{' UNION ALL '.join(parts)} ORDER BY entity, currency_iso"
         return cursor.execute(statement.encode(), {"connection": connection}).fetchall()

@@ -122,6 +122,24 @@ def payout_totals(conn: psycopg.Connection[Any], connections: Sequence[str]) -> 
     )
 
 
+def newest_payouts(conn: psycopg.Connection[Any], connections: Sequence[str], *, limit: int) -> Rows:
+    """Return the payouts made last."""
+    return _query(
+        conn,
+        "SELECT * FROM reconciliation.payouts WHERE connection = ANY(%s) ORDER BY created_at DESC, source_id LIMIT %s",
+        (list(connections), limit),
+    )
+
+
+def lines_of_payouts(conn: psycopg.Connection[Any], connections: Sequence[str], payouts: Sequence[str]) -> Rows:
+    """Return the lines of some payouts."""
+    return _query(
+        conn,
+        "SELECT * FROM reconciliation.payout_lines WHERE payout_source_id = ANY(%s) AND connection = ANY(%s)",
+        (list(payouts), list(connections)),
+    )
+
+
 def proof_counts(conn: psycopg.Connection[Any], connections: Sequence[str]) -> dict[str, int]:
     """Return how many proofs of balances have each outcome."""
     rows = conn.execute(

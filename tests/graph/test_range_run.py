@@ -238,7 +238,7 @@ def test_an_open_break_is_red_and_an_accepted_one_is_not(
 def _red(deployment: Deployment) -> list[str]:
     from kolleno_pipelines.pipeline.result_facts import open_breaks
 
-    return [row["break_id"] for row in open_breaks(deployment, deployment.sftp).worst]
+    return [row["break_id"] for row in open_breaks(deployment, [deployment.sftp.name]).worst]
 
 
 def test_a_run_without_a_server_fails_with_one_clear_sentence(

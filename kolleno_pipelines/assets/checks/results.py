@@ -1,5 +1,7 @@
 """Facts about the results: no open break, the roll-forward explained, the sums tied. Breaks are found elsewhere."""
 
+from collections.abc import Iterable
+
 import dagster as dg
 
 from kolleno_pipelines.assets.checks.facts import Fact, told_one
@@ -8,11 +10,10 @@ from kolleno_pipelines.assets.reconciliation.present import result_key
 from kolleno_pipelines.connections import Connection
 from kolleno_pipelines.pipeline.deployment import Deployment
 from kolleno_pipelines.pipeline.result_facts import (
-    WORST,
-    Rows,
     account_breaks,
     not_comparable,
     open_breaks,
+    or_more,
     red_unexplained,
     stated_breaks,
     ties,
@@ -23,17 +24,17 @@ _BREAK = ("kind", "left_kind", "left_source_id", "right_kind", "right_source_id"
 _BREAK_COLUMNS = (*_BREAK, "currency_iso", "amount", "cause", "since", "status", "break_id")
 
 
-def result_checks(connection: Connection) -> list[dg.AssetChecksDefinition]:
-    """Return the checks on the results."""
+def result_checks(connection: Connection, providers: Iterable[str] = ()) -> list[dg.AssetChecksDefinition]:
+    """Return the checks on the results of a ledger; its list of breaks holds those of the payment providers too."""
     return [
-        _no_open_break(connection),
+        _no_open_break([connection.name, *providers]),
         _agrees_with_source(connection),
         _roll_forward_explained(connection),
         _ageing_ties(connection),
     ]
 
 
-def _no_open_break(connection: Connection) -> dg.AssetChecksDefinition:
+def _no_open_break(names: list[str]) -> dg.AssetChecksDefinition:
     key = result_key("differences")
 
     @dg.asset_check(
@@ -45,7 +46,7 @@ def _no_open_break(connection: Connection) -> dg.AssetChecksDefinition:
         context: dg.AssetCheckExecutionContext, deployment: dg.ResourceParam[DeploymentResource]
     ) -> dg.AssetCheckResult:
         def fact() -> Fact:
-            found = open_breaks(deployment.deployment, connection)
+            found = open_breaks(deployment.deployment, names)
             listed = ", ".join(f"{number} {status}" for status, number in sorted(found.by_status.items()))
             words = f"Breaks that ask for somebody: {found.red}" if found.red else "No open break"
             shown = {"largest breaks": rows_table(found.worst, _BREAK_COLUMNS)}
@@ -79,15 +80,15 @@ def _agreement_with_source(deployment: Deployment, connection: Connection) -> Fa
     accounts = account_breaks(deployment, connection)
     words = "The source states no balances that differ."
     if rows:
-        words = f"Customers that owe another amount by their documents than the source states: {_or_more(rows)}."
+        words = f"Customers that owe another amount by their documents than the source states: {or_more(rows)}."
     if accounts:
         words = (
-            f"{words} Receivables accounts that differ: {_or_more(accounts)}."
+            f"{words} Receivables accounts that differ: {or_more(accounts)}."
             if rows
-            else f"Receivables accounts whose documents come to something else: {_or_more(accounts)}."
+            else f"Receivables accounts whose documents come to something else: {or_more(accounts)}."
         )
     if apart:
-        words += f" Stated without a currency, and not comparable: {_or_more(apart)}."
+        words += f" Stated without a currency, and not comparable: {or_more(apart)}."
     shown = {"customers": rows_table(rows), "accounts": rows_table(accounts), "not comparable": rows_table(apart)}
     return Fact(result_key("control_totals"), "agrees_with_source", not rows and not accounts, words, shown)
 
@@ -108,7 +109,7 @@ def _roll_forward_explained(connection: Connection) -> dg.AssetChecksDefinition:
             words = "Every movement is explained, accepted or opening."
             if rows:
                 most = amount_shown(rows[0]["amount"], rows[0]["currency_iso"])
-                words = f"Movements that nothing explains: {_or_more(rows)}; the largest: {most}."
+                words = f"Movements that nothing explains: {or_more(rows)}; the largest: {most}."
             return Fact(key, "roll_forward_explained", not rows, words, {"unexplained": rows_table(rows)})
 
         return told_one(context, deployment, fact)
@@ -143,7 +144,3 @@ def _ageing_ties(connection: Connection) -> dg.AssetChecksDefinition:
         return told_one(context, deployment, fact)
 
     return ties_with_control_totals
-
-
-def _or_more(rows: Rows) -> str:
-    return f"{len(rows)} or more" if len(rows) >= WORST else str(len(rows))

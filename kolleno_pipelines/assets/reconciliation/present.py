@@ -1,15 +1,16 @@
 """Results that are the present state: balances, control totals, unapplied cash, differences. No days, no formula."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING
 
 import dagster as dg
 
 from kolleno_pipelines.assets.presentation import Metadata, model_schema, rows_table
-from kolleno_pipelines.connections import DocumentConnections
+from kolleno_pipelines.connections import DocumentConnections, StripeConnection
 from kolleno_pipelines.pipeline.clock import utc_now
 from kolleno_pipelines.resources.deployment import DeploymentResource
 from kolleno_pipelines.schemas.model_columns import RESULTS
+from kolleno_pipelines.schemas.payout_columns import PROVIDER_RESULTS
 
 if TYPE_CHECKING:
     from kolleno_pipelines.pipeline.result_summary import ResultSummary
@@ -22,7 +23,7 @@ def result_key(result: str) -> dg.AssetKey:
     return dg.AssetKey(["reconciliation", result])
 
 
-def entity_keys(connections: DocumentConnections, entities: Iterable[str]) -> list[dg.AssetKey]:
+def entity_keys(connections: Iterable[str], entities: Iterable[str]) -> list[dg.AssetKey]:
     """Return the keys of entities of every connection."""
     return [dg.AssetKey(["receivables", name, entity]) for name in connections for entity in entities]
 
@@ -43,7 +44,7 @@ def result_spec(
         partitions_def=days,
         description=question,
         metadata={
-            "dagster/column_schema": model_schema(RESULTS[result]),
+            "dagster/column_schema": model_schema((RESULTS | PROVIDER_RESULTS)[result]),
             "dagster/table_name": f"reconciliation.{result}",
         },
     )
@@ -75,16 +76,27 @@ def unapplied_cash(connections: DocumentConnections) -> dg.AssetsDefinition:
     return _result(result_spec("unapplied_cash", question, deps), connections)
 
 
-def differences(connections: DocumentConnections) -> dg.AssetsDefinition:
+def differences(connections: DocumentConnections, providers: Mapping[str, StripeConnection]) -> dg.AssetsDefinition:
     """Return the asset that keeps every break of the other results in one list."""
     question = "Every break in one list: what, how much, since when, probable cause, who accepted it."
     deps = [result_key("balances"), result_key("control_totals")]
     deps += [result_key("agreement")] if any(one.role == "mirror" for one in connections.values()) else []
-    return _result(result_spec("differences", question, deps), connections)
+    deps += [result_key(result) for result in ("charges", "payouts")] if providers else []
+    spec = result_spec("differences", question, deps)
+
+    @dg.multi_asset(name="differences", specs=[spec], can_subset=False)
+    def result(deployment: dg.ResourceParam[DeploymentResource]) -> dg.MaterializeResult[None]:
+        from kolleno_pipelines.pipeline.reconcile import reconcile_differences
+
+        url, today = deployment.deployment.database_url, utc_now().date()
+        summary = reconcile_differences(url, connections, today, providers)
+        return dg.MaterializeResult(asset_key=spec.key, metadata=summary_metadata(summary))
+
+    return result
 
 
 def _result(spec: dg.AssetSpec, connections: DocumentConnections) -> dg.AssetsDefinition:
-    """Return the asset of one result: the four have one shape."""
+    """Return the asset of one result of documents: the three have one shape."""
     name = spec.key.path[-1]
 
     @dg.multi_asset(name=name, specs=[spec], can_subset=False)
@@ -92,15 +104,12 @@ def _result(spec: dg.AssetSpec, connections: DocumentConnections) -> dg.AssetsDe
         from kolleno_pipelines.pipeline import reconcile
 
         url, today = deployment.deployment.database_url, utc_now().date()
-        if name == "differences":
-            summary = reconcile.reconcile_differences(url, connections, today)
-        else:
-            compute = {
-                "balances": reconcile.reconcile_balances,
-                "control_totals": reconcile.reconcile_control_totals,
-                "unapplied_cash": reconcile.reconcile_unapplied_cash,
-            }[name]
-            summary = compute(url, connections, today, deployment.taken_over_since)
+        compute = {
+            "balances": reconcile.reconcile_balances,
+            "control_totals": reconcile.reconcile_control_totals,
+            "unapplied_cash": reconcile.reconcile_unapplied_cash,
+        }[name]
+        summary = compute(url, connections, today, deployment.taken_over_since)
         return dg.MaterializeResult(asset_key=spec.key, metadata=summary_metadata(summary))
 
     return result

@@ -26,6 +26,12 @@ def says_voided(notes: Any) -> Any:
     return pc.fill_null(pc.starts_with(pc.utf8_lower(notes), "voided"), False)
 
 
+def notes_of(table: pa.Table) -> Any:
+    """What somebody noted; the vendor writes `Voided - ` before the note of a transaction that is voided."""
+    notes = at(table, "PrivateNote")
+    return pc.if_else(is_voided(table), pc.replace_substring_regex(notes, r"(?i)^voided(\s*-\s*)?", ""), notes)
+
+
 def document(table: pa.Table) -> dict[str, Any]:
     """Return what all documents have in common; the balance is the vendor's own, never a sum of links."""
     return {

@@ -8,7 +8,7 @@ from typing import Any
 import pyarrow as pa
 
 from kolleno_pipelines.connectors.columns import at, days, frame, list_rows, pc
-from kolleno_pipelines.connectors.quickbooks.documents import document
+from kolleno_pipelines.connectors.quickbooks.documents import document, notes_of
 from kolleno_pipelines.connectors.quickbooks.money_settlements import settled_with_money
 from kolleno_pipelines.connectors.quickbooks.settlements import Lines, lines_of, settled_by_lines
 
@@ -27,16 +27,21 @@ def payments(table: pa.Table) -> Rows:
         "date_paid": days(at(table, "TxnDate")),
         "method": at(table, "PaymentMethodRef.name"),
         "deposit_source_id": _deposited(table),
-        "extra": _extra(is_simple, lines),
+        "extra": _extra(is_simple, lines, notes_of(table)),
     }
     allocations = pa.concat_tables([with_money, settled_by_lines(others, lines)])
     return {"payments": frame("payments", columns, table.num_rows), "allocations": allocations}
 
 
-def _extra(is_simple: Any, lines: list[Lines]) -> Any:
-    """What is kept of the links that say nothing we know; simple payments have none."""
-    unread = iter([json.dumps({"unread_links": found.unread}) if found.unread else None for found in lines])
-    return pa.array([None if simple else next(unread) for simple in is_simple.to_pylist()], pa.string())
+def _extra(is_simple: Any, lines: list[Lines], notes: Any) -> Any:
+    """The note, and what is kept of the links that say nothing we know; simple payments have none of these."""
+    unread = iter([found.unread for found in lines])
+    found: list[str | None] = []
+    for simple, note in zip(is_simple.to_pylist(), notes.to_pylist(), strict=True):
+        links = None if simple else next(unread)
+        kept = {**({"unread_links": links} if links else {}), **({"note": note} if note else {})}
+        found.append(json.dumps(kept) if kept else None)
+    return pa.array(found, pa.string())
 
 
 def _deposited(table: pa.Table) -> Any:

@@ -1,0 +1,113 @@
+"""The result that takes payouts apart, and its checks. How they are judged is in rules/payouts.py, balance_proof.py."""
+
+from collections.abc import Mapping
+
+import dagster as dg
+
+from kolleno_pipelines.assets.checks.facts import Fact, told_one
+from kolleno_pipelines.assets.presentation import rows_table
+from kolleno_pipelines.assets.reconciliation.present import entity_keys, result_key, result_spec, summary_metadata
+from kolleno_pipelines.connections import StripeConnection
+from kolleno_pipelines.pipeline.clock import utc_now
+from kolleno_pipelines.pipeline.result_facts import balance_breaks, from_gross_to_net, or_more, payout_breaks
+from kolleno_pipelines.resources.deployment import DeploymentResource
+
+Providers = Mapping[str, StripeConnection]
+
+_QUESTION = (
+    "Which charges, refunds, disputes and fees is every payout made of, do they sum to it, and does the ledger show"
+    " their payments? And do all rows of the balance come to the balance that the provider states?"
+)
+_SOURCES = (
+    *("charges", "refunds", "disputes", "payouts", "payout_members", "balance_transactions", "fee_details"),
+    "balance_snapshots",
+)
+_EXCEPTIONS = (
+    *("connection", "payout_source_id", "code", "currency_iso", "amount", "evidence"),
+    *("balance_transaction_source_id", "charge_source_id", "outcome", "break_id"),
+)
+_PROOFS = (
+    *("connection", "currency_iso", "taken_at", "available", "pending", "computed", "difference", "change"),
+    *("rows", "source_id", "break_id"),
+)
+
+
+def payouts(providers: Providers) -> dg.AssetsDefinition:
+    """Return the asset that compares payouts with their items, these with the ledger, and proves the balance."""
+    ledgers = dict.fromkeys(one.ledger for one in providers.values())
+    deps = [*entity_keys(providers, _SOURCES), *entity_keys(ledgers, ("payments",))]
+    spec = result_spec("payouts", _QUESTION, deps)
+
+    @dg.multi_asset(name="payouts", specs=[spec], can_subset=False)
+    def result(deployment: dg.ResourceParam[DeploymentResource]) -> dg.MaterializeResult[None]:
+        from kolleno_pipelines.pipeline.reconcile_payouts import reconcile_payouts
+
+        opened, today = deployment.deployment, utc_now().date()
+        summary = reconcile_payouts(opened.database_url, providers, today, deployment.taken_over_since)
+        shown = summary_metadata(summary)
+        shown["outcomes"] = shown.pop("sums")
+        shown["newest payouts, from gross to net"] = rows_table(from_gross_to_net(opened, list(providers)))
+        shown["to look at first"] = rows_table(summary.worst, _EXCEPTIONS)
+        return dg.MaterializeResult(asset_key=spec.key, metadata=shown)
+
+    return result
+
+
+def payout_checks(providers: Providers) -> list[dg.AssetChecksDefinition]:
+    """Return the checks on payouts and on the balance."""
+    return [_payouts_tie(providers), _balance_proven(providers)]
+
+
+def _payouts_tie(providers: Providers) -> dg.AssetChecksDefinition:
+    key = result_key("payouts")
+
+    @dg.asset_check(
+        asset=key,
+        name="payouts_tie",
+        description="No payout is blocked or differs from its items or from the ledger, unless a break was accepted.",
+    )
+    def payouts_tie(
+        context: dg.AssetCheckExecutionContext, deployment: dg.ResourceParam[DeploymentResource]
+    ) -> dg.AssetCheckResult:
+        def fact() -> Fact:
+            rows = payout_breaks(deployment.deployment, list(providers))
+            words = "Every payout that is compared is the sum of its items, and the ledger shows their payments."
+            if rows:
+                number = len({row["payout_source_id"] for row in rows})
+                words = (
+                    f"Exceptions of payouts: {or_more(rows)}, in {number} of them. `kolleno report payouts` names item"
+                    " and charge; docs/payouts.md says what to do about each code."
+                )
+            return Fact(key, "payouts_tie", not rows, words, {"exceptions": rows_table(rows, _EXCEPTIONS)})
+
+        return told_one(context, deployment, fact)
+
+    return payouts_tie
+
+
+def _balance_proven(providers: Providers) -> dg.AssetChecksDefinition:
+    key = result_key("payouts")
+
+    @dg.asset_check(
+        asset=key,
+        name="balance_proven",
+        description="All rows of the balance come to what the provider states, at every snapshot, unless accepted.",
+    )
+    def balance_proven(
+        context: dg.AssetCheckExecutionContext, deployment: dg.ResourceParam[DeploymentResource]
+    ) -> dg.AssetCheckResult:
+        def fact() -> Fact:
+            rows = balance_breaks(deployment.deployment, list(providers))
+            words = "All rows of the balance come to what the provider states."
+            if rows:
+                currencies = ", ".join(sorted({str(row["currency_iso"]) for row in rows}))
+                words = (
+                    f"The rows of the balance do not come to what the provider states, in {currencies}: one is missing"
+                    " or was changed. `kolleno report balance-proofs` shows since when; materialise"
+                    " balance_transactions of those days, which asks for them once more."
+                )
+            return Fact(key, "balance_proven", not rows, words, {"balances": rows_table(rows, _PROOFS)})
+
+        return told_one(context, deployment, fact)
+
+    return balance_proven
