@@ -1,4 +1,4 @@
-"""A Stripe sandbox and a deployment that reads it with a key beside a ledger, for tests of the whole path. No assertions."""
+"""A Stripe sandbox and a deployment that reads it with a key beside a ledger, for the whole path. No assertions."""
 
 from __future__ import annotations
 
