@@ -312,6 +312,24 @@ def test_a_deployment_without_a_drop_folder(tmp_path: Path) -> None:
     test_every_asset_says_what_it_is(build_definitions(Settings(home=tmp_path, connections=path)))
 
 
+def test_a_payment_provider_brings_charges_and_payouts(tmp_path: Path) -> None:
+    path = tmp_path / "connections.yaml"
+    path.write_text(
+        f"{MIXED}  stripe: {{system: stripe, ledger: books}}\n".replace("quickbooks}", "quickbooks, role: ledger}")
+    )
+    definitions = build_definitions(Settings(home=tmp_path, connections=path))
+    graph = definitions.get_repository_def().asset_graph
+    checks = {key.name for key in graph.asset_check_keys if key.asset_key.path[-1] in {"charges", "payouts"}}
+    assert {"charges_in_ledger", "payouts_tie", "balance_proven"} <= checks
+    for result in ("charges", "payouts"):
+        parents = graph.get(dg.AssetKey(["reconciliation", result])).parent_keys
+        assert {key.path[1] for key in parents} == {"stripe", "books"}
+        assert graph.get(dg.AssetKey(["reconciliation", "differences"])).parent_keys > {
+            dg.AssetKey(["reconciliation", result])
+        }
+    test_every_asset_says_what_it_is(definitions)
+
+
 def test_what_hangs_on_documents_is_shown_where_it_is_asked_for(tmp_path: Path) -> None:
     def shown(more: str) -> set[str]:
         path = tmp_path / "connections.yaml"
@@ -328,7 +346,7 @@ def test_what_hangs_on_documents_is_shown_where_it_is_asked_for(tmp_path: Path) 
 def test_what_the_graph_shows_of_a_system_is_what_its_connector_has(database: str) -> None:
     for system, make in CONNECTORS.items():
         shown = API_SYSTEMS[system]
-        read = [extract.name for extract in make().extracts if extract.passes - {Pass.LOOKUP}]
+        read = [extract.name for extract in make().extracts if extract.hangs_on is None]
         assert list(shown.extracts) == read, system
         assert set(shown.entities) <= set(API_ENTITIES)
     with psycopg.connect(database) as connection:

@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import SecretStr
 
+from kolleno_pipelines.cli.demo_company import STRIPE
 from kolleno_pipelines.cli.demo_vendors import (
     SECRET_KEY,
     VENDORS,
@@ -126,9 +127,11 @@ def _run_jobs(settings: Settings, dropped: Dropped) -> None:
     are of days, and so is their job.
     """
     today = datetime.now(UTC).date()
-    jobs = {f"read_{name}": (today, today) for name in VENDORS} | {"sftp": (dropped.first_day, dropped.today)}
+    jobs = [(f"read_{name}", today, today) for name in VENDORS]
+    # What a payout holds is asked for once the payout is known: by the next reading.
+    jobs += [("sftp", dropped.first_day, dropped.today), (f"read_{STRIPE}", today, today)]
     command = [sys.executable, "-m", _LAUNCH]
-    for name, (first, last) in jobs.items():
+    for name, first, last in jobs:
         command += ["--job", name, "--from", first.isoformat(), "--to", last.isoformat()]
     log = settings.home / "job.log"
     with working("Running the jobs"), log.open("wb") as errors:
@@ -140,7 +143,7 @@ def _run_jobs(settings: Settings, dropped: Dropped) -> None:
             process.wait()
     if len(told) == len(jobs) and all(summary["success"] for summary in told):
         return
-    failed = list(jobs)[len([summary for summary in told if summary["success"]])]
+    failed = jobs[len([summary for summary in told if summary["success"]])][0]
     if told and not told[-1]["success"]:
         raise CannotRun(f"Job {failed} failed: {told[-1]['runs'][-1]['error']} (see {log}).")
     reasons = log.read_text(encoding="utf-8", errors="replace").strip().splitlines()

@@ -145,7 +145,7 @@ def _servers(
 
     home = settings.home
     sftp = SandboxSftpServer(home / "sftp", home / "sftp_keys", port=ports[SFTP])
-    fields = payment_fields(taken_by_stripe(dropped.company))
+    fields = payment_fields(taken_by_stripe(dropped.company, plain=True))
     books = quickbooks_filling.filled_from(dropped.told(QUICKBOOKS), payment_fields=fields)
     quickbooks = SandboxQuickBooks(
         books.file,
@@ -168,7 +168,7 @@ def _stripe(dropped: Dropped, ledger_ids: Mapping[tuple[str, str], str], key: st
     from kolleno_pipelines.sandbox.stripe.filling import filled_from
     from kolleno_pipelines.sandbox.stripe.server import SandboxStripe
 
-    stripe = SandboxStripe(filled_from(dropped.company, ledger_ids=ledger_ids).ledger, port=port)
+    stripe = SandboxStripe(filled_from(dropped.company, ledger_ids=ledger_ids, plain=True).ledger, port=port)
     stripe.api.keys[key] = replace(stripe.new_key(), secret=key)
     return stripe
 

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import TYPE_CHECKING
 
-import pyarrow as pa
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 
 class Cell(StrEnum):
@@ -19,18 +21,6 @@ class Cell(StrEnum):
     FLAG = "flag"
     COUNT = "count"
     JSON = "json"
-
-
-_ARROW: dict[Cell, pa.DataType] = {
-    Cell.TEXT: pa.string(),
-    Cell.MONEY: pa.decimal128(20, 6),
-    Cell.RATE: pa.decimal128(38, 24),
-    Cell.DAY: pa.date32(),
-    Cell.MOMENT: pa.timestamp("us", "UTC"),
-    Cell.FLAG: pa.bool_(),
-    Cell.COUNT: pa.int32(),
-    Cell.JSON: pa.string(),
-}
 
 
 class Ending(StrEnum):
@@ -69,6 +59,24 @@ class RecordTable:
     @property
     def schema(self) -> pa.Schema:
         """Columns of a frame: `line` of the payload, `source_id`, then the entity's own."""
+        import pyarrow as pa  # the graph shows these columns, and is loaded without pyarrow
+
         columns: list[tuple[str, pa.DataType]] = [("line", pa.int32()), ("source_id", pa.string())]
-        columns += [(name, _ARROW[cell]) for name, cell in self.columns.items()]
+        columns += [(name, _arrow(cell)) for name, cell in self.columns.items()]
         return pa.schema(columns)
+
+
+def _arrow(cell: Cell) -> pa.DataType:
+    import pyarrow as pa
+
+    types: dict[Cell, pa.DataType] = {
+        Cell.TEXT: pa.string(),
+        Cell.MONEY: pa.decimal128(20, 6),
+        Cell.RATE: pa.decimal128(38, 24),
+        Cell.DAY: pa.date32(),
+        Cell.MOMENT: pa.timestamp("us", "UTC"),
+        Cell.FLAG: pa.bool_(),
+        Cell.COUNT: pa.int32(),
+        Cell.JSON: pa.string(),
+    }
+    return types[cell]

@@ -28,6 +28,7 @@ from tests.command_line import ROOT, Site, make_site
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 AGREE = "sftp and xero agree with quickbooks."
+PAID_OUT = re.compile(r"\d+ charges are in quickbooks, \d+ payouts are .* proven in 3 currencies\.")
 
 
 @pytest.fixture
@@ -59,6 +60,7 @@ def test_the_demo_agrees_with_the_company_s_own_books_twice(site: Site) -> None:
     assert "DISAGREES" not in first.stdout
     assert "Breaks" not in first.stdout
     assert "missing_columns" in first.stdout
+    assert PAID_OUT.search(first.stdout)
     assert "opening difference" in first.stdout
     for gap in (r"sftp +zero_payment +EUR \d+", r"xero +zero_payment +EUR \d+", r"xero +no_groups +\d+ customers"):
         assert re.search(gap, first.stdout), gap
@@ -75,12 +77,14 @@ def test_the_demo_agrees_with_the_company_s_own_books_twice(site: Site) -> None:
 def _assert_it_goes_on_as_printed(site: Site, told: str) -> None:
     """The printed commands, in a shell and a folder whose own settings are of a real deployment, away from here."""
     lines = [line.strip() for line in told.splitlines() if line.startswith("  ")]
-    assert (len(lines), lines[0][:7]) == (8, "export ")
+    assert (len(lines), lines[0][:7]) == (9, "export ")
     (site.folder / ".env").write_text("KOLLENO_DATABASE_URL=postgresql://real@127.0.0.1:9/real\nKOLLENO_HOME=real\n")
     variables = {name: value for name, value in site.variables.items() if name != "KOLLENO_ENV_FILE"}
     variables |= {"KOLLENO_DATABASE_URL": "postgresql://real@127.0.0.1:9/real", "KOLLENO_HOME": "real"}
     for command, words in zip(
-        lines[1:], ("connected", "invoices_", "not_due", "zero_payment", "", "What the files say", ""), strict=True
+        lines[1:],
+        ("connected", "invoices_", "not_due", "zero_payment", "reconciled", "", "What the files say", ""),
+        strict=True,
     ):
         done = subprocess.run(
             ["sh", "-c", f"{lines[0]}\n{command}"],

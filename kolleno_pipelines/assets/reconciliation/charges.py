@@ -47,7 +47,7 @@ def charges_in_ledger(providers: Providers) -> dg.AssetChecksDefinition:
     @dg.asset_check(
         asset=key,
         name="charges_in_ledger",
-        description="The ledger shows the money of every charge, and what went back of it, unless a break was accepted.",
+        description="The ledger shows the money of every charge, and what went back, unless a break was accepted.",
     )
     def in_ledger(
         context: dg.AssetCheckExecutionContext, deployment: dg.ResourceParam[DeploymentResource]

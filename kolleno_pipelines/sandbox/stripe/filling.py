@@ -32,11 +32,14 @@ class Filling:
 
     ledger_ids: what the ledger's sandbox serves for ("customer", id) and (kind, id) of the company, as QuickBooks'
     `Filling.ids` has it; the company's own ids where it is not given. taken: the charges, whether made yet or not.
+    plain: as of taken_by_stripe.
     """
 
-    def __init__(self, company: Company, ledger_ids: Mapping[tuple[str, str], str] | None = None) -> None:
+    def __init__(
+        self, company: Company, ledger_ids: Mapping[tuple[str, str], str] | None = None, *, plain: bool = False
+    ) -> None:
         self.company = company
-        self.taken = taken_by_stripe(company)
+        self.taken = taken_by_stripe(company, plain=plain)
         self._ids = ledger_ids or {}
         self._names = {
             each.source_id: each.cells["name"] for each in company.events if isinstance(each, CustomerStated)
@@ -116,9 +119,13 @@ class Filling:
 
 
 def filled_from(
-    company: Company, until: datetime | None = None, ledger_ids: Mapping[tuple[str, str], str] | None = None
+    company: Company,
+    until: datetime | None = None,
+    ledger_ids: Mapping[tuple[str, str], str] | None = None,
+    *,
+    plain: bool = False,
 ) -> Filling:
     """Return the company's account as it is at a moment, after its last batch when it is None."""
-    filling = Filling(company, ledger_ids)
+    filling = Filling(company, ledger_ids, plain=plain)
     filling.advance(until)
     return filling

@@ -68,17 +68,23 @@ class Taken:
         return self.parts[0].ref
 
 
-def taken_by_stripe(company: Company) -> tuple[Taken, ...]:
-    """Return the company's charges in the order of time."""
+def taken_by_stripe(company: Company, *, plain: bool = False) -> tuple[Taken, ...]:
+    """Return the company's charges in the order of time.
+
+    plain: each is one payment and nothing beside it. Else some hold payments of two customers, which then carry one
+    reference in the ledger, and some a surcharge, of which the metadata says nothing.
+    """
     found: dict[tuple[object, ...], Taken] = {}
     for part, document in _payments(company):
         made = _taken(part, document)
+        if plain and made is not None:
+            made = replace(made, surcharge=ZERO)
         if made is None:
             continue
         # Two customers who pay by the same way on the same day: one charge for both, as for a parent company.
         place = (made.method, made.currency, document.date_issued)
         other = found.get(place)
-        if other is not None and _may_share(other, made):
+        if not plain and other is not None and _may_share(other, made):
             found[place] = replace(other, parts=(*other.parts, part))
         else:
             found[place if other is None else (made.key,)] = made
