@@ -15,7 +15,6 @@ import psycopg
 import pytest
 
 from kolleno_pipelines.connections import ConnectionsError, load_connections
-from kolleno_pipelines.connectors.contract import Pass
 from kolleno_pipelines.connectors.registry import CONNECTORS
 from kolleno_pipelines.definitions import build_definitions
 from kolleno_pipelines.schemas.api_systems import API_ENTITIES, API_SYSTEMS
