@@ -60,10 +60,9 @@ def _print_outcomes(charges: Iterable[Row], payouts: Iterable[Row], proofs: Iter
         number, amount = sums.get((row["outcome"], row["currency_iso"]), (0, Decimal(0)))
         sums[row["outcome"], row["currency_iso"]] = (number + 1, amount + Decimal(row["amount"]))
     lines += [("payouts", *key, *found) for key, found in sorted(sums.items())]
+    newest = {row["currency_iso"]: row for row in sorted(_taken(proofs), key=lambda row: str(row["taken_at"]))}
     lines += [
-        ("balance", row["outcome"], row["currency_iso"], row["rows"], row["computed"])
-        for row in proofs
-        if row["taken_at"] is not None
+        ("balance", row["outcome"], currency, row["rows"], row["computed"]) for currency, row in sorted(newest.items())
     ]
     print_rows(
         (STRIPE, "outcome", "currency", "how many", "amount"),
@@ -73,6 +72,11 @@ def _print_outcomes(charges: Iterable[Row], payouts: Iterable[Row], proofs: Iter
         ],
         title=f"What {STRIPE} took, beside the payments of {QUICKBOOKS}; what it paid out; what its balance is made of",
     )
+
+
+def _taken(proofs: Iterable[Row]) -> list[Row]:
+    """Return the proofs of snapshots: days before the first have none."""
+    return [row for row in proofs if row["taken_at"] is not None]
 
 
 def _not_as_taken(charges: Sequence[Row], dropped: Dropped) -> list[str]:
