@@ -245,7 +245,7 @@ def test_trace_names_files_lines_values_and_changes(site: Site) -> None:
 
 
 def test_a_report_has_its_header_with_rows_and_without(site: Site) -> None:
-    # With one connection there is nothing to agree with, and no provider; the tests of these reports have their columns.
+    # With one connection there is nothing to agree with, and no provider: the tests of these reports have columns.
     names = [name for name in NAMES if name not in {"agreement", "charges", "payouts", "balance-proofs"}]
     reports: list[tuple[str, ...]] = [(name,) for name in names] + [("ageing", "--by", "customer")]
     empty = {words: _header(site, *words) for words in reports}
