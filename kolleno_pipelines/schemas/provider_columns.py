@@ -4,18 +4,8 @@ from __future__ import annotations
 
 from kolleno_pipelines.schemas.model_columns import Columns, ModelColumn
 from kolleno_pipelines.schemas.provider_records import PROVIDER_TABLES
-from kolleno_pipelines.schemas.record_tables import Cell, RecordTable
+from kolleno_pipelines.schemas.record_tables import SQL_TYPES, RecordTable
 
-_TYPES: dict[Cell, str] = {
-    Cell.TEXT: "text",
-    Cell.MONEY: "numeric",
-    Cell.RATE: "numeric",
-    Cell.DAY: "date",
-    Cell.MOMENT: "timestamptz",
-    Cell.FLAG: "boolean",
-    Cell.COUNT: "integer",
-    Cell.JSON: "jsonb",
-}
 _MEANINGS: dict[str, str] = {
     "amount": "amount in major units",
     "amount_captured": "part that was taken",
@@ -93,7 +83,7 @@ def _columns(table: RecordTable) -> Columns:
     for name, cell in table.columns.items():
         if name == "customer_source_id":
             own.append(ModelColumn("customer_connection", "text", "the ledger that is served"))
-        own.append(ModelColumn(name, _TYPES[cell], _MEANINGS[name]))
+        own.append(ModelColumn(name, SQL_TYPES[cell], _MEANINGS[name]))
     return (*_KEY, *own, *_TRACE)
 
 

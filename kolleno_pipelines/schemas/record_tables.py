@@ -23,6 +23,19 @@ class Cell(StrEnum):
     JSON = "json"
 
 
+#: The database's type of what a column holds.
+SQL_TYPES: dict[Cell, str] = {
+    Cell.TEXT: "text",
+    Cell.MONEY: "numeric",
+    Cell.RATE: "numeric",
+    Cell.DAY: "date",
+    Cell.MOMENT: "timestamptz",
+    Cell.FLAG: "boolean",
+    Cell.COUNT: "integer",
+    Cell.JSON: "jsonb",
+}
+
+
 class Ending(StrEnum):
     """What becomes of a record that the newest set of its owner does not hold any more."""
 

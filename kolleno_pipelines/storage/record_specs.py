@@ -8,19 +8,9 @@ from dataclasses import dataclass
 
 from kolleno_pipelines.schemas.provider_records import PROVIDER_TABLES
 from kolleno_pipelines.schemas.record_rules import FROM_KINDS, PAYMENT_KINDS
-from kolleno_pipelines.schemas.records import RECORD_TABLES, Cell, Ending, RecordTable
+from kolleno_pipelines.schemas.records import RECORD_TABLES, Ending, RecordTable
 from kolleno_pipelines.storage.fold_specs import EntitySpec, Target
 
-SQL_TYPES: dict[Cell, str] = {
-    Cell.TEXT: "text",
-    Cell.MONEY: "numeric",
-    Cell.RATE: "numeric",
-    Cell.DAY: "date",
-    Cell.MOMENT: "timestamptz",
-    Cell.FLAG: "boolean",
-    Cell.COUNT: "integer",
-    Cell.JSON: "jsonb",
-}
 #: The home currency of the connection, for documents that state none.
 HOME_CURRENCY = (
     "(SELECT u.home_currency_iso FROM receivables.ledger_units u WHERE u.connection = %(connection)s"
