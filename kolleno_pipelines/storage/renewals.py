@@ -134,10 +134,10 @@ GROUP BY w.id ORDER BY min(w.created_at), w.id""",
     return [row[0] for row in rows]
 
 
-def a_row(conn: psycopg.Connection[Any], connection: str) -> str | None:
-    """Return a row of the balance, which no account ever loses; None where none is known."""
-    row = conn.execute(
-        "SELECT source_id FROM receivables.balance_transactions WHERE connection = %s ORDER BY source_id LIMIT 1",
-        [connection],
-    ).fetchone()
-    return row[0] if row else None
+def some_rows(conn: psycopg.Connection[Any], connection: str, number: int) -> list[str]:
+    """Return some rows of the balance, which no account ever loses; fewer where fewer are known."""
+    rows = conn.execute(
+        "SELECT source_id FROM receivables.balance_transactions WHERE connection = %s ORDER BY source_id LIMIT %s",
+        [connection, number],
+    )
+    return [row[0] for row in rows]
