@@ -5,15 +5,19 @@ A part is committed before the next is asked for: what stops in the middle goes 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
+from typing import Any
+
+import psycopg
 
 from kolleno_pipelines.connectors.contract import Extract, Record, RecordSource, Window
 from kolleno_pipelines.connectors.errors import Retryable
 from kolleno_pipelines.pipeline.clock import Clock, utc_now
 from kolleno_pipelines.pipeline.deployment import Deployment
 from kolleno_pipelines.storage import extracts, watermarks
+from kolleno_pipelines.storage.archive import Digest
 from kolleno_pipelines.storage.extracts import ExtractRow, Landed
 from kolleno_pipelines.storage.failpoints import reach
 
@@ -83,15 +87,13 @@ def land(
     *,
     pass_: str | None = None,
     reached: datetime | None = None,
+    also: Callable[[psycopg.Connection[Any]], None] | None = None,
 ) -> ExtractRow:
-    """Archive a part, then give it its row and move the watermark in one transaction.
+    """Archive a part, then give it its row, move the watermark and do what is `also` to be done in one transaction.
 
     It was observed when the reading began: never later than the state that it tells of.
     """
-    with reading.deployment.archive.writer() as writer:
-        for record in part:
-            writer.write(record.payload + b"\n")
-    digest = writer.close()
+    digest = _archived(reading, part)
     reach("archived")
     landed = Landed(
         connection=reading.connection,
@@ -111,5 +113,15 @@ def land(
         row = extracts.note_landed(conn, landed)
         if reached is not None:
             watermarks.move_watermark(conn, reading.connection, reading.extract.name, window.pass_.value, reached)
+        if also is not None:
+            also(conn)
     reach("landed")
     return row
+
+
+def _archived(reading: Reading, part: list[Record]) -> Digest:
+    """Put a part into the archive, a line each."""
+    with reading.deployment.archive.writer() as writer:
+        for record in part:
+            writer.write(record.payload + b"\n")
+    return writer.close()

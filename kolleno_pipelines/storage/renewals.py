@@ -6,6 +6,7 @@ what is still open may change without either, once events are no longer kept.
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -14,6 +15,11 @@ import psycopg
 #: (kind, id) of an object, by the provider's word for it.
 Named = tuple[str, str]
 
+#: The status of reconciliation of a payout whose list is whole.
+WHOLE = "completed"
+#: Moments of the provider are cut to the second, and its clock is not ours: what was seen so shortly after an object
+#: was named may be from before.
+_SAME_MOMENT = timedelta(minutes=1)
 #: Statuses from which an object still moves.
 _OPEN = {
     "charge": ("charges", "status = 'pending'"),
@@ -22,23 +28,13 @@ _OPEN = {
     "payout": (
         "payouts",
         "status IN ('pending', 'in_transit') OR (status = 'paid' AND is_automatic"
-        " AND reconciliation_status IS DISTINCT FROM 'completed')",
+        f" AND reconciliation_status IS DISTINCT FROM '{WHOLE}')",
     ),
     "payment_intent": ("payment_intents", "status IN ('processing', 'requires_action', 'requires_capture')"),
 }
 
 
-def named_since_seen(
-    conn: psycopg.Connection[Any], connection: str, since: datetime | None, extract_of: dict[str, str]
-) -> list[Named]:
-    """Return objects that an event or a row of the balance names, folded after `since`, and that were not seen later.
-
-    A row names what made it, and the charge behind that.
-
-    extract_of: kind -> extract of the payloads by which it is seen; other kinds are left out.
-    """
-    rows = conn.execute(
-        """
+_NAMED_SINCE_SEEN = """
 WITH named AS (
     SELECT source_kind AS kind, source_object_id AS id, max(created_at) AS named_at FROM (
         SELECT source_kind, source_object_id, created_at FROM receivables.provider_events
@@ -60,13 +56,28 @@ WITH named AS (
 )
 SELECT n.kind, n.id FROM named n JOIN extracts e USING (kind) LEFT JOIN seen s ON s.extract = e.extract AND s.id = n.id
 LEFT JOIN raw.lookups l ON l.connection = %(connection)s AND l.extract = e.extract AND l.source_id = n.id
-WHERE GREATEST(s.seen_at, l.asked_at) IS NULL OR GREATEST(s.seen_at, l.asked_at) < n.named_at
-ORDER BY n.named_at, n.kind, n.id""",
+WHERE GREATEST(s.seen_at, l.asked_at) IS NULL
+   OR GREATEST(s.seen_at, l.asked_at) < n.named_at + %(same_moment)s
+ORDER BY n.named_at, n.kind, n.id"""
+
+
+def named_since_seen(
+    conn: psycopg.Connection[Any], connection: str, since: datetime | None, extract_of: dict[str, str]
+) -> list[Named]:
+    """Return objects that an event or a row of the balance names, folded after `since`, and not surely seen later.
+
+    A row names what made it, and the charge behind that.
+
+    extract_of: kind -> extract of the payloads by which it is seen; other kinds are left out.
+    """
+    rows = conn.execute(
+        _NAMED_SINCE_SEEN,
         {
             "connection": connection,
             "since": since,
             "kinds": list(extract_of),
             "extracts": list(extract_of.values()),
+            "same_moment": _SAME_MOMENT,
         },
     ).fetchall()
     return [(row[0], row[1]) for row in rows]
@@ -102,15 +113,34 @@ def still_open(
     return found
 
 
-def whole_payouts(conn: psycopg.Connection[Any], connection: str, extract: str) -> list[str]:
-    """Return automatic payouts whose list is whole, and of which nobody has asked what is in them; oldest first."""
+def whole_payouts(
+    conn: psycopg.Connection[Any], connection: str, extract: str, in_hand: Collection[str] = ()
+) -> list[str]:
+    """Return automatic payouts whose list is whole, and of which nobody has asked what is in them; oldest first.
+
+    in_hand: those among what is not normalised yet.
+    """
     rows = conn.execute(
-        "SELECT p.source_id FROM receivables.payouts p WHERE p.connection = %(connection)s AND p.is_automatic"
-        " AND p.reconciliation_status = 'completed'"
-        " AND NOT EXISTS (SELECT FROM raw.lookups l WHERE l.connection = p.connection AND l.extract = %(extract)s"
-        " AND l.source_id = p.source_id)"
-        " AND NOT EXISTS (SELECT FROM receivables.payout_members m WHERE m.connection = p.connection"
-        " AND m.payout_source_id = p.source_id) ORDER BY p.created_at, p.source_id",
-        {"connection": connection, "extract": extract},
+        """
+SELECT w.id FROM (
+    SELECT p.source_id AS id, p.created_at FROM normalised.payouts p JOIN raw.extracts e ON e.id = p.extract_id
+    WHERE e.connection = %(connection)s AND p.is_automatic AND p.reconciliation_status = %(whole)s
+    UNION ALL SELECT id, NULL FROM unnest(%(in_hand)s::text[]) id
+) w
+WHERE NOT EXISTS (SELECT FROM raw.lookups l WHERE l.connection = %(connection)s AND l.extract = %(extract)s
+                  AND l.source_id = w.id)
+  AND NOT EXISTS (SELECT FROM receivables.payout_members m WHERE m.connection = %(connection)s
+                  AND m.payout_source_id = w.id)
+GROUP BY w.id ORDER BY min(w.created_at), w.id""",
+        {"connection": connection, "extract": extract, "whole": WHOLE, "in_hand": list(in_hand)},
+    )
+    return [row[0] for row in rows]
+
+
+def some_rows(conn: psycopg.Connection[Any], connection: str, number: int) -> list[str]:
+    """Return some rows of the balance, which no account ever loses; fewer where fewer are known."""
+    rows = conn.execute(
+        "SELECT source_id FROM receivables.balance_transactions WHERE connection = %s ORDER BY source_id LIMIT %s",
+        [connection, number],
     )
     return [row[0] for row in rows]
