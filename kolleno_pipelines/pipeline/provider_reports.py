@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
+from decimal import Decimal
 
 from kolleno_pipelines.pipeline.plain_rows import Row, plain_row
 from kolleno_pipelines.schemas.balance_categories import PayoutLineName
@@ -44,6 +45,32 @@ def payouts_report(read: Read) -> list[Row]:
         }
         for row in read("payouts")
     ]
+
+
+def gross_to_net(payouts: Sequence[Row]) -> list[Row]:
+    """Return payouts with their `lines` as flat rows: each line's gross, less the fees taken off, to the payout.
+
+    Lines that none of them has are left out; items in another currency than their payout's are in none. Of a payout
+    of which no item is known there is the payout alone.
+    """
+    own = [
+        {line["line"]: line for line in one["lines"] if line["currency_iso"] == one["currency_iso"]} for one in payouts
+    ]
+    present = [name.value for name in PayoutLineName if any(name.value in lines for lines in own)]
+    return [_flat(payout, lines, present) for payout, lines in zip(payouts, own, strict=True)]
+
+
+def _flat(payout: Row, lines: dict[str, Row], present: Iterable[str]) -> Row:
+    none = {"amount": 0}
+    fees = -sum((Decimal(line["fee"]) for line in lines.values()), Decimal(0))
+    return {
+        **{name: payout[name] for name in ("connection", "source_id", "date_arrival", "currency_iso")},
+        **{name: Decimal(lines.get(name, none)["amount"]) if payout["items"] else None for name in present},
+        "fees taken off": fees if payout["items"] else None,
+        "= items": Decimal(payout["items_net"]) if payout["items"] else None,
+        "payout": Decimal(payout["amount"]),
+        "outcome": payout["outcome"],
+    }
 
 
 def _group(row: Row) -> tuple[str, str, str]:
