@@ -114,7 +114,7 @@ def _print_kinds(payouts: Iterable[dict[str, Any]], answers: Sequence[PayoutAnsw
             found = next((one for one in answers if kind in one.kinds and one.source_id in rows), None)
             if found is not None:
                 chosen[found.source_id] = [each for each in KINDS if each in found.kinds]
-    columns, cells = gross_to_net_cells([rows[one] for one in chosen])
+    columns, cells = gross_to_net_cells([rows[one] for one in chosen], thousands=True)
     print_rows(
         ("what is special about it", *columns),
         [(", ".join(kinds), *row) for kinds, row in zip(chosen.values(), cells, strict=True)],

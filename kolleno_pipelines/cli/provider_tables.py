@@ -25,13 +25,19 @@ OF_SPREADSHEET = (
 )
 
 
-def gross_to_net_cells(payouts: Sequence[dict[str, Any]]) -> tuple[tuple[str, ...], list[list[str]]]:
-    """Return payouts of the report as columns and cells: every line's gross, less the fees taken off, to the payout."""
+def gross_to_net_cells(
+    payouts: Sequence[dict[str, Any]], *, thousands: bool = False
+) -> tuple[tuple[str, ...], list[list[str]]]:
+    """Return payouts of the report as columns and cells: every line's gross, less the fees taken off, to the payout.
+
+    thousands: set apart by commas; reports do not.
+    """
     from kolleno_pipelines.pipeline.provider_reports import gross_to_net
 
     rows = gross_to_net(payouts)
     columns = tuple(rows[0]) if rows else ()
-    return columns, [[_shown(row[name], row["currency_iso"]) for name in columns] for row in rows]
+    cells = [[_shown(row[name], row["currency_iso"], thousands=thousands) for name in columns] for row in rows]
+    return columns, cells
 
 
 def print_charges(rows: Rows) -> None:
@@ -83,5 +89,5 @@ def _print_below(columns: Sequence[str], rows: Rows, title: str) -> None:
         say("What to do about each outcome and code: docs/payouts.md. What is explained: kolleno differences accept.")
 
 
-def _shown(value: object, currency_iso: str) -> str:
-    return amount_text(value, currency_iso, thousands=True) if isinstance(value, Decimal) else cell(value)
+def _shown(value: object, currency_iso: str, *, thousands: bool) -> str:
+    return amount_text(value, currency_iso, thousands=thousands) if isinstance(value, Decimal) else cell(value)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
+from datetime import timedelta
 
 from kolleno_pipelines.connections import (
     AnyConnection,
@@ -12,8 +14,8 @@ from kolleno_pipelines.connections import (
     load_connections,
     resolve,
 )
-from kolleno_pipelines.connectors.contract import Pass, Window
-from kolleno_pipelines.connectors.errors import ConnectorError
+from kolleno_pipelines.connectors.contract import Extract, Pass, RecordSource, Window
+from kolleno_pipelines.connectors.errors import ConnectorError, NeedsHuman
 from kolleno_pipelines.connectors.registry import connector_of
 from kolleno_pipelines.connectors.sftp.client import open_drop
 from kolleno_pipelines.pipeline.clock import utc_now
@@ -23,6 +25,8 @@ from kolleno_pipelines.pipeline.sources import APPS, OPENS_WITH_A_KEY, open_sour
 from kolleno_pipelines.pipeline.usage import usage_of
 from kolleno_pipelines.settings import Settings, SettingsError, environment, load_settings
 from kolleno_pipelines.storage.tokens import token_states
+
+_A_MINUTE = timedelta(minutes=1)
 
 
 @dataclass
@@ -80,11 +84,35 @@ def _try(outcome: Tried, connection: AnyConnection, settings: Settings) -> None:
 
 
 def _answered(deployment: Deployment, connection: ApiConnection) -> str:
-    """Ask the vendor once, for its smallest extract; nothing is kept of the answer."""
-    extract = connector_of(connection.system).extracts[0]
+    """Ask the vendor once, for its smallest extract, or for a minute of each; nothing is kept of the answers."""
+    extracts = connector_of(connection.system).extracts
     with open_source(deployment, connection) as source:
-        found = sum(1 for _ in source.records(extract, Window(Pass.SWEEP, None, utc_now())))
-    return f"answered: {extract.name} holds {found} {'object' if found == 1 else 'objects'}."
+        if connection.system not in APPS and Pass.SWEEP not in extracts[0].passes:
+            return _lists_answered(source, connection, [one for one in extracts if Pass.CHANGES in one.passes])
+        found = sum(1 for _ in source.records(extracts[0], Window(Pass.SWEEP, None, utc_now())))
+    return f"answered: {extracts[0].name} holds {found} {'object' if found == 1 else 'objects'}."
+
+
+def _lists_answered(source: RecordSource, connection: ApiConnection, extracts: Sequence[Extract]) -> str:
+    """Ask for the last minute of each list, since a key may be allowed to read some and not others.
+
+    Raises NeedsHuman, naming all that may not be read.
+    """
+    now = utc_now()
+    refused: dict[str, NeedsHuman] = {}
+    for extract in extracts:
+        try:
+            for _ in source.records(extract, Window(Pass.CHANGES, now - _A_MINUTE, now)):
+                pass
+        except NeedsHuman as error:
+            refused[extract.name] = error
+    if refused:
+        reason = next(iter(refused.values()))
+        if len(refused) == len(extracts):
+            raise reason
+        names = ", ".join(refused)
+        raise NeedsHuman(f"The key may not read {names}. Of the first it was said: {reason.message}", connection.name)
+    return f"answered: {', '.join(extract.name for extract in extracts)} can be read."
 
 
 def _remember(outcome: Tried, deployment: Deployment, connection: ApiConnection) -> None:

@@ -50,26 +50,29 @@ def payouts_report(read: Read) -> list[Row]:
 def gross_to_net(payouts: Sequence[Row]) -> list[Row]:
     """Return payouts with their `lines` as flat rows: each line's gross, less the fees taken off, to the payout.
 
-    Lines that none of them has are left out; items in another currency than their payout's are in none. Of a payout
-    of which no item is known there is the payout alone.
+    Lines that none of them has are left out, and so is the sum of the items where it is the payout for all; items in
+    another currency than their payout's are in none. What a payout does not have is None.
     """
     own = [
         {line["line"]: line for line in one["lines"] if line["currency_iso"] == one["currency_iso"]} for one in payouts
     ]
     present = [name.value for name in PayoutLineName if any(name.value in lines for lines in own)]
-    return [_flat(payout, lines, present) for payout, lines in zip(payouts, own, strict=True)]
+    tie = all(not one["items"] or Decimal(one["items_net"]) == Decimal(one["amount"]) for one in payouts)
+    return [_flat(payout, lines, present, tie) for payout, lines in zip(payouts, own, strict=True)]
 
 
-def _flat(payout: Row, lines: dict[str, Row], present: Iterable[str]) -> Row:
-    none = {"amount": 0}
+def _flat(payout: Row, lines: dict[str, Row], present: Iterable[str], tie: bool) -> Row:
+    """Who it is comes last: ids are long, and people know a payout by its day and amount."""
     fees = -sum((Decimal(line["fee"]) for line in lines.values()), Decimal(0))
+    items = Decimal(payout["items_net"]) if payout["items"] else None
     return {
-        **{name: payout[name] for name in ("connection", "source_id", "date_arrival", "currency_iso")},
-        **{name: Decimal(lines.get(name, none)["amount"]) if payout["items"] else None for name in present},
-        "fees taken off": fees if payout["items"] else None,
-        "= items": Decimal(payout["items_net"]) if payout["items"] else None,
+        "date_arrival": payout["date_arrival"],
+        "currency_iso": payout["currency_iso"],
+        **{name: Decimal(lines[name]["amount"]) if name in lines else None for name in present},
+        "fees taken off": fees or None,
+        **({} if tie else {"items": items}),
         "payout": Decimal(payout["amount"]),
-        "outcome": payout["outcome"],
+        **{name: payout[name] for name in ("outcome", "source_id", "connection")},
     }
 
 
