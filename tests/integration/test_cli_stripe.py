@@ -76,13 +76,21 @@ def test_what_is_missing_is_said(site: Site, vendor: SandboxStripe) -> None:
     write(site, vendor, key="#")
     assert "api_key is missing: write it in connections.yaml" in site.refusal("extract", "stripe")
     write(site, vendor, key=f"api_key: rk_test_{CANARY}")
-    assert "api_key" in site.refusal("extract", "stripe")
+    assert "api_key: a secret is never written into this file" in site.refusal("extract", "stripe")
     write(site, vendor, "    ledger: books\n")
     assert "books is no ledger that it could serve; there is sftp" in site.refusal("connections")
-    write(site, vendor, "    cutover: soon\n")
-    assert "cutover" in site.refusal("connections")
-    write(site, vendor, "    payout_charge_id_field: note\n")
-    assert "payout_charge_id_field" in site.refusal("connections")
+    for line, told in (
+        ("cutover: soon", "cutover: it is a day such as 2026-01-31."),
+        ("cut_over: 2026-01-01", "unknown key cut_over (did you mean cutover?)."),
+        (
+            "payout_charge_id_field: note",
+            "payout_charge_id_field: it is ref, psp_reference or extra.<key> (as extra.note)",
+        ),
+        ("account_id: 4711", "account_id: it is the id of an account, acct_ and what follows."),
+        ("start_date: 2026-01-01", "start_date: leave it out: a balance is the sum of all its rows;"),
+    ):
+        write(site, vendor, f"    {line}\n")
+        assert told in site.refusal("connections"), line
     write(site, vendor)
     assert "There is no connection strip" in site.refusal("connections", "check", "strip")
     assert "strip" in site.refusal("extract", "strip")
