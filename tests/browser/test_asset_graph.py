@@ -82,7 +82,7 @@ def _served(folder: Path, database: str) -> Iterator[Servers]:
 def test_a_picture_of_the_graph(served_graph: Servers, page: Page, tmp_path: Path) -> None:
     """SCREENSHOT_FOLDER=docs/img writes the picture of the README there."""
     picture = Path(os.environ.get("SCREENSHOT_FOLDER", str(tmp_path))) / "asset_graph.png"
-    page.set_viewport_size({"width": 1700, "height": 1000})
+    page.set_viewport_size({"width": 1700, "height": 1250})
     graph = f"{served_graph.url}/asset-groups/~/lineage?expanded=global%40global%3Areconciliation"
     page.goto(graph)
     page.get_by_role("button", name="Hide navigation").click()
