@@ -1,6 +1,6 @@
 """Finds the rows that may explain why the items of a payout do not sum to it. Decides nothing (rules/payouts.py).
 
-What is missing has exactly the net of the gap, what is too much its opposite. Over the temp tables of payouts.py.
+What is missing has exactly the net of the gap, what is too much its opposite. Over the working tables of payouts.py.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import psycopg
 
 from kolleno_pipelines.schemas.payout_words import ExceptionCode
 from kolleno_pipelines.schemas.payouts import Explanation, Gap
+from kolleno_pipelines.storage.working_tables import lay_out
 
 #: Rows of the same net that are told of one gap.
 SHOWN = 6
@@ -21,16 +22,15 @@ def explanations(conn: psycopg.Connection[Any], connection: str, gaps: Sequence[
     """Return for each gap what explains it best: the row first in its order, with up to five rivals beside it."""
     if not gaps:
         return []
-    conn.execute("DROP TABLE IF EXISTS gaps, gap_items, orphans")
-    conn.execute(
-        "CREATE TEMP TABLE gaps (payout text, currency_iso text, amount numeric, created_at timestamptz) ON COMMIT DROP"
-    )
+    conn.execute("CREATE UNLOGGED TABLE gaps (payout text, currency_iso text, amount numeric, created_at timestamptz)")
     with conn.cursor() as cursor, cursor.copy("COPY gaps FROM STDIN") as copy:
         for gap in gaps:
             copy.write_row(gap)
     params = {"connection": connection, "shown": SHOWN}
-    for statement in ("ANALYZE gaps", _GAP_ITEMS, _ORPHANS, _ORPHANS_INDEX, "ANALYZE orphans"):
-        conn.execute(statement.encode(), params)
+    conn.execute("ANALYZE gaps")
+    lay_out(conn, "gap_items", _GAP_ITEMS, params)
+    lay_out(conn, "orphans", _ORPHANS, params)
+    conn.execute(_ORPHANS_INDEX)
     found: dict[str, Explanation] = {}
     for payout, code, ids, is_missing, is_known, other, charge in conn.execute(_EXPLAINED.encode(), params):
         one = Explanation(payout, ExceptionCode(code), ids[0], is_missing, is_known, other, charge, tuple(ids[1:]))
@@ -40,14 +40,12 @@ def explanations(conn: psycopg.Connection[Any], connection: str, gaps: Sequence[
 
 #: Items of the payouts with a gap, with what made them.
 _GAP_ITEMS = """
-CREATE TEMP TABLE gap_items ON COMMIT DROP AS
 SELECT i.payout, i.id, i.net, i.currency_iso, g.amount AS gap, t.type, t.source_object_id
 FROM gaps g JOIN payout_items i ON i.payout = g.payout AND i.currency_iso = g.currency_iso
 LEFT JOIN receivables.balance_transactions t ON t.source_id = i.id AND t.connection = %(connection)s"""
 
 #: Rows of the balance that no payout's list holds.
 _ORPHANS = """
-CREATE TEMP TABLE orphans ON COMMIT DROP AS
 SELECT t.source_id AS id, t.currency_iso, t.net, t.created_at, t.available_on, t.charge_source_id
 FROM receivables.balance_transactions t
 WHERE t.connection = %(connection)s AND NOT EXISTS (
