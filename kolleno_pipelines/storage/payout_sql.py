@@ -35,7 +35,8 @@ CREATE TEMP TABLE payout_states ON COMMIT DROP AS
 SELECT p.source_id, p.status, p.amount, p.currency_iso, p.created_at, p.date_arrival, p.observed_at,
        p.balance_transaction_source_id AS own_row,
        p.status IN ('failed', 'canceled') OR p.reversed_by_source_id IS NOT NULL AS is_reversed,
-       p.is_automatic AND p.method IS DISTINCT FROM 'instant' AS is_itemisable,
+       p.is_automatic AND p.method IS DISTINCT FROM 'instant'
+           AND p.reconciliation_status IS DISTINCT FROM 'not_applicable' AS is_itemisable,
        COALESCE(p.reconciliation_status = 'completed', false) AND l.payout_source_id IS NOT NULL AS is_complete
 FROM receivables.payouts p
 LEFT JOIN (SELECT DISTINCT payout_source_id FROM receivables.payout_members WHERE connection = %(connection)s) l
@@ -79,7 +80,7 @@ SELECT m.payout_source_id AS payout, m.source_id AS member, m.balance_transactio
            t.currency_iso <> m.currency_iso OR m.type IS NOT NULL AND t.type <> m.type
            OR m.reporting_category IS NOT NULL AND t.reporting_category IS DISTINCT FROM m.reporting_category
            OR (t.amount, t.fee, t.net) IS DISTINCT FROM (m.amount, m.fee, m.net)) AS views_differ,
-       f.fee AS details_fee, f.lowest <> t.currency_iso OR f.highest <> t.currency_iso AS has_foreign_fee,
+       CASE WHEN f.lowest = t.currency_iso AND f.highest = t.currency_iso THEN f.fee END AS details_fee,
        t.created_at, t.source_object_id, GREATEST(m.observed_at, t.observed_at) AS since,
        CASE WHEN r.currency_iso = m.currency_iso AND k.category = 'refund' THEN -r.amount END AS refund_amount,
        COALESCE(t.charge_source_id, CASE WHEN t.source_kind = 'charge' THEN t.source_object_id END, r.charge_source_id,
@@ -119,7 +120,9 @@ _CONDITIONS: dict[ExceptionCode, str] = {
     _C.UNKNOWN_CATEGORY: "s.line IS NULL",
     _C.NOT_IN_BALANCE: "NOT s.is_known",
     _C.UNKNOWN_CHARGE: f"{_IS_OPEN} AND s.is_known AND {_NAMES_CHARGE} AND NOT s.has_charge",
-    _C.NO_PAYMENT: f"{_IS_OPEN} AND s.has_charge AND {_IS_CHARGE} AND s.payments = 0 AND NOT s.is_returned",
+    _C.NO_PAYMENT: (
+        f"{_IS_OPEN} AND s.has_charge AND {_IS_CHARGE} AND s.payments = 0 AND NOT s.is_returned AND NOT s.has_failed"
+    ),
     _C.ITEM_CURRENCY: "s.currency_iso <> s.payout_currency",
     _C.PAYMENT_CURRENCY: f"{_IS_OPEN} AND {_IS_CHARGE} AND s.foreign_payments > 0",
     _C.ALTERED: "s.views_differ",
@@ -133,7 +136,7 @@ _CONDITIONS: dict[ExceptionCode, str] = {
         " AND s.paid <> s.expected AND NOT s.is_returned"
     ),
     _C.PAYMENT_SHARED: f"{_IS_OPEN} AND {_IS_CHARGE} AND s.shared > 0",
-    _C.FEE_DETAILS: (f"{_SAYS_SAME} AND (s.fee <> COALESCE(s.details_fee, 0) OR COALESCE(s.has_foreign_fee, false))"),
+    _C.FEE_DETAILS: f"{_SAYS_SAME} AND s.fee <> COALESCE(s.details_fee, 0)",
 }
 _FLAGS = " | ".join(
     f"(COALESCE({_CONDITIONS[code]}, false)::integer << {place})" for place, code in enumerate(ITEM_CODES)
@@ -146,7 +149,8 @@ _CHARGE_AMOUNT = """CASE WHEN k.category = 'charge' AND c.currency_iso = k.curre
 _JUDGED = f"""
 SELECT s.*, {_FLAGS} AS flags
 FROM (SELECT k.*, c.source_id IS NOT NULL AS has_charge, c.payments, c.other_currency AS foreign_payments, c.shared,
-             c.is_returned, c.paid, c.full_amount - c.surcharge AS expected, c.currency_iso AS charge_currency,
+             c.is_returned, c.state = 'failed_late' AS has_failed, c.paid,
+             c.full_amount - c.surcharge AS expected, c.currency_iso AS charge_currency,
              c.resolver = 'charge_id' AS by_charge_id, {_CHARGE_AMOUNT} AS source_amount,
              COALESCE({_BEFORE.replace("s.", "k.")}, false) AS is_before
       FROM ({_SOURCES}{{only}}) k LEFT JOIN charge_facts c ON c.source_id = k.charge) s"""
@@ -160,21 +164,23 @@ SELECT payout, member, id, COALESCE(line, '{PayoutLineName.OTHER.value}') AS lin
        is_before, CASE WHEN is_before THEN charge END AS charge_before,
        COALESCE(by_charge_id AND line = '{_CHARGES}', false) AS by_charge_id,
        CASE WHEN occurrence > 1 THEN -net WHEN is_known THEN t_net - net ELSE 0 END AS set_off,
-       CASE WHEN {_SAYS_SAME.replace("s.", "")} THEN
-           CASE WHEN source_amount <> amount THEN source_amount - amount
-                WHEN net <> amount - fee THEN amount - fee - net
-                ELSE fee - COALESCE(details_fee, 0) END ELSE 0 END AS suspected
+       CASE WHEN {_SAYS_SAME.replace("s.", "")} THEN COALESCE(source_amount, amount) - COALESCE(details_fee, 0) - net
+            ELSE 0 END AS suspected
 FROM ({_JUDGED.format(only="")}) j"""
 
 LINES = """
 SELECT payout, line, currency_iso, count(*), sum(amount), sum(fee), sum(net) FROM payout_items GROUP BY 1, 2, 3
 ORDER BY 1, 2, 3"""
 
+_DOUBLED = 1 << ITEM_CODES.index(_C.DOUBLED)
 _COUNTS = ", ".join(f"count(*) FILTER (WHERE flags & {1 << place} <> 0)" for place in range(len(ITEM_CODES)))
 PAYOUTS = f"""
 WITH sums AS (
     SELECT i.payout, count(*) AS items, sum(net) FILTER (WHERE i.currency_iso = p.currency_iso) AS net,
-           sum(set_off) AS set_off, sum(suspected) AS suspected, count(*) FILTER (WHERE is_before) AS before,
+           sum(set_off) FILTER (WHERE i.currency_iso = p.currency_iso) AS set_off,
+           sum(-net) FILTER (WHERE i.currency_iso = p.currency_iso AND flags & {_DOUBLED} <> 0) AS doubled,
+           sum(suspected) FILTER (WHERE i.currency_iso = p.currency_iso) AS suspected,
+           count(*) FILTER (WHERE is_before) AS before,
            min(charge_before COLLATE "C") AS first_before, count(*) FILTER (WHERE by_charge_id) AS fallbacks
     FROM payout_items i JOIN payout_states p ON p.source_id = i.payout GROUP BY 1
 ), flagged AS (
@@ -182,7 +188,7 @@ WITH sums AS (
 )
 SELECT p.source_id, p.status, p.amount, p.currency_iso, p.created_at, p.date_arrival, p.observed_at, p.is_reversed,
        p.is_itemisable, p.is_complete, t.source_id, t.net, COALESCE(s.items, 0), COALESCE(s.net, 0),
-       COALESCE(s.set_off, 0), COALESCE(s.suspected, 0), COALESCE(s.before, 0), s.first_before,
+       COALESCE(s.set_off, 0), COALESCE(s.doubled, 0), COALESCE(s.suspected, 0), COALESCE(s.before, 0), s.first_before,
        COALESCE(s.fallbacks, 0), f.flags
 FROM payout_states p
 LEFT JOIN sums s ON s.payout = p.source_id
@@ -203,11 +209,11 @@ CREATE TEMP TABLE suspects ON COMMIT DROP AS
 SELECT i.member FROM payout_items i JOIN payout_states p ON p.source_id = i.payout
 WHERE i.flags <> 0 AND NOT p.is_reversed AND p.is_itemisable AND p.is_complete"""
 
-#: Rows of the balance that have no line, those in no payout as well.
+#: Rows of the balance of a type or category that is in no list, those in no payout as well.
 UNKNOWN_WORDS = f"""
 SELECT t.connection || ' ' || t.type || '/' || COALESCE(t.reporting_category, ''), sum(t.rows)::bigint
 FROM (SELECT connection, type, reporting_category, count(*) AS rows FROM receivables.balance_transactions
       WHERE connection = ANY(%(connections)s) GROUP BY 1, 2, 3) t
 LEFT JOIN {_CATEGORIES} ON kc.type = t.type
 LEFT JOIN {_LINES} ON kl.category = COALESCE(NULLIF(t.reporting_category, ''), kc.category)
-WHERE kl.line IS NULL GROUP BY 1 ORDER BY 1"""
+WHERE kl.line IS NULL OR kc.type IS NULL GROUP BY 1 ORDER BY 1"""
