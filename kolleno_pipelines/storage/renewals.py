@@ -14,15 +14,22 @@ import psycopg
 #: (kind, id) of an object, by the provider's word for it.
 Named = tuple[str, str]
 
+#: The provider tells moments by the second and by its own clock: what was seen so soon after may have changed since.
+_APART = timedelta(minutes=1)
 #: Statuses from which an object still moves.
 _OPEN = {
-    "charge": ("charges", "status = 'pending'"),
+    # One that is held waits to be taken, or is given back: that it was given back makes no row of the balance.
+    "charge": (
+        "charges",
+        "status = 'pending'"
+        " OR (status = 'succeeded' AND is_captured IS FALSE AND COALESCE(amount_refunded, 0) < amount)",
+    ),
     "refund": ("refunds", "status IN ('pending', 'requires_action')"),
     "dispute": ("disputes", "status NOT IN ('won', 'lost', 'warning_closed', 'prevented')"),
     "payout": (
         "payouts",
         "status IN ('pending', 'in_transit') OR (status = 'paid' AND is_automatic"
-        " AND reconciliation_status IS DISTINCT FROM 'completed')",
+        " AND COALESCE(reconciliation_status, '') NOT IN ('completed', 'not_applicable'))",
     ),
     "payment_intent": ("payment_intents", "status IN ('processing', 'requires_action', 'requires_capture')"),
 }
@@ -60,11 +67,12 @@ WITH named AS (
 )
 SELECT n.kind, n.id FROM named n JOIN extracts e USING (kind) LEFT JOIN seen s ON s.extract = e.extract AND s.id = n.id
 LEFT JOIN raw.lookups l ON l.connection = %(connection)s AND l.extract = e.extract AND l.source_id = n.id
-WHERE GREATEST(s.seen_at, l.asked_at) IS NULL OR GREATEST(s.seen_at, l.asked_at) < n.named_at
+WHERE GREATEST(s.seen_at, l.asked_at) IS NULL OR GREATEST(s.seen_at, l.asked_at) < n.named_at + %(apart)s
 ORDER BY n.named_at, n.kind, n.id""",
         {
             "connection": connection,
             "since": since,
+            "apart": _APART,
             "kinds": list(extract_of),
             "extracts": list(extract_of.values()),
         },
@@ -103,14 +111,19 @@ def still_open(
 
 
 def whole_payouts(conn: psycopg.Connection[Any], connection: str, extract: str) -> list[str]:
-    """Return automatic payouts whose list is whole, and of which nobody has asked what is in them; oldest first."""
+    """Return automatic payouts whose list is whole, and of which nobody has asked what is in them; oldest first.
+
+    One of which only a part of the list landed, as a reading was stopped there, is asked for again.
+    """
     rows = conn.execute(
         "SELECT p.source_id FROM receivables.payouts p WHERE p.connection = %(connection)s AND p.is_automatic"
         " AND p.reconciliation_status = 'completed'"
         " AND NOT EXISTS (SELECT FROM raw.lookups l WHERE l.connection = p.connection AND l.extract = %(extract)s"
         " AND l.source_id = p.source_id)"
-        " AND NOT EXISTS (SELECT FROM receivables.payout_members m WHERE m.connection = p.connection"
-        " AND m.payout_source_id = p.source_id) ORDER BY p.created_at, p.source_id",
+        " AND (SELECT sum(m.net) FROM receivables.payout_members m WHERE m.connection = p.connection"
+        " AND m.payout_source_id = p.source_id AND m.balance_transaction_source_id"
+        " IS DISTINCT FROM p.balance_transaction_source_id) IS DISTINCT FROM p.amount"
+        " ORDER BY p.created_at, p.source_id",
         {"connection": connection, "extract": extract},
     )
     return [row[0] for row in rows]
