@@ -114,7 +114,8 @@ def _explained(conn: psycopg.Connection[Any], connection: str, gaps: Sequence[Ga
     alone = payout_gaps.explanations(conn, connection, gaps)
     certain = {payout: (found,) for payout, found in alone.items() if found.is_exact}
     left = [gap for gap in gaps if gap.payout_source_id not in certain]
-    together = pairs(left, payout_gaps.candidates(conn, connection, left)) if left else {}
+    sure = [found for (found,) in certain.values()]
+    together = pairs(left, payout_gaps.candidates(conn, connection, left), sure) if left else {}
     return {payout: (found,) for payout, found in alone.items()} | together | certain
 
 

@@ -40,6 +40,8 @@ def of_payout(connection: str, payout: PayoutFacts, code: ExceptionCode, named: 
         item, amount, charge = named.source_id, named.amount, named.charge_source_id
     elif code is _C.OWN_ROW:
         item, amount = payout.own_row_source_id or "", payout.amount + (payout.own_row_net or _ZERO)
+    elif code is _C.NOT_IN_BALANCE:
+        item, amount = payout.own_row_source_id or "", -payout.amount
     elif code is _C.BEFORE_CUTOVER:
         amount, charge = _ZERO, payout.first_before_cutover
     return PayoutException(
@@ -122,6 +124,8 @@ def _sentence(payout: PayoutFacts, code: ExceptionCode, named: Explanation | Non
         return f"{payout.items_before_cutover} item(s) are of charges from before the cut-over, {charge} is one."
     if code is _C.OWN_ROW:
         return f"{stated}, its own row of the balance says {plain(-(payout.own_row_net or _ZERO))}."
+    if code is _C.NOT_IN_BALANCE:
+        return f"{stated}, its own row is not in the balance's list."
     apart = f"{stated}, its items come to {plain(payout.items_net)}"
     if named is None:
         return f"{apart}; no row explains the difference."

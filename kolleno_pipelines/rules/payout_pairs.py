@@ -20,20 +20,28 @@ _LEAST_NET = Decimal("0.8")
 Pair = tuple[Explanation, Explanation]
 
 
-def pairs(gaps: Iterable[Gap], candidates: Iterable[Explanation]) -> dict[str, tuple[Explanation, ...]]:
+def pairs(
+    gaps: Iterable[Gap], candidates: Iterable[Explanation], explained: Iterable[Explanation] = ()
+) -> dict[str, tuple[Explanation, ...]]:
     """Return by payout the two candidates that come to its gap, the first in their order.
 
-    A row that was moved is too much in the one payout and missing in the other: both are told of it.
+    A row that was moved is too much in the one payout and missing in the other: both are told of it. One that is in no
+    payout is missing in one only, and not in those whose gap is `explained` already.
     """
+    taken = {one.source_id for one in explained if one.code is ExceptionCode.DROPPED}
     of_payout: dict[str, list[Explanation]] = {}
     for one in candidates:
         of_payout.setdefault(one.payout_source_id, []).append(one)
     found: dict[str, tuple[Explanation, ...]] = {}
     for gap in gaps:
         if gap.payout_source_id not in found:
-            pair = _pair(gap, of_payout.get(gap.payout_source_id, []))
+            mine = of_payout.get(gap.payout_source_id, [])
+            pair = _pair(
+                gap, [one for one in mine if one.code is not ExceptionCode.DROPPED or one.source_id not in taken]
+            )
             if pair is not None:
                 found[gap.payout_source_id] = pair
+                taken |= {one.source_id for one in pair if one.code is ExceptionCode.DROPPED}
     counterparts: dict[str, tuple[Explanation, ...]] = {}
     for one in (each for pair in found.values() for each in pair):
         other = _counterpart(one)

@@ -144,6 +144,8 @@ def _own_faults(
         faults.append((ExceptionCode.BEFORE_CUTOVER, None))
     if payout.own_row_net is not None and payout.own_row_net != -payout.amount:
         faults.append((ExceptionCode.OWN_ROW, None))
+    if payout.own_row_net is None and payout.own_row_source_id is not None:
+        faults.append((ExceptionCode.NOT_IN_BALANCE, None))
     if not _unexplained(payout):
         return faults
     if not explained and payout.amount != payout.items_net:

@@ -70,7 +70,8 @@ class PayoutFacts:
 
     `flags`: how many items have each of ITEM_CODES, in that order. `set_off` is what the balance's list says of the
     items more than the payout's own, less what is in it twice (`doubled`, which is below 0 where that is above);
-    `suspected` what would make items agree with their source, their fee, or the details of it.
+    `suspected` what would make items agree with their source, their fee, or the details of it. `own_row_net` is absent
+    where the balance's list does not have the payout's own row.
     """
 
     source_id: str

@@ -25,7 +25,8 @@ PAIRED, ORPHANS_PAIRED = 100, 1_000
 def explanations(conn: psycopg.Connection[Any], connection: str, gaps: Sequence[Gap]) -> dict[str, Explanation]:
     """Return by payout the row that explains its gap best: the first in its order, with up to five rivals beside it.
 
-    One that is not exact is a guess: a row of which only its charge tells, and that would have had a large fee.
+    A row is missing in one payout only. One that is not exact is a guess: a row of which only its charge tells, and
+    that would have had a large fee.
     """
     if not gaps:
         return {}
@@ -38,9 +39,14 @@ def explanations(conn: psycopg.Connection[Any], connection: str, gaps: Sequence[
     for statement in ("ANALYZE gaps", GAP_ITEMS, "ANALYZE gap_items", ORPHANS, ORPHANS_INDEX, "ANALYZE orphans"):
         conn.execute(statement.encode(), params)
     found: dict[str, Explanation] = {}
+    taken: set[str] = set()
     for row in conn.execute(EXPLAINED.encode(), params):
-        ids: list[str] = row[2]
-        found.setdefault(row[0], _explanation(row, ids[0])._replace(rivals=tuple(ids[1:])))
+        code = ExceptionCode(row[1])
+        ids = [one for one in row[2] if code is not ExceptionCode.DROPPED or one not in taken]
+        if row[0] in found or not ids:
+            continue
+        found[row[0]] = _explanation(row, ids[0])._replace(rivals=tuple(ids[1:]))
+        taken |= {ids[0]} if code is ExceptionCode.DROPPED else set()
     return found
 
 

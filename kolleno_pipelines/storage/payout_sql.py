@@ -187,7 +187,7 @@ WITH sums AS (
     SELECT payout, ARRAY[{_COUNTS}] AS flags FROM payout_items WHERE flags <> 0 GROUP BY 1
 )
 SELECT p.source_id, p.status, p.amount, p.currency_iso, p.created_at, p.date_arrival, p.observed_at, p.is_reversed,
-       p.is_itemisable, p.is_complete, t.source_id, t.net, COALESCE(s.items, 0), COALESCE(s.net, 0),
+       p.is_itemisable, p.is_complete, p.own_row, t.net, COALESCE(s.items, 0), COALESCE(s.net, 0),
        COALESCE(s.set_off, 0), COALESCE(s.doubled, 0), COALESCE(s.suspected, 0), COALESCE(s.before, 0), s.first_before,
        COALESCE(s.fallbacks, 0), f.flags
 FROM payout_states p

@@ -152,7 +152,12 @@ def _payout_altered(account: Account) -> None:
     account.say("payouts", "po_1", amount="125.34")
 
 
+def _own_row_dropped(account: Account) -> None:
+    del account.records["balance_transactions", "txn_po_1"]
+
+
 TAMPERS: dict[Change, list[tuple[str, str, str, str]]] = {
+    _own_row_dropped: [("po_1", "not_in_balance", "txn_po_1", "-125.33")],
     _altered: [("po_1", "altered", "txn_ch_2", "-1")],
     _altered_in_both: [("po_1", "source_differs", "txn_ch_2", "-1")],
     _charge_altered: [("po_1", "source_differs", "txn_ch_2", "0.01")],

@@ -98,6 +98,18 @@ def test_a_row_that_two_payouts_may_have_lost_is_told_once_where_it_is() -> None
     assert [one.source_id for one in found["po_2"]] == ["txn_b"]
 
 
+def test_a_row_that_is_in_no_payout_is_missing_in_one() -> None:
+    rows = [
+        row(name, amount, payout_source_id=payout)
+        for payout in ("po_1", "po_2")
+        for name, amount in (("txn_a", "9.41"), ("txn_b", "19.12"), ("txn_c", "9.41"), ("txn_d", "19.12"))
+    ]
+    found = pairs([gap("28.53"), gap("28.53", "po_2")], rows)
+    assert {one.source_id for pair in found.values() for one in pair} == {"txn_a", "txn_b", "txn_c", "txn_d"}
+    (taken,) = [one for one in rows if (one.payout_source_id, one.source_id) == ("po_2", "txn_a")]
+    assert {one.source_id for one in pairs([gap("28.53")], rows, [taken])["po_1"]} == {"txn_b", "txn_c"}
+
+
 @given(st.lists(st.integers(-99_999, 99_999).filter(bool), min_size=2, max_size=40), st.data())
 def test_what_is_planted_is_found(cents: list[int], data: st.DataObject) -> None:
     rows = [row(f"txn_{number}", str(D(amount) / 100)) for number, amount in enumerate(cents)]

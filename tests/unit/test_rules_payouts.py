@@ -245,7 +245,11 @@ def test_before_the_cut_over_is_one_exception_and_no_break() -> None:
 def test_the_payouts_own_row() -> None:
     (one,) = exceptions_of_payouts("stripe", [payout(own_row_net=D("-96.00"))])
     assert (one.code, one.balance_transaction_source_id, one.amount) == ("own_row", "txn_po_1", D("0.80"))
-    assert list(exceptions_of_payouts("stripe", [payout(own_row_net=None)])) == []
+    (one,) = exceptions_of_payouts("stripe", [payout(own_row_net=None)])
+    assert (one.code, one.balance_transaction_source_id, one.amount) == ("not_in_balance", "txn_po_1", D("-96.80"))
+    assert one.evidence == "The payout is USD 96.8, its own row is not in the balance's list."
+    assert payout_row("stripe", "qb", payout(own_row_net=None)).outcome == "blocked_unknown_member"
+    assert list(exceptions_of_payouts("stripe", [payout(own_row_net=None, own_row_source_id=None)])) == []
 
 
 @pytest.mark.parametrize(
