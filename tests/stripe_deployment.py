@@ -58,6 +58,15 @@ class StripeDeployment:
     def read(self) -> ApiDelivered:
         return deliver_from_vendor(self.deployment, self.connection, clock=lambda: self.vendor.clock.now)
 
+    def variables(self) -> dict[str, str]:
+        """What a process of its own needs in its environment."""
+        return {
+            "KOLLENO_HOME": str(self.settings.home),
+            "KOLLENO_DATABASE_URL": self.deployment.database_url,
+            "KOLLENO_CONNECTIONS": str(self.file),
+            SECRET_VARIABLE: self.vendor.key,
+        }
+
     def rows(self, statement: str) -> list[tuple[Any, ...]]:
         with self.deployment.transaction() as conn:
             return conn.execute(statement.encode()).fetchall()

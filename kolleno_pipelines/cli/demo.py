@@ -20,7 +20,6 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import SecretStr
 
-from kolleno_pipelines.cli.demo_company import STRIPE
 from kolleno_pipelines.cli.demo_vendors import (
     SECRET_KEY,
     VENDORS,
@@ -128,8 +127,7 @@ def _run_jobs(settings: Settings, dropped: Dropped) -> None:
     """
     today = datetime.now(UTC).date()
     jobs = [(f"read_{name}", today, today) for name in VENDORS]
-    # What a payout holds is asked for once the payout is known: by the next reading.
-    jobs += [("sftp", dropped.first_day, dropped.today), (f"read_{STRIPE}", today, today)]
+    jobs.append(("sftp", dropped.first_day, dropped.today))
     command = [sys.executable, "-m", _LAUNCH]
     for name, first, last in jobs:
         command += ["--job", name, "--from", first.isoformat(), "--to", last.isoformat()]

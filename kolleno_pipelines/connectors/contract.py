@@ -5,7 +5,7 @@ Adding a system is adding a folder with these parts and one line in registry.py;
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -93,6 +93,19 @@ def _no_lookup(_entity: str, _parent_id: str) -> tuple[str, str] | None:
 
 
 @dataclass(frozen=True)
+class Events:
+    """How a system tells what became of objects that keep their moment when they change, and so their window.
+
+    extract: what tells of them. reach: how far back it does. relisted: extract -> how long before the last telling its
+    objects may have been made (None: however long) to be listed once more where some of it was missed.
+    """
+
+    extract: str
+    reach: timedelta
+    relisted: Mapping[str, timedelta | None]
+
+
+@dataclass(frozen=True)
 class Connector:
     """One system: its extracts and how their payloads become rows of our entities.
 
@@ -102,6 +115,7 @@ class Connector:
         Payments are named by their kind: `payments`, `overpayments`, `prepayments`.
     tombstone: for an id and a moment, the payload that says deleted then; None where nothing vanishes from the system.
     deletions_reach: how far back the system tells of deletions, where it does so.
+    events: how it tells of changes, where no window shows them.
     """
 
     system: str
@@ -110,6 +124,7 @@ class Connector:
     lookup_of: Callable[[str, str], tuple[str, str] | None] = _no_lookup
     tombstone: Callable[[str, datetime], bytes] | None = None
     deletions_reach: timedelta | None = None
+    events: Events | None = None
 
     def extract(self, name: str) -> Extract:
         """Return an extract by name; KeyError when there is none."""

@@ -13,7 +13,7 @@ from kolleno_pipelines.connections import (
     resolve,
 )
 from kolleno_pipelines.connectors.contract import Pass, Window
-from kolleno_pipelines.connectors.errors import ConnectorError
+from kolleno_pipelines.connectors.errors import ConnectorError, NeedsHuman
 from kolleno_pipelines.connectors.registry import connector_of
 from kolleno_pipelines.connectors.sftp.client import open_drop
 from kolleno_pipelines.pipeline.clock import utc_now
@@ -80,11 +80,29 @@ def _try(outcome: Tried, connection: AnyConnection, settings: Settings) -> None:
 
 
 def _answered(deployment: Deployment, connection: ApiConnection) -> str:
-    """Ask the vendor once, for its smallest extract; nothing is kept of the answer."""
-    extract = connector_of(connection.system).extracts[0]
+    """Ask the vendor; nothing is kept of the answer. Raises ConnectorError.
+
+    Where a person signed in, once, for its smallest extract. A key may lack the right to read this or that: each
+    extract is asked for what was made in this very second.
+    """
+    connector, now = connector_of(connection.system), utc_now()
     with open_source(deployment, connection) as source:
-        found = sum(1 for _ in source.records(extract, Window(Pass.SWEEP, None, utc_now())))
-    return f"answered: {extract.name} holds {found} {'object' if found == 1 else 'objects'}."
+        if connection.system in APPS:
+            extract = connector.extracts[0]
+            found = sum(1 for _ in source.records(extract, Window(Pass.SWEEP, None, now)))
+            return f"answered: {extract.name} holds {found} {'object' if found == 1 else 'objects'}."
+        read, refused = list[str](), dict[str, None]()
+        for extract in connector.extracts:
+            if Pass.CHANGES not in extract.passes:
+                continue
+            try:
+                any(True for _ in source.records(extract, Window(Pass.CHANGES, now, now)))
+                read.append(extract.name)
+            except NeedsHuman as error:
+                refused[error.message] = None
+    if refused:
+        raise NeedsHuman(" ".join(refused), connection.name)
+    return f"answered: {', '.join(read)} can be read."
 
 
 def _remember(outcome: Tried, deployment: Deployment, connection: ApiConnection) -> None:

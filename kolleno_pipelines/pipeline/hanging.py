@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
-from hashlib import sha256
+from datetime import datetime, timedelta
+from functools import partial
 from typing import Any
 
 import pyarrow as pa
@@ -18,13 +18,13 @@ from kolleno_pipelines.connectors.errors import ConnectorError, Permanent, Retry
 from kolleno_pipelines.connectors.payload_blocks import payload_blocks
 from kolleno_pipelines.pipeline.lookups import MOST
 from kolleno_pipelines.pipeline.parts import Extracted, Reading, land, parts_of
-from kolleno_pipelines.storage import readings, versions
+from kolleno_pipelines.pipeline.repetitions import newest_known, without_known
+from kolleno_pipelines.storage import readings
 from kolleno_pipelines.storage.archive import ArchiveError
 
 _DAY = timedelta(days=1)
-_EVER = datetime.min.replace(tzinfo=UTC)
-#: So many answers land together, and are noted then: about a minute of requests.
-_TOGETHER = 50
+#: So many answers land together, and are noted with them: about a minute of requests. Fewer where they are long.
+_TOGETHER, _RECORDS_TOGETHER = 50, 5_000
 #: So many objects are looked at for their flag in one reading; the next goes on with the others.
 _LOOKED_AT = 20_000
 
@@ -45,7 +45,7 @@ def extract_hanging(reading: Reading, on: Extract, *, a_day: int) -> Extracted:
     wanted, bare = _by_flag(reading, on, changed, most)
     with reading.deployment.transaction() as conn:
         readings.note_lookups(conn, connection, extract.name, began, bare, set())
-    return _Asking(reading, began, _known(reading, wanted)).ask(wanted)
+    return _Asking(reading, began, newest_known(reading, wanted)).ask(wanted)
 
 
 def extract_objects(reading: Reading, ids: Sequence[str]) -> Extracted:
@@ -89,21 +89,33 @@ class _Asking:
                     raise
                 self.done.stopped = error
                 return self.done
-            if len(self.answers) == _TOGETHER:
+            records = sum(len(answer) for answer in self.answers.values())
+            if len(self.answers) == _TOGETHER or records >= _RECORDS_TOGETHER:
                 self._keep()
         self._keep()
         return self.done
 
     def _keep(self) -> None:
-        reading = self.reading
-        came = [record for records in self.answers.values() for record in records]
-        news = [each for each in came if self.known.get(each.source_id) != sha256(each.payload).hexdigest()]
-        for part in parts_of(news):
-            window = Window(Pass.LOOKUP, None, self.began)
-            self.done.parts.append(land(reading, window, part, self.began, self.began.date()))
+        """Land what came, and note with its last part who was asked for: nobody is asked twice for what is here."""
+        reading, began = self.reading, self.began
         found = {source_id for source_id, records in self.answers.items() if records}
-        with reading.deployment.transaction() as conn:
-            readings.note_lookups(conn, reading.connection, reading.extract.name, self.began, self.answers, found)
+        note = partial(
+            readings.note_lookups,
+            connection=reading.connection,
+            extract=reading.extract.name,
+            now=began,
+            asked=list(self.answers),
+            found=found,
+        )
+        came = [record for records in self.answers.values() for record in records]
+        parts = list(parts_of(without_known(came, self.known)))
+        for part in parts:
+            also = note if part is parts[-1] else None
+            window = Window(Pass.LOOKUP, None, began)
+            self.done.parts.append(land(reading, window, part, began, began.date(), also=also))
+        if not parts:
+            with reading.deployment.transaction() as conn:
+                note(conn)
         self.found |= found
         self.answers = {}
 
@@ -144,11 +156,3 @@ def _bare_lines(reading: Reading, on: Extract, content: str) -> set[int]:
     except (ArchiveError, OSError):
         return set()
     return found
-
-
-def _known(reading: Reading, ids: Sequence[str]) -> dict[str, str]:
-    """Return id -> digest of the newest payload; nothing is known while a part waits to be normalised."""
-    with reading.deployment.transaction() as conn:
-        if not versions.is_settled(conn, reading.connection, reading.extract.name, _EVER):
-            return {}
-        return versions.newest_digests(conn, reading.connection, reading.extract.name, ids)

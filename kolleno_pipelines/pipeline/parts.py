@@ -5,9 +5,12 @@ A part is committed before the next is asked for: what stops in the middle goes 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
+from typing import Any
+
+import psycopg
 
 from kolleno_pipelines.connectors.contract import Extract, Record, RecordSource, Window
 from kolleno_pipelines.connectors.errors import Retryable
@@ -83,8 +86,9 @@ def land(
     *,
     pass_: str | None = None,
     reached: datetime | None = None,
+    also: Callable[[psycopg.Connection[Any]], None] | None = None,
 ) -> ExtractRow:
-    """Archive a part, then give it its row and move the watermark in one transaction.
+    """Archive a part, then give it its row, move the watermark and do what is `also` to be done in one transaction.
 
     It was observed when the reading began: never later than the state that it tells of.
     """
@@ -111,5 +115,7 @@ def land(
         row = extracts.note_landed(conn, landed)
         if reached is not None:
             watermarks.move_watermark(conn, reading.connection, reading.extract.name, window.pass_.value, reached)
+        if also is not None:
+            also(conn)
     reach("landed")
     return row

@@ -26,7 +26,9 @@ from kolleno_pipelines.pipeline.extract import extract_changes, extract_days
 from kolleno_pipelines.pipeline.hanging import extract_hanging, extract_objects
 from kolleno_pipelines.pipeline.lookups import extract_missing_parents
 from kolleno_pipelines.pipeline.parts import Extracted, Reading
+from kolleno_pipelines.pipeline.relisting import list_again, untold_since
 from kolleno_pipelines.pipeline.renewals import extract_renewed
+from kolleno_pipelines.pipeline.same_account import require_same_account, rows_of
 from kolleno_pipelines.pipeline.sweep import sweep
 from kolleno_pipelines.storage import readings, watermarks
 
@@ -97,6 +99,8 @@ class Reader:
     def read(self, wanted: Collection[str] | None = None) -> ReadConnection:
         """Take every pass that is due over the wanted extracts (all of them). Raises NeedsHuman."""
         done = ReadConnection(self.connection.name)
+        if not self._is_same_account(done):
+            return done
         due: list[_DueSweep] = []
         for extract in self.connector.extracts:
             if wanted is None or extract.name in wanted:
@@ -104,6 +108,7 @@ class Reader:
         # Under a day limit no sweep may keep the others from their turn: the one that is longest ago comes first.
         for sweep_due in sorted(due, key=lambda each: each.swept or _NEVER):
             self._sweep(sweep_due, done)
+        self._list_again(done, wanted)
         if wanted is None:
             self._by_id(done)
         return done
@@ -111,6 +116,8 @@ class Reader:
     def read_days(self, first: date, last: date, wanted: Collection[str] | None = None) -> ReadConnection:
         """Read what was modified on the days [first, last] once more; no watermark moves. Raises NeedsHuman."""
         done = ReadConnection(self.connection.name)
+        if not self._is_same_account(done):
+            return done
         for extract in self.connector.extracts:
             of_days = Pass.CHANGES in extract.passes and not extract.is_momentary
             if of_days and (wanted is None or extract.name in wanted):
@@ -181,6 +188,20 @@ class Reader:
         run = partial(sweep, self._reading(due.extract), self.connector, close_share=share, everything=due.everything)
         self._take(done, due.extract, Pass.SWEEP, run)
 
+    def _list_again(self, done: ReadConnection, wanted: Collection[str] | None) -> None:
+        """List once more what may have changed untold since events were last read."""
+        events = self.connector.events
+        if events is None:
+            return
+        for name, age in events.relisted.items():
+            if wanted is not None and name not in wanted:
+                continue
+            reading = self._reading(self.connector.extract(name))
+            since = untold_since(reading, events)
+            if since is not None:
+                after = None if age is None else since - age
+                self._take(done, reading.extract, Pass.SWEEP, partial(list_again, reading, after))
+
     def _changes(self, reading: Reading, done: ReadConnection, began: datetime) -> None:
         """Read the changes; a first reading of everything is a sweep as well."""
         extract = reading.extract
@@ -201,6 +222,16 @@ class Reader:
         """When the last sweep of an extract that came to its end began."""
         with self.deployment.transaction() as conn:
             return watermarks.watermark(conn, self.connection.name, extract.name, Pass.SWEEP.value)
+
+    def _is_same_account(self, done: ReadConnection) -> bool:
+        """Whether a provider's key opens the account that was read before; what kept it from telling is noted."""
+        if self.connection.role != "provider":
+            return True
+        extract = self.connector.extract(rows_of(self.connector))
+        came = self._take(done, extract, Pass.LOOKUP, partial(require_same_account, self._reading(extract)))
+        if came.error is None:
+            done.passes.remove(came)
+        return came.error is None
 
     def _by_id(self, done: ReadConnection) -> None:
         is_provider = self.connection.role == "provider"

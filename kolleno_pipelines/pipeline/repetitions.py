@@ -7,13 +7,29 @@ would change no record. What another version has replaced meanwhile lands, for i
 from __future__ import annotations
 
 import hashlib
-from datetime import datetime
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
 from itertools import islice
 
 from kolleno_pipelines.connectors.contract import Record, Window
 from kolleno_pipelines.pipeline.parts import Reading
 from kolleno_pipelines.storage import versions
 from kolleno_pipelines.storage.archive import ArchiveError
+
+_EVER = datetime.min.replace(tzinfo=UTC)
+
+
+def newest_known(reading: Reading, ids: Sequence[str]) -> dict[str, str]:
+    """Return id -> digest of the newest payload; nothing is known while a part waits to be normalised."""
+    with reading.deployment.transaction() as conn:
+        if not versions.is_settled(conn, reading.connection, reading.extract.name, _EVER):
+            return {}
+        return versions.newest_digests(conn, reading.connection, reading.extract.name, ids)
+
+
+def without_known(part: Sequence[Record], known: Mapping[str, str]) -> list[Record]:
+    """Return what of a part is not, byte for byte, what is known of its object."""
+    return [each for each in part if known.get(each.source_id) != hashlib.sha256(each.payload).hexdigest()]
 
 
 def without_repetitions(reading: Reading, window: Window, part: list[Record], reached: datetime | None) -> list[Record]:
@@ -30,13 +46,8 @@ def without_repetitions(reading: Reading, window: Window, part: list[Record], re
         known = versions.newest_digests(conn, connection, extract, ids)
         aside = versions.kept_aside(conn, connection, extract, ids)
     known |= {source_id: _digest(reading, *place) for source_id, place in aside.items()}
-    repeatable = set(ids)
-    return [
-        record
-        for record in part
-        if record.source_id not in repeatable
-        or known.get(record.source_id) != hashlib.sha256(record.payload).hexdigest()
-    ]
+    # Of what cannot have come before nothing is compared.
+    return without_known(part, known)
 
 
 def _digest(reading: Reading, sha256: str, line: int) -> str:

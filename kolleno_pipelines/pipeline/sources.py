@@ -158,7 +158,7 @@ def _stripe(opening: Opening) -> RecordSource:
         classify=classify,
         authorise=KeyAuthoriser(provider.name, lambda: f"Bearer {opening.secret('api_key')}"),
     )
-    return StripeSource(http, provider.account_id)
+    return StripeSource(http, provider.account_id, lambda: account.is_live(opening.secret("api_key")))
 
 
 def _account(connection: ApiConnection, key: str, written: str | None, signed_in: str | None) -> str:

@@ -46,6 +46,14 @@ def note_reading(
     )
 
 
+def read_until(conn: psycopg.Connection[Any], key: tuple[str, str, str]) -> datetime | None:
+    """Return when the last reading of (connection, extract, pass) that came to its end began."""
+    row = conn.execute(
+        "SELECT read_at FROM raw.readings WHERE (connection, extract, pass) = (%s, %s, %s)", list(key)
+    ).fetchone()
+    return row[0] if row else None
+
+
 def readings_of(conn: psycopg.Connection[Any], connection: str) -> list[ReadingRow]:
     """Return how each extract of a connection was last read."""
     with conn.cursor(row_factory=class_row(ReadingRow)) as cursor:
@@ -85,7 +93,8 @@ def live_objects(
         "SELECT source_id, digest FROM (SELECT DISTINCT ON (source_id) source_id, digest, is_deleted"
         " FROM normalised.payloads"
         " WHERE connection = %(connection)s AND kind = %(extract)s AND observed_at <= %(until)s"
-        " ORDER BY source_id, modified_at DESC NULLS LAST, observed_at DESC, digest DESC) n"
+        " ORDER BY source_id, COALESCE(modified_at, observed_at) DESC, observed_at DESC, is_deleted DESC, digest DESC"
+        ") n"
         f" WHERE NOT is_deleted AND ({is_open if open_only else 'true'})".encode(),
         {"connection": connection, "extract": extract, "until": until},
     )

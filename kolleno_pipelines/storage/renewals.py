@@ -6,6 +6,7 @@ what is still open may change without either, once events are no longer kept.
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -14,8 +15,11 @@ import psycopg
 #: (kind, id) of an object, by the provider's word for it.
 Named = tuple[str, str]
 
-#: The provider tells moments by the second and by its own clock: what was seen so soon after may have changed since.
-_APART = timedelta(minutes=1)
+#: The status of reconciliation of a payout whose list is whole.
+WHOLE = "completed"
+#: Moments of the provider are cut to the second, and its clock is not ours: what was seen so shortly after an object
+#: was named may be from before.
+_SAME_MOMENT = timedelta(minutes=1)
 #: Statuses from which an object still moves.
 _OPEN = {
     # One that is held waits to be taken, or is given back: that it was given back makes no row of the balance.
@@ -29,7 +33,7 @@ _OPEN = {
     "payout": (
         "payouts",
         "status IN ('pending', 'in_transit') OR (status = 'paid' AND is_automatic"
-        " AND COALESCE(reconciliation_status, '') NOT IN ('completed', 'not_applicable'))",
+        f" AND COALESCE(reconciliation_status, '') NOT IN ('{WHOLE}', 'not_applicable'))",
     ),
     "payment_intent": ("payment_intents", "status IN ('processing', 'requires_action', 'requires_capture')"),
 }
@@ -38,7 +42,7 @@ _OPEN = {
 def named_since_seen(
     conn: psycopg.Connection[Any], connection: str, since: datetime | None, extract_of: dict[str, str]
 ) -> list[Named]:
-    """Return objects that an event or a row of the balance names, folded after `since`, and that were not seen later.
+    """Return objects that an event or a row of the balance names, folded after `since`, and not surely seen later.
 
     A row names what made it, and the charge behind that.
 
@@ -67,14 +71,15 @@ WITH named AS (
 )
 SELECT n.kind, n.id FROM named n JOIN extracts e USING (kind) LEFT JOIN seen s ON s.extract = e.extract AND s.id = n.id
 LEFT JOIN raw.lookups l ON l.connection = %(connection)s AND l.extract = e.extract AND l.source_id = n.id
-WHERE GREATEST(s.seen_at, l.asked_at) IS NULL OR GREATEST(s.seen_at, l.asked_at) < n.named_at + %(apart)s
+WHERE GREATEST(s.seen_at, l.asked_at) IS NULL
+   OR GREATEST(s.seen_at, l.asked_at) < n.named_at + %(same_moment)s
 ORDER BY n.named_at, n.kind, n.id""",
         {
             "connection": connection,
             "since": since,
-            "apart": _APART,
             "kinds": list(extract_of),
             "extracts": list(extract_of.values()),
+            "same_moment": _SAME_MOMENT,
         },
     ).fetchall()
     return [(row[0], row[1]) for row in rows]
@@ -110,20 +115,40 @@ def still_open(
     return found
 
 
-def whole_payouts(conn: psycopg.Connection[Any], connection: str, extract: str) -> list[str]:
+def whole_payouts(
+    conn: psycopg.Connection[Any], connection: str, extract: str, in_hand: Collection[str] = ()
+) -> list[str]:
     """Return automatic payouts whose list is whole, and of which nobody has asked what is in them; oldest first.
 
     One of which only a part of the list landed, as a reading was stopped there, is asked for again.
+
+    in_hand: those among what is not normalised yet.
     """
     rows = conn.execute(
-        "SELECT p.source_id FROM receivables.payouts p WHERE p.connection = %(connection)s AND p.is_automatic"
-        " AND p.reconciliation_status = 'completed'"
-        " AND NOT EXISTS (SELECT FROM raw.lookups l WHERE l.connection = p.connection AND l.extract = %(extract)s"
-        " AND l.source_id = p.source_id)"
-        " AND (SELECT sum(m.net) FROM receivables.payout_members m WHERE m.connection = p.connection"
-        " AND m.payout_source_id = p.source_id AND m.balance_transaction_source_id"
-        " IS DISTINCT FROM p.balance_transaction_source_id) IS DISTINCT FROM p.amount"
-        " ORDER BY p.created_at, p.source_id",
-        {"connection": connection, "extract": extract},
+        """
+SELECT w.id FROM (
+    SELECT p.source_id AS id, p.created_at FROM normalised.payouts p JOIN raw.extracts e ON e.id = p.extract_id
+    WHERE e.connection = %(connection)s AND p.is_automatic AND p.reconciliation_status = %(whole)s
+    UNION ALL SELECT id, NULL FROM unnest(%(in_hand)s::text[]) id
+) w
+WHERE NOT EXISTS (SELECT FROM raw.lookups l WHERE l.connection = %(connection)s AND l.extract = %(extract)s
+                  AND l.source_id = w.id)
+  AND NOT EXISTS (
+      SELECT FROM receivables.payout_members m
+      JOIN receivables.payouts p ON p.source_id = m.payout_source_id AND p.connection = m.connection
+      WHERE m.connection = %(connection)s AND m.payout_source_id = w.id
+        AND m.balance_transaction_source_id IS DISTINCT FROM p.balance_transaction_source_id
+      GROUP BY p.amount HAVING sum(m.net) = p.amount)
+GROUP BY w.id ORDER BY min(w.created_at), w.id""",
+        {"connection": connection, "extract": extract, "whole": WHOLE, "in_hand": list(in_hand)},
     )
     return [row[0] for row in rows]
+
+
+def a_row(conn: psycopg.Connection[Any], connection: str) -> str | None:
+    """Return a row of the balance, which no account ever loses; None where none is known."""
+    row = conn.execute(
+        "SELECT source_id FROM receivables.balance_transactions WHERE connection = %s ORDER BY source_id LIMIT 1",
+        [connection],
+    ).fetchone()
+    return row[0] if row else None

@@ -18,3 +18,10 @@ LIMITS = AccountLimits((Rate(25, 1.0, spare=2),), slots=8)
 LIMIT_HEADERS = LimitHeaders(pause=1.0)
 #: Events are kept for so long.
 EVENTS_REACH = timedelta(days=30)
+#: Where events were missed, objects made so long before are listed once more: a SEPA debit can be disputed 13 months.
+RELISTED = timedelta(days=400)
+
+
+def is_live(key: str) -> bool | None:
+    """Say of which mode a key is by its beginning (`sk_live_`, `rk_test_`); None where it does not tell."""
+    return {"live": True, "test": False}.get(key.split("_", 2)[1]) if key.count("_") >= 2 else None

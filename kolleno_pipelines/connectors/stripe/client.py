@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import re
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import datetime
 from typing import Any
 
@@ -18,6 +18,7 @@ from kolleno_pipelines.connectors.contract import Extract, Pass, Record, Window
 from kolleno_pipelines.connectors.errors import ConnectorError, NeedsHuman, Permanent, Retryable
 from kolleno_pipelines.connectors.http import HttpClient
 from kolleno_pipelines.connectors.json_pages import PageError, elements
+from kolleno_pipelines.connectors.stripe.account import VERSION
 from kolleno_pipelines.connectors.stripe.lists import Listing, falling, rising
 from kolleno_pipelines.connectors.stripe.sdk import Api
 
@@ -45,7 +46,7 @@ def classify(answer: Answer) -> ConnectorError | None:
     """Say what is wrong with an answer by the vendor's own words; None leaves it to the status."""
     where, connection = answer.told(), answer.connection
     if answer.status == 200:
-        return no_json(answer)
+        return no_json(answer) or _other_version(answer)
     error = _error(answer)
     said = _said(answer, error)
     if answer.status == 401:
@@ -54,15 +55,29 @@ def classify(answer: Answer) -> ConnectorError | None:
             connection,
         )
     if answer.status == 403:
-        return NeedsHuman(
-            f"{where}: {said}. The key may not read this: give the restricted key read access to it in the dashboard.",
-            connection,
+        what_to_do = (
+            "Write an account that the key reaches as account_id in connections.yaml, or let the account connect again."
+            if error.get("code") == "account_invalid"
+            else "The key may not read this: give the restricted key read access to it in the dashboard."
         )
+        return NeedsHuman(f"{where}: {said}. {what_to_do}", connection)
     if answer.status == 404 or error.get("code") == "resource_missing":
         return NotThere(f"{where}: {said}", connection)
     if answer.status in {409, 429}:  # 409: another request held the object
         return Retryable(f"{where}: {said}", connection)
     return Permanent(f"{where}: {said}", connection) if 400 <= answer.status < 500 else None
+
+
+def _other_version(answer: Answer) -> NeedsHuman | None:
+    """Say that an answer is not of the version that was asked for, whose objects alone are read."""
+    version = answer.headers.get("Stripe-Version", VERSION)
+    if version == VERSION:
+        return None
+    return NeedsHuman(
+        f"{answer.told()} in version {shown(version, answer.hidden, 40)} of the API, and {VERSION} was asked for:"
+        " something between here and Stripe takes the header Stripe-Version away.",
+        answer.connection,
+    )
 
 
 def _error(answer: Answer) -> dict[str, Any]:
@@ -79,8 +94,10 @@ def _said(answer: Answer, error: dict[str, Any]) -> str:
 class StripeSource:
     """One account, as a source of records: the key's own, or a connected one that it reaches."""
 
-    def __init__(self, http: HttpClient, account_id: str | None = None) -> None:
-        self._api = Api(http, account_id)
+    def __init__(
+        self, http: HttpClient, account_id: str | None = None, is_live: Callable[[], bool | None] = lambda: None
+    ) -> None:
+        self._api = Api(http, account_id, is_live)
 
     def records(self, extract: Extract, window: Window) -> Iterator[Record]:
         """Yield what the account has in a window, by rising moment of creation; see RecordSource."""

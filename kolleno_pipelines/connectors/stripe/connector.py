@@ -1,6 +1,7 @@
 """Stripe as a connector: its extracts and what they mean. Reading over the network is client.py."""
 
-from kolleno_pipelines.connectors.contract import Connector
+from kolleno_pipelines.connectors.contract import Connector, Events
+from kolleno_pipelines.connectors.stripe.account import EVENTS_REACH, RELISTED
 from kolleno_pipelines.connectors.stripe.landing import EXTRACTS
 from kolleno_pipelines.connectors.stripe.normalise import normalise
 
@@ -12,7 +13,11 @@ _LOOKED_UP = {
     "payment_intent": "payment_intents",
     "customer": "customers",
     "payout_member": "payout_members",
+    "balance_transaction": "balance_transactions",
 }
+#: A customer may be renamed or deleted at any time; rows of the balance never change.
+_RELISTED = dict.fromkeys(("payment_intents", "charges", "refunds", "disputes", "payouts"), RELISTED)
+_EVENTS = Events("events", EVENTS_REACH, {"customers": None, **_RELISTED})
 
 
 def lookup_of(kind: str, source_id: str) -> tuple[str, str] | None:
@@ -20,4 +25,4 @@ def lookup_of(kind: str, source_id: str) -> tuple[str, str] | None:
     return (_LOOKED_UP[kind], source_id) if kind in _LOOKED_UP else None
 
 
-STRIPE = Connector("stripe", EXTRACTS, normalise, lookup_of=lookup_of)
+STRIPE = Connector("stripe", EXTRACTS, normalise, lookup_of=lookup_of, events=_EVENTS)

@@ -52,6 +52,14 @@ def add_customer(ledger: Ledger, at: datetime, *, key: str = "", **more: object)
     return ledger.write(made, Kind.CUSTOMERS, at, "customer.created")
 
 
+def delete_customer(ledger: Ledger, at: datetime, identity: str) -> Json:
+    """Delete a customer: by its id it is still told, as deleted, and in no list."""
+    at = ledger.advance(at)
+    gone = {"id": identity, "object": "customer", "deleted": True}
+    ledger.tell("customer.deleted", ledger.book.latest(identity), at)
+    return ledger.book.put(Kind.CUSTOMERS, gone, at)
+
+
 def charge(ledger: Ledger, at: datetime, payment: Payment) -> Json:
     """Take a payment: an intent, its charge, and the balance transaction unless it was declined; return the charge."""
     at = ledger.advance(at)

@@ -107,6 +107,8 @@ def _candidates(reader: Reader, kind: Kind, asked: Json, now: datetime) -> list[
         return sorted(reader.members(payout_id, now), key=lambda each: -reader.place(each["id"]))
     if kind is Kind.EVENTS:
         return [each for each in reader.records(kind, now) if moment_of(each["created"]) >= now - EVENT_DAYS]
+    if kind is Kind.CUSTOMERS:
+        return [each for each in reader.records(kind, now) if not each.get("deleted")]
     return reader.records(kind, now)
 
 

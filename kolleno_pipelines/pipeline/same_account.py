@@ -1,0 +1,39 @@
+"""A connection to a payment provider stays with its account: what it told before, it must have. Nothing is kept.
+
+A key says nothing of its account, and a restricted one may not ask. A row of the balance never leaves its account, and
+neither another account nor the other mode (live, test) has it.
+"""
+
+from __future__ import annotations
+
+from kolleno_pipelines.connectors.contract import Connector, Pass, Window
+from kolleno_pipelines.connectors.errors import NeedsHuman
+from kolleno_pipelines.pipeline.parts import Extracted, Reading
+from kolleno_pipelines.storage import renewals
+
+_ROW = "balance_transaction"
+
+
+def rows_of(connector: Connector) -> str:
+    """Return the extract of the rows of the balance; KeyError where a provider has none."""
+    found = connector.lookup_of(_ROW, "")
+    if found is None:
+        raise KeyError(f"{connector.system} has no {_ROW}")
+    return found[0]
+
+
+def require_same_account(reading: Reading) -> Extracted:
+    """Ask for a row of the balance that is known, if any is. Raises NeedsHuman where the provider does not have it."""
+    with reading.deployment.transaction() as conn:
+        known = renewals.a_row(conn, reading.connection)
+    if known is None:
+        return Extracted()
+    window = Window(Pass.LOOKUP, None, reading.clock(), (known,))
+    if not any(True for _ in reading.source.records(reading.extract, window)):
+        raise NeedsHuman(
+            f"The key opens another account, or another mode (live, test), than was read before: {known} is not there."
+            " Write the key of that account where connections.yaml says that it is kept, or add a connection"
+            " of another name for this one.",
+            reading.connection,
+        )
+    return Extracted()

@@ -1,0 +1,68 @@
+"""A connection to Stripe through the graph: payouts are whole after one run, and no event of Dagster says its key."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import dagster as dg
+import pytest
+
+from kolleno_pipelines.assets.partitions import range_tags
+from kolleno_pipelines.connections import load_connections
+from kolleno_pipelines.definitions import build_definitions
+from kolleno_pipelines.sandbox.stripe import charging
+from kolleno_pipelines.sandbox.stripe.access import no_limits
+from kolleno_pipelines.sandbox.stripe.charging import Payment
+from kolleno_pipelines.sandbox.stripe.payouts import open_account
+from kolleno_pipelines.sandbox.stripe.server import SandboxStripe
+from kolleno_pipelines.settings import Settings
+from tests.canaries import CANARIES, CANARY
+from tests.stripe_deployment import NAME, SECRET_VARIABLE, StripeDeployment
+
+AT = datetime.now(UTC).replace(microsecond=0) - timedelta(days=12)
+
+
+@pytest.fixture
+def read(settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[StripeDeployment]:
+    ledger = open_account("graph", AT - timedelta(days=1))
+    for day in range(3):
+        charging.charge(ledger, AT + timedelta(days=day), Payment(1_000))
+    settings = settings.model_copy(update={"first_day": datetime.now(UTC).date() - timedelta(days=1)})
+    with SandboxStripe(ledger, limits=no_limits(), mark=CANARY) as vendor:
+        monkeypatch.setenv(SECRET_VARIABLE, vendor.key)
+        yield StripeDeployment(vendor, settings, tmp_path / "site")
+
+
+def _run(read: StripeDeployment, instance: dg.DagsterInstance) -> dg.ExecuteInProcessResult:
+    today = datetime.now(UTC).date()
+    definition = build_definitions(read.settings, load_connections(read.file)).resolve_job_def(f"read_{NAME}")
+    return definition.execute_in_process(instance=instance, tags=range_tags(today, today), raise_on_error=False)
+
+
+def _told(result: dg.ExecuteInProcessResult, instance: dg.DagsterInstance) -> str:
+    return "\n".join(repr(entry) for entry in instance.all_logs(result.run_id))
+
+
+def test_payouts_are_whole_after_the_first_run(read: StripeDeployment, ephemeral: dg.DagsterInstance) -> None:
+    assert _run(read, ephemeral).success
+    outcomes = read.rows("SELECT items_outcome, count(*) FROM reporting.payouts GROUP BY 1")
+    assert {outcome for outcome, _ in outcomes} == {"reconciled"}, "none is pending until the next poll"
+
+
+def test_no_event_of_a_run_says_the_key(
+    read: StripeDeployment, ephemeral: dg.DagsterInstance, caplog: pytest.LogCaptureFixture
+) -> None:
+    for name in ("", "stripe", "urllib3"):
+        caplog.set_level(logging.DEBUG, logger=name)
+    good = _run(read, ephemeral)
+    read.vendor.api.keys.clear()
+    refused = _run(read, ephemeral)
+    assert (good.success, refused.success) == (True, False)
+    told = _told(good, ephemeral) + _told(refused, ephemeral)
+    assert "does not take the key" in told, "what was searched holds the failure"
+    for text in (told, caplog.text):
+        assert CANARIES.find(text) is None
+    assert list(CANARIES.in_database(read.deployment.database_url)) == []
