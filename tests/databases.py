@@ -22,7 +22,7 @@ def url_of(server_url: str, name: str) -> str:
 def fresh_database(server_url: str, template: str, name: str) -> Iterator[str]:
     """A copy of `template` for as long as the block lasts; yields its URL."""
     with psycopg.connect(server_url, autocommit=True) as connection:
-        copied = sql.SQL("CREATE DATABASE {} TEMPLATE {}")
+        copied = sql.SQL("CREATE DATABASE {} TEMPLATE {} STRATEGY FILE_COPY")
         connection.execute(copied.format(sql.Identifier(name), sql.Identifier(template)))
         try:
             yield url_of(server_url, name)

@@ -16,6 +16,7 @@ import typer
 
 from kolleno_pipelines.cli import (
     batches,
+    comparisons,
     connections,
     databases,
     deliveries,
@@ -43,6 +44,7 @@ batches.add_to(app)
 replays.add_to(app)
 reports.add_to(app)
 differences.add_to(app)
+comparisons.add_to(app)
 connections.add_to(app)
 
 

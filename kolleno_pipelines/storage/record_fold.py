@@ -29,6 +29,10 @@ class _RecordFold:
         self.report = FoldReport({spec.entity: Changes() for spec in self.specs})
         self.round = 0
         self.gone: dict[str, list[str]] = {}
+        #: Names of the specs of which a touched owner has rows, and entities with rows that were withdrawn: a fold of a
+        #: small batch meets few of them.
+        self.named: set[str] = set()
+        self.withdrawn: set[str] = set()
 
     def execute(self, statement: str, **params: Any) -> psycopg.Cursor[Any]:
         return self.conn.execute(statement.encode(), {**self.params, **params})
@@ -48,6 +52,7 @@ class _RecordFold:
 
     def touch_queued(self) -> None:
         """Touch, first of all, what was normalised anew."""
+        self.withdrawn.update(row[0] for row in self.execute("SELECT DISTINCT entity FROM queued"))
         if self.execute(record_sql.TOUCH_QUEUED).rowcount:
             self._lay_out_versions()
 
@@ -55,11 +60,14 @@ class _RecordFold:
         self.execute("ANALYZE touched")
         self.execute(record_sql.INSERT_VERSIONS, round=self.round)
         self.execute("ANALYZE versions")
+        self.named.update(row[0] for row in self.execute(record_sql.specs_with_rows(self.specs)))
 
     def fold_entity(self, spec: RecordSpec) -> None:
         """Fold one entity of all touched owners, and of those whose rows waited for a parent that is known now."""
         if spec.source.parents:
             self.touch(record_sql.touch_unparked(spec))
+        if spec.name not in self.named and spec.entity not in self.withdrawn:
+            return
         self.execute("DROP TABLE IF EXISTS record_rows, late_ids, late_steps, fold_state, moved_lines")
         self.execute(record_sql.create_rows(spec))
         self.execute("ANALYZE record_rows")

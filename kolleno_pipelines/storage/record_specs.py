@@ -46,6 +46,11 @@ class RecordSpec(EntitySpec):
         return self.source.ending in {Ending.DELETED, Ending.REMOVED}
 
     @property
+    def name(self) -> str:
+        """What tells it from the other specs."""
+        return f"{self.entity} {self.only[1]}" if self.only else self.entity
+
+    @property
     def scope(self) -> str:
         """SQL condition on `r` beside the key, for tables that hold several kinds."""
         return f"r.{self.only[0]} = '{self.only[1]}'" if self.only else "true"

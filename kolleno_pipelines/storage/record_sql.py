@@ -3,6 +3,8 @@
 Pure text over the temp tables `touched`, `versions`, `record_rows`, `late_ids` of record_fold.py. Nothing is run here.
 """
 
+from collections.abc import Sequence
+
 from kolleno_pipelines.schemas.records import HOME, RECORD_TABLES, Ending, Parent
 from kolleno_pipelines.storage.record_specs import HOME_CURRENCY, RecordSpec
 
@@ -69,6 +71,15 @@ SELECT r.*, v.o_kind, v.o_id, v.version, v.version_at, v.next_at, v.content_vers
        CASE WHEN v.newest_version > 1 THEN ROW({content})::text END AS content, {parents} AS has_parents
 FROM normalised.{table.entity} r JOIN versions v USING (extract_id, line)
 WHERE {_only(spec)}"""
+
+
+def specs_with_rows(specs: Sequence[RecordSpec]) -> str:
+    """Return the SELECT of the names of those specs of which an owner of `versions` has rows."""
+    return " UNION ALL ".join(
+        f"SELECT '{spec.name}' WHERE EXISTS (SELECT FROM normalised.{spec.source.entity} r"
+        f" JOIN versions v USING (extract_id, line) WHERE {_only(spec)})"
+        for spec in specs
+    )
 
 
 def _only(spec: RecordSpec) -> str:

@@ -19,6 +19,13 @@ _MONEY = pa.decimal128(20, 6)
 _MINOR = pa.decimal128(19, 0)
 
 
+def decimals(currency_iso: str) -> int:
+    """Return how many decimals an amount of a currency has, as ISO writes it."""
+    if currency_iso in _NONE:
+        return 0
+    return 3 if currency_iso in _THREE else 2
+
+
 def currency(texts: Any) -> Any:
     """Return currency codes as ISO writes them."""
     return pc.utf8_upper(texts)

@@ -19,11 +19,18 @@ from kolleno_pipelines.sandbox.stripe.payouts import members_of
 
 REPORT = "payout_reconciliation.itemized.5"
 COLUMNS = (
-    *("automatic_payout_id", "automatic_payout_effective_at_utc", "automatic_payout_effective_at"),
+    *("automatic_payout_id", "automatic_payout_effective_at"),
     *("balance_transaction_id", "created_utc", "created", "available_on_utc", "available_on"),
     *("currency", "gross", "fee", "net", "reporting_category", "source_id", "description"),
-    *("customer_facing_amount", "customer_facing_currency", "customer_id", "customer_email", "customer_name"),
-    *("charge_id", "payment_intent_id", "charge_created_utc", "payment_method_type", "dispute_reason"),
+    *("customer_facing_amount", "customer_facing_currency", "automatic_payout_effective_at_utc"),
+    *("customer_id", "customer_email", "customer_name"),
+    *("charge_id", "payment_intent_id", "charge_created_utc", "charge_created"),
+    *("payment_method_type", "dispute_reason"),
+)
+#: What the dashboard puts into a file unless told otherwise: no moment in UTC, no charge.
+DASHBOARD_COLUMNS = (
+    *("automatic_payout_id", "automatic_payout_effective_at", "balance_transaction_id", "created", "available_on"),
+    *("currency", "gross", "fee", "net", "reporting_category", "description"),
 )
 _METADATA = "payment_metadata["
 
@@ -88,7 +95,7 @@ def _cells(
         cells["customer_facing_currency"] = source["currency"]
     if source is not None and source["object"] == "dispute":
         cells["dispute_reason"] = source["reason"]
-    return cells | (_charge_cells(ledger, charge, now, columns) if charge else {})
+    return cells | (_charge_cells(ledger, charge, now, zone, columns) if charge else {})
 
 
 def _charge_of(ledger: Ledger, source: Json | None, now: datetime) -> Json | None:
@@ -98,12 +105,14 @@ def _charge_of(ledger: Ledger, source: Json | None, now: datetime) -> Json | Non
     return ledger.book.get(source["charge"], now) if source["object"] in {"refund", "dispute"} else None
 
 
-def _charge_cells(ledger: Ledger, charge: Json, now: datetime, columns: tuple[str, ...]) -> dict[str, str]:
+def _charge_cells(
+    ledger: Ledger, charge: Json, now: datetime, zone: ZoneInfo, columns: tuple[str, ...]
+) -> dict[str, str]:
     customer = ledger.book.get(charge["customer"], now) if charge["customer"] else None
     cells = {
         "charge_id": charge["id"],
         "payment_intent_id": charge["payment_intent"] or "",
-        "charge_created_utc": _text(moment_of(charge["created"])),
+        **_moments("charge_created", charge["created"], zone),
         "payment_method_type": charge["payment_method_details"]["type"],
         "customer_id": charge["customer"] or "",
         "customer_name": (customer or {}).get("name") or "",
