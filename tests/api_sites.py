@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from kolleno_pipelines.connections import Connections, load_connections
 from kolleno_pipelines.connectors.auth import Tokens
 from kolleno_pipelines.pipeline.deployment import Deployment, open_deployment
 from kolleno_pipelines.sandbox.quickbooks.app import SCOPE, TOKEN_PATH, SandboxQuickBooks
+from kolleno_pipelines.sandbox.quickbooks.book import QuickBooksBook
 from kolleno_pipelines.sandbox.quickbooks.company_file import CompanyFile
 from kolleno_pipelines.sandbox.vendor_clock import VendorClock
 from kolleno_pipelines.sandbox.vendor_limits import VendorLimits
@@ -99,6 +101,14 @@ def receivables_of(deployment: Deployment, connection: str) -> dict[str, list[st
                 str({name: value for name, value in row.items() if name not in _PASSING}) for row in rows
             )
     return found
+
+
+def one_invoice(at: datetime) -> CompanyFile:
+    """Return the books of a company that wrote one invoice."""
+    file = CompanyFile(QuickBooksBook(), at - timedelta(days=60))
+    customer = file.add_customer(at - timedelta(days=1), "Few papers")
+    file.add_invoice(at, customer, "F-1", Decimal(10), at.date())
+    return file
 
 
 @contextmanager

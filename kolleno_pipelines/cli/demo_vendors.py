@@ -10,7 +10,7 @@ import base64
 import json
 import os
 import secrets
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -23,7 +23,9 @@ from kolleno_pipelines.settings import Settings
 if TYPE_CHECKING:
     from kolleno_pipelines.sandbox.quickbooks.app import SandboxQuickBooks
     from kolleno_pipelines.sandbox.sftp_server import SandboxSftpServer
+    from kolleno_pipelines.sandbox.startable import Startable
     from kolleno_pipelines.sandbox.stripe.server import SandboxStripe
+    from kolleno_pipelines.sandbox.vendor_server import VendorServer
     from kolleno_pipelines.sandbox.xero.server import SandboxXero
 
 SECRET_KEY = "KOLLENO_SECRET_KEY"  # noqa: S105 - the name of a variable
@@ -116,18 +118,17 @@ def served(settings: Settings, dropped: Dropped, known_secrets: Mapping[str, str
     before = noted(note)
     ports = dict.fromkeys(_TITLES, 0) | before.get("ports", {})
     sftp, quickbooks, xero, stripe = _servers(settings, dropped, known_secrets, ports)
-    starts: dict[str, tuple[Callable[[], None], Callable[[], None]]] = {
-        SFTP: (sftp.start, sftp.stop),
-        QUICKBOOKS: (quickbooks.server.start, quickbooks.server.stop),
-        XERO: (xero.start, xero.stop),
-        STRIPE: (stripe.start, stripe.stop),
+    servers: dict[str, SandboxSftpServer | VendorServer] = {
+        SFTP: sftp,
+        QUICKBOOKS: quickbooks.server,
+        XERO: xero.server,
+        STRIPE: stripe.server,
     }
     with ExitStack() as opened:
-        for name, (start, stop) in starts.items():
-            if _start(name, start, ports[name]):
-                opened.callback(stop)
-        ports = {SFTP: sftp.port, QUICKBOOKS: quickbooks.server.port, XERO: xero.server.port}
-        ports[STRIPE] = stripe.server.port
+        for name, server in servers.items():
+            if _start(name, server, ports[name]):
+                opened.callback(server.stop)
+        ports = {name: server.port for name, server in servers.items()}
         note.write_text(json.dumps({**before, "ports": ports}), encoding="utf-8")
         settings.connections.write_text(_connections(sftp, quickbooks, xero, stripe), encoding="utf-8")
         yield
@@ -173,10 +174,10 @@ def _stripe(dropped: Dropped, ledger_ids: Mapping[tuple[str, str], str], key: st
     return stripe
 
 
-def _start(name: str, start: Callable[[], None], port: int) -> bool:
+def _start(name: str, server: Startable, port: int) -> bool:
     """Start a server; False where its port of last time is taken, which is then another demo's doing."""
     try:
-        start()
+        server.start()
     except OSError:
         if not port:
             raise

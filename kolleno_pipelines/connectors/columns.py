@@ -68,10 +68,9 @@ def frame(entity: str, columns: Mapping[str, Any], count: int) -> pa.Table:
 
 
 def _column(given: Any, kind: pa.DataType, count: int) -> Any:
-    if given is None:
-        return pa.array([None] * count, kind)
-    if isinstance(given, str | bool | int):
-        return pa.array([given] * count, kind)
+    if given is None or isinstance(given, str | bool | int):
+        cell: Any = pa.scalar(given, kind)
+        return pa.repeat(cell, count)
     array = given.combine_chunks() if isinstance(given, pa.ChunkedArray) else given
     return array if isinstance(array, pa.Array) and array.type == kind else _cast(array, kind)
 
@@ -85,7 +84,7 @@ def payload_rows(table: pa.Table, kind: str, source_id: Any, modified_at: Any, i
     count = table.num_rows
     arrays = [
         table["line"].combine_chunks(),
-        pa.array([kind] * count, pa.string()),
+        pa.repeat(kind, count),
         source_id,
         modified_at,
         pc.fill_null(is_deleted, False),

@@ -23,6 +23,7 @@ from kolleno_pipelines.storage import balance_proofs as balances
 from kolleno_pipelines.storage import charges, failpoints, freshness, payout_gaps, payouts, result_rows
 from kolleno_pipelines.storage.charges import ChargeSource
 from kolleno_pipelines.storage.results import Changes, Stage, note_computed, result_transaction
+from kolleno_pipelines.storage.working_tables import working_tables
 
 TABLES = ("payouts", "payout_lines", "payout_exceptions", "balance_proofs")
 
@@ -49,9 +50,10 @@ def _compute_charges(conn: psycopg.Connection[Any], providers: Providers, today:
     staged = Stage(conn, "charges")
     for one in providers.values():
         source = _source(one, providers)
-        charges.lay_out_charges(conn, source)
-        for part in charges.charge_facts(conn):
-            staged.add_table(charge_rows(one.name, source.ledger, part, one.cutover))
+        with working_tables(conn):
+            charges.lay_out_charges(conn, source)
+            for part in charges.charge_facts(conn):
+                staged.add_table(charge_rows(one.name, source.ledger, part, one.cutover))
     changes = merge_stages(providers, staged)
     note_computed(conn, "charges", list(providers), today)
     return changes
@@ -84,7 +86,8 @@ def reconcile_payouts(
 def _compute_payouts(conn: psycopg.Connection[Any], providers: Providers, today: date) -> Changes:
     stages = {table: Stage(conn, table) for table in TABLES}
     for one in providers.values():
-        _stage_payouts(conn, one, _source(one, providers), stages)
+        with working_tables(conn):
+            _stage_payouts(conn, one, _source(one, providers), stages)
         found = balance_proofs(one.name, balances.snapshots(conn, one.name), balances.unproven_days(conn, one.name))
         stages["balance_proofs"].add_rows(found)
     changes = merge_stages(providers, *stages.values())

@@ -11,10 +11,11 @@ import threading
 from collections.abc import AsyncIterator, Callable, Coroutine
 from dataclasses import dataclass
 from pathlib import Path
-from types import TracebackType
-from typing import IO, Any, Self, TypeVar, cast
+from typing import IO, Any, TypeVar, cast
 
 import asyncssh
+
+from kolleno_pipelines.sandbox.startable import Startable
 
 T = TypeVar("T")
 
@@ -40,8 +41,8 @@ class Faults:
     on_read: Callable[[Path, int], None] | None = None
 
 
-class SandboxSftpServer:
-    """Serves `root` as `/`. Use as a context manager, or `start` and `stop`; a stopped one starts on the same port.
+class SandboxSftpServer(Startable):
+    """Serves `root` as `/`. A stopped one starts again on the same port.
 
     root: the folder to serve. home: where the keys and known_hosts are kept (made, mode 0700); an existing set of
     keys is used again. port: 0 takes a free one.
@@ -88,15 +89,6 @@ class SandboxSftpServer:
     def change_host_key(self) -> None:
         """Make a new host key, without telling known_hosts; counts from the next start."""
         self._write_key(self._home / "host_key")
-
-    def __enter__(self) -> Self:
-        self.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.stop()
 
     def start(self) -> None:
         """Make what is missing (keys, the root) and listen. Raises OSError when the port is taken."""

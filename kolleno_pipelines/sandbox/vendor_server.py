@@ -12,12 +12,12 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from types import TracebackType
-from typing import Self
 
 import uvicorn
 from starlette.responses import HTMLResponse, PlainTextResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from kolleno_pipelines.sandbox.startable import Startable
 
 _START_SECONDS = 10.0
 
@@ -53,8 +53,8 @@ class _Planned:
     method: str | None
 
 
-class VendorServer:
-    """Serves `app`. Use as a context manager, or `start` and `stop`; a stopped one starts again on the same port.
+class VendorServer(Startable):
+    """Serves `app`. A stopped one starts again on the same port.
 
     port: 0 takes a free one. seconds_per_answer: added to each answer, and changeable at any time.
     refusal: the vendor's own body for a status that a test demanded; else a plain sentence.
@@ -114,15 +114,6 @@ class VendorServer:
         """Forget the faults that have not happened yet."""
         with self._lock:
             self._planned.clear()
-
-    def __enter__(self) -> Self:
-        self.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.stop()
 
     def start(self) -> None:
         """Listen, and return when requests are answered. Raises OSError when the port is taken."""
@@ -222,6 +213,26 @@ class VendorServer:
                 continue
             if message["type"] == "http.disconnect":
                 return
+
+
+class ServedVendor(Startable):
+    """A simulated vendor with the server before it, which it is made with."""
+
+    def __init__(self, server: VendorServer) -> None:
+        self.server = server
+
+    @property
+    def url(self) -> str:
+        """Where it listens, without a slash at the end."""
+        return self.server.url
+
+    def start(self) -> None:
+        """Listen, and return when requests are answered. Raises OSError when the port is taken."""
+        self.server.start()
+
+    def stop(self) -> None:
+        """Stop listening; started again it has the same port."""
+        self.server.stop()
 
 
 def _plain_refusal(status: int) -> Response:

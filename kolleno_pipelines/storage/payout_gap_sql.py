@@ -1,20 +1,19 @@
 """SQL that looks for the rows behind gaps of payouts. Nothing is run here.
 
-Pure text over the temp tables of storage/payouts.py and `gaps`, `gap_items`, `orphans` (storage/payout_gaps.py).
+Pure text over the working tables of storage/payouts.py and `gaps`, `gap_items`, `orphans` (storage/payout_gaps.py).
 """
 
 from __future__ import annotations
 
 GAPS = """
-CREATE TEMP TABLE gaps (
+CREATE UNLOGGED TABLE gaps (
     payout text, currency_iso text, amount numeric, created_at timestamptz, number integer, decimals integer
-) ON COMMIT DROP"""
+)"""
 
 #: Items of the payouts with a gap, with what made them. `short` is by how much their amount is below what made them,
 #: where payout_sql.py does not compare that: in another currency by the rate; what is taken or given back by the object
 #: that it is for, as a dispute may be for another amount than its row.
 GAP_ITEMS = """
-CREATE TEMP TABLE gap_items ON COMMIT DROP AS
 SELECT i.payout, i.id, i.net, i.currency_iso, t.type, t.source_object_id, t.charge_source_id AS charge,
        CASE WHEN s.iso <> t.currency_iso THEN round(s.sign * s.money * t.exchange_rate, g.decimals)
             WHEN t.type NOT IN ('charge', 'payment', 'refund', 'payment_refund') THEN s.sign * s.money
@@ -38,7 +37,6 @@ CROSS JOIN LATERAL (SELECT
 
 #: Rows of the balance that no payout's list holds.
 ORPHANS = """
-CREATE TEMP TABLE orphans ON COMMIT DROP AS
 SELECT t.source_id AS id, t.currency_iso, t.net, t.created_at, t.available_on, t.charge_source_id
 FROM receivables.balance_transactions t
 WHERE t.connection = %(connection)s AND NOT EXISTS (

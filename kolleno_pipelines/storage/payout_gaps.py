@@ -1,7 +1,7 @@
 """Finds the rows that may explain why the items of a payout do not sum to it. Decides nothing (rules/payouts.py).
 
-What is missing has exactly the net of the gap, what is too much its opposite. Over the temp tables of payouts.py. Rows
-that only together with another explain it are paired in rules/payout_pairs.py.
+What is missing has exactly the net of the gap, what is too much its opposite. Over the working tables of payouts.py.
+Rows that only together with another explain it are paired in rules/payout_pairs.py.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from kolleno_pipelines.schemas.currencies import decimals_of
 from kolleno_pipelines.schemas.payout_words import ExceptionCode
 from kolleno_pipelines.schemas.payouts import Explanation, Gap
 from kolleno_pipelines.storage.payout_gap_sql import CANDIDATES, EXPLAINED, GAP_ITEMS, GAPS, ORPHANS, ORPHANS_INDEX
+from kolleno_pipelines.storage.working_tables import lay_out
 
 #: Rows of the same net that are told of one gap.
 SHOWN = 6
@@ -30,14 +31,15 @@ def explanations(conn: psycopg.Connection[Any], connection: str, gaps: Sequence[
     """
     if not gaps:
         return {}
-    conn.execute("DROP TABLE IF EXISTS gaps, gap_items, orphans")
     conn.execute(GAPS.encode())
     with conn.cursor() as cursor, cursor.copy("COPY gaps FROM STDIN") as copy:
         for gap in gaps:
             copy.write_row((*gap, decimals_of(gap.currency_iso)))
     params = {"connection": connection, "shown": SHOWN}
-    for statement in ("ANALYZE gaps", GAP_ITEMS, "ANALYZE gap_items", ORPHANS, ORPHANS_INDEX, "ANALYZE orphans"):
-        conn.execute(statement.encode(), params)
+    conn.execute("ANALYZE gaps")
+    lay_out(conn, "gap_items", GAP_ITEMS, params)
+    lay_out(conn, "orphans", ORPHANS, params)
+    conn.execute(ORPHANS_INDEX)
     found: dict[str, Explanation] = {}
     taken: set[str] = set()
     for row in conn.execute(EXPLAINED.encode(), params):

@@ -1,7 +1,7 @@
 """SQL that lays out the items of payouts beside the balance's rows, their charges and the ledger. Nothing is run here.
 
-Pure text over the tables of a provider's connection and the temp table `charge_facts` (storage/charges.py). An item is
-a row of a payout's own list other than the payout's own row.
+Pure text over the tables of a provider's connection and the working table `paid_charges` (storage/charges.py). An item
+is a row of a payout's own list other than the payout's own row.
 """
 
 from __future__ import annotations
@@ -31,16 +31,15 @@ _WITH_CHARGE = ", ".join(f"'{line.value}'" for line in LINES_WITH_CHARGE)
 
 #: What of a payout is decided by its own words, before its items are looked at.
 PAYOUT_STATES = """
-CREATE TEMP TABLE payout_states ON COMMIT DROP AS
 SELECT p.source_id, p.status, p.amount, p.currency_iso, p.created_at, p.date_arrival, p.observed_at,
        p.balance_transaction_source_id AS own_row,
        p.status IN ('failed', 'canceled') OR p.reversed_by_source_id IS NOT NULL AS is_reversed,
        p.is_automatic AND p.method IS DISTINCT FROM 'instant'
            AND p.reconciliation_status IS DISTINCT FROM 'not_applicable' AS is_itemisable,
-       COALESCE(p.reconciliation_status = 'completed', false) AND l.payout_source_id IS NOT NULL AS is_complete
+       COALESCE(p.reconciliation_status = 'completed', false) AND EXISTS (
+           SELECT FROM receivables.payout_members l
+           WHERE l.payout_source_id = p.source_id AND l.connection = %(connection)s) AS is_complete
 FROM receivables.payouts p
-LEFT JOIN (SELECT DISTINCT payout_source_id FROM receivables.payout_members WHERE connection = %(connection)s) l
-    ON l.payout_source_id = p.source_id
 WHERE p.connection = %(connection)s"""
 
 _IS_ITEM = """m.connection = %(connection)s AND m.balance_transaction_source_id IS DISTINCT FROM p.own_row
@@ -48,7 +47,6 @@ _IS_ITEM = """m.connection = %(connection)s AND m.balance_transaction_source_id 
 
 #: Items that are in a payout more than once, or in several, by the id that their list gave them.
 REPEATS = f"""
-CREATE TEMP TABLE repeats ON COMMIT DROP AS
 WITH often AS (
     SELECT balance_transaction_source_id AS id FROM receivables.payout_members WHERE connection = %(connection)s
     GROUP BY 1 HAVING count(*) > 1
@@ -63,11 +61,15 @@ SELECT a.member, a.id,
         WHERE b.id = a.id AND b.payout <> a.payout) AS other_payouts
 FROM among a"""
 
-FEE_SUMS = """
-CREATE TEMP TABLE fee_sums ON COMMIT DROP AS
-SELECT balance_transaction_source_id AS id, sum(amount) AS fee, min(currency_iso) AS lowest,
-       max(currency_iso) AS highest
-FROM receivables.fee_details WHERE connection = %(connection)s GROUP BY 1"""
+#: Rows of the balance whose fee is not what it is made of.
+FEE_FAULTS = """
+SELECT t.source_id AS id, CASE WHEN f.lowest = t.currency_iso AND f.highest = t.currency_iso THEN f.fee END AS fee
+FROM receivables.balance_transactions t
+LEFT JOIN (SELECT balance_transaction_source_id AS id, sum(amount) AS fee, min(currency_iso) AS lowest,
+                  max(currency_iso) AS highest
+           FROM receivables.fee_details WHERE connection = %(connection)s GROUP BY 1) f ON f.id = t.source_id
+WHERE t.connection = %(connection)s
+  AND (t.fee <> COALESCE(f.fee, 0) OR f.lowest <> t.currency_iso OR f.highest <> t.currency_iso)"""
 
 #: What an item is, by both lists: its line, its charge, what made it.
 _SOURCES = f"""
@@ -80,7 +82,7 @@ SELECT m.payout_source_id AS payout, m.source_id AS member, m.balance_transactio
            t.currency_iso <> m.currency_iso OR m.type IS NOT NULL AND t.type <> m.type
            OR m.reporting_category IS NOT NULL AND t.reporting_category IS DISTINCT FROM m.reporting_category
            OR (t.amount, t.fee, t.net) IS DISTINCT FROM (m.amount, m.fee, m.net)) AS views_differ,
-       CASE WHEN f.lowest = t.currency_iso AND f.highest = t.currency_iso THEN f.fee END AS details_fee,
+       f.id IS NOT NULL AS has_fee_fault, f.fee AS details_fee,
        t.created_at, t.source_object_id, GREATEST(m.observed_at, t.observed_at) AS since,
        CASE WHEN r.currency_iso = m.currency_iso AND k.category = 'refund' THEN -r.amount END AS refund_amount,
        COALESCE(t.charge_source_id, CASE WHEN t.source_kind = 'charge' THEN t.source_object_id END, r.charge_source_id,
@@ -90,7 +92,7 @@ JOIN payout_states p ON p.source_id = m.payout_source_id
 LEFT JOIN receivables.balance_transactions t
     ON t.source_id = m.balance_transaction_source_id AND t.connection = %(connection)s
 LEFT JOIN repeats x ON x.member = m.source_id
-LEFT JOIN fee_sums f ON f.id = t.source_id
+LEFT JOIN fee_faults f ON f.id = t.source_id
 LEFT JOIN receivables.refunds r ON r.source_id = t.source_object_id AND r.connection = %(connection)s
 LEFT JOIN receivables.disputes d ON d.source_id = t.source_object_id AND d.connection = %(connection)s
 LEFT JOIN failure_rows fr ON fr.failure_row = t.source_id
@@ -102,8 +104,7 @@ LEFT JOIN {_TYPE_LINES} ON tl.type = COALESCE(t.type, m.type) AND kl.line IS NOT
 WHERE {_IS_ITEM}"""
 
 FAILURE_ROWS = """
-CREATE TEMP TABLE failure_rows ON COMMIT DROP AS
-SELECT failure_row, min(source_id) AS source_id FROM charge_facts WHERE failure_row IS NOT NULL GROUP BY 1"""
+SELECT failure_row, min(source_id) AS source_id FROM paid_charges WHERE failure_row IS NOT NULL GROUP BY 1"""
 
 _NAMES_CHARGE = f"s.line IN ({_WITH_CHARGE})"
 _IS_CHARGE = f"s.line = '{_CHARGES}'"
@@ -120,23 +121,18 @@ _CONDITIONS: dict[ExceptionCode, str] = {
     _C.UNKNOWN_CATEGORY: "s.line IS NULL",
     _C.NOT_IN_BALANCE: "NOT s.is_known",
     _C.UNKNOWN_CHARGE: f"{_IS_OPEN} AND s.is_known AND {_NAMES_CHARGE} AND NOT s.has_charge",
-    _C.NO_PAYMENT: (
-        f"{_IS_OPEN} AND s.has_charge AND {_IS_CHARGE} AND s.payments = 0 AND NOT s.is_returned AND NOT s.has_failed"
-    ),
+    _C.NO_PAYMENT: f"{_IS_OPEN} AND {_IS_CHARGE} AND s.has_no_payment",
     _C.ITEM_CURRENCY: "s.currency_iso <> s.payout_currency",
-    _C.PAYMENT_CURRENCY: f"{_IS_OPEN} AND {_IS_CHARGE} AND s.foreign_payments > 0",
+    _C.PAYMENT_CURRENCY: f"{_IS_OPEN} AND {_IS_CHARGE} AND s.has_foreign_payment",
     _C.ALTERED: "s.views_differ",
     _C.NET_DIFFERS: f"{_BREAKS_NET} AND s.amount IS DISTINCT FROM s.source_amount",
     _C.FEE_DIFFERS: f"{_BREAKS_NET} AND s.amount = s.source_amount",
     _C.DOUBLED: "s.occurrence > 1",
     _C.IN_TWO_PAYOUTS: "s.other_payouts IS NOT NULL",
     _C.SOURCE_DIFFERS: f"{_SAYS_SAME} AND s.source_amount IS NOT NULL AND s.amount <> s.source_amount",
-    _C.PAYMENTS_SUM: (
-        f"{_IS_OPEN} AND {_IS_CHARGE} AND s.payments > 0 AND s.foreign_payments = 0"
-        " AND s.paid <> s.expected AND NOT s.is_returned"
-    ),
-    _C.PAYMENT_SHARED: f"{_IS_OPEN} AND {_IS_CHARGE} AND s.shared > 0",
-    _C.FEE_DETAILS: f"{_SAYS_SAME} AND s.fee <> COALESCE(s.details_fee, 0)",
+    _C.PAYMENTS_SUM: f"{_IS_OPEN} AND {_IS_CHARGE} AND s.has_wrong_sum",
+    _C.PAYMENT_SHARED: f"{_IS_OPEN} AND {_IS_CHARGE} AND s.has_shared_payment",
+    _C.FEE_DETAILS: f"{_SAYS_SAME} AND s.has_fee_fault",
 }
 _FLAGS = " | ".join(
     f"(COALESCE({_CONDITIONS[code]}, false)::integer << {place})" for place, code in enumerate(ITEM_CODES)
@@ -146,43 +142,50 @@ _CHARGE_AMOUNT = """CASE WHEN k.category = 'charge' AND c.currency_iso = k.curre
             THEN CASE WHEN k.amount <> c.amount AND c.is_released THEN c.full_amount ELSE c.amount END
             ELSE k.refund_amount END"""
 
+#: Keeps a subquery apart, so that what it names is computed once and not wherever the name stands. In quotes it is a
+#: constant from the start: otherwise no parallel worker would take part.
+_ONCE = "OFFSET '0'"
 _JUDGED = f"""
 SELECT s.*, {_FLAGS} AS flags
-FROM (SELECT k.*, c.source_id IS NOT NULL AS has_charge, c.payments, c.other_currency AS foreign_payments, c.shared,
-             c.is_returned, c.state = 'failed_late' AS has_failed, c.paid,
-             c.full_amount - c.surcharge AS expected, c.currency_iso AS charge_currency,
-             c.resolver = 'charge_id' AS by_charge_id, {_CHARGE_AMOUNT} AS source_amount,
+FROM (SELECT k.*, c.source_id IS NOT NULL AS has_charge, c.has_no_payment, c.has_foreign_payment, c.has_wrong_sum,
+             c.has_shared_payment, c.paid, c.expected, c.currency_iso AS charge_currency, c.by_charge_id,
+             {_CHARGE_AMOUNT} AS source_amount,
              COALESCE({_BEFORE.replace("s.", "k.")}, false) AS is_before
-      FROM ({_SOURCES}{{only}}) k LEFT JOIN charge_facts c ON c.source_id = k.charge) s"""
+      FROM ({_SOURCES}{{only}} {_ONCE}) k LEFT JOIN paid_charges c ON c.source_id = k.charge {_ONCE}) s"""
 
 #: Every item in few columns. `set_off` is what the balance's list says of it more than the payout's own, and nothing
 #: for what is in it twice; `suspected` what would make it agree with its source, its fee or its details.
 ITEMS = f"""
-CREATE TEMP TABLE payout_items ON COMMIT DROP AS
 SELECT payout, member, id, COALESCE(line, '{PayoutLineName.OTHER.value}') AS line, currency_iso, amount, fee, net,
        flags,
        is_before, CASE WHEN is_before THEN charge END AS charge_before,
        COALESCE(by_charge_id AND line = '{_CHARGES}', false) AS by_charge_id,
        CASE WHEN occurrence > 1 THEN -net WHEN is_known THEN t_net - net ELSE 0 END AS set_off,
-       CASE WHEN {_SAYS_SAME.replace("s.", "")} THEN COALESCE(source_amount, amount) - COALESCE(details_fee, 0) - net
+       CASE WHEN {_SAYS_SAME.replace("s.", "")} THEN
+           COALESCE(source_amount, amount) - net - CASE WHEN has_fee_fault THEN COALESCE(details_fee, 0) ELSE fee END
             ELSE 0 END AS suspected
 FROM ({_JUDGED.format(only="")}) j"""
 
-LINES = """
-SELECT payout, line, currency_iso, count(*), sum(amount), sum(fee), sum(net) FROM payout_items GROUP BY 1, 2, 3
-ORDER BY 1, 2, 3"""
-
 _DOUBLED = 1 << ITEM_CODES.index(_C.DOUBLED)
+#: The items of each payout by line and currency.
+LINE_SUMS = f"""
+SELECT payout, line, currency_iso, count(*) AS items, sum(amount) AS amount, sum(fee) AS fee, sum(net) AS net,
+       sum(set_off) AS set_off, COALESCE(sum(-net) FILTER (WHERE flags & {_DOUBLED} <> 0), 0) AS doubled,
+       sum(suspected) AS suspected, count(*) FILTER (WHERE is_before) AS before,
+       min(charge_before COLLATE "C") AS first_before, count(*) FILTER (WHERE by_charge_id) AS fallbacks
+FROM payout_items GROUP BY 1, 2, 3"""
+
+LINES = "SELECT payout, line, currency_iso, items, amount, fee, net FROM line_sums ORDER BY 1, 2, 3"
+
 _COUNTS = ", ".join(f"count(*) FILTER (WHERE flags & {1 << place} <> 0)" for place in range(len(ITEM_CODES)))
 PAYOUTS = f"""
 WITH sums AS (
-    SELECT i.payout, count(*) AS items, sum(net) FILTER (WHERE i.currency_iso = p.currency_iso) AS net,
-           sum(set_off) FILTER (WHERE i.currency_iso = p.currency_iso) AS set_off,
-           sum(-net) FILTER (WHERE i.currency_iso = p.currency_iso AND flags & {_DOUBLED} <> 0) AS doubled,
-           sum(suspected) FILTER (WHERE i.currency_iso = p.currency_iso) AS suspected,
-           count(*) FILTER (WHERE is_before) AS before,
-           min(charge_before COLLATE "C") AS first_before, count(*) FILTER (WHERE by_charge_id) AS fallbacks
-    FROM payout_items i JOIN payout_states p ON p.source_id = i.payout GROUP BY 1
+    SELECT l.payout, sum(items)::bigint AS items, sum(net) FILTER (WHERE l.currency_iso = p.currency_iso) AS net,
+           sum(set_off) FILTER (WHERE l.currency_iso = p.currency_iso) AS set_off,
+           sum(doubled) FILTER (WHERE l.currency_iso = p.currency_iso) AS doubled,
+           sum(suspected) FILTER (WHERE l.currency_iso = p.currency_iso) AS suspected, sum(before)::bigint AS before,
+           min(first_before COLLATE "C") AS first_before, sum(fallbacks)::bigint AS fallbacks
+    FROM line_sums l JOIN payout_states p ON p.source_id = l.payout GROUP BY 1
 ), flagged AS (
     SELECT payout, ARRAY[{_COUNTS}] AS flags FROM payout_items WHERE flags <> 0 GROUP BY 1
 )
@@ -205,7 +208,6 @@ FROM ({_JUDGED.format(only=" AND m.source_id IN (SELECT member FROM suspects)")}
 ORDER BY payout, id, occurrence"""
 
 SUSPECT_IDS = """
-CREATE TEMP TABLE suspects ON COMMIT DROP AS
 SELECT i.member FROM payout_items i JOIN payout_states p ON p.source_id = i.payout
 WHERE i.flags <> 0 AND NOT p.is_reversed AND p.is_itemisable AND p.is_complete"""
 

@@ -16,32 +16,26 @@ import psycopg
 from kolleno_pipelines.schemas.payout_words import ITEM_CODES
 from kolleno_pipelines.schemas.payouts import PayoutFacts, PayoutLine, SuspectItem
 from kolleno_pipelines.storage import payout_sql
-from kolleno_pipelines.storage.charges import ChargeSource, lay_out_charges
+from kolleno_pipelines.storage.charges import ChargeSource, lay_out_paid_charges
+from kolleno_pipelines.storage.working_tables import lay_out
 
 CHUNK = 10_000
-_TABLES = "payout_states, repeats, fee_sums, failure_rows, payout_items, suspects"
 
 
 def lay_out_payouts(conn: psycopg.Connection[Any], source: ChargeSource, cutover: date | None) -> None:
-    """Make the temp tables of a connection's payouts, items and charges; those before `cutover` are not looked at."""
-    lay_out_charges(conn, source)
-    conn.execute(f"DROP TABLE IF EXISTS {_TABLES}")
+    """Make the working tables of a connection's payouts, items and charges; those before `cutover` are passed over."""
+    lay_out_paid_charges(conn, source)
     params = source.params | {"cutover": cutover}
-    for statement in (
-        payout_sql.PAYOUT_STATES,
-        "ANALYZE payout_states",
-        payout_sql.REPEATS,
-        "ANALYZE repeats",
-        payout_sql.FEE_SUMS,
-        "ANALYZE fee_sums",
-        payout_sql.FAILURE_ROWS,
-        "ANALYZE failure_rows",
-        payout_sql.ITEMS,
-        "ANALYZE payout_items",
-        payout_sql.SUSPECT_IDS,
-        "ANALYZE suspects",
+    for name, query in (
+        ("payout_states", payout_sql.PAYOUT_STATES),
+        ("repeats", payout_sql.REPEATS),
+        ("fee_faults", payout_sql.FEE_FAULTS),
+        ("failure_rows", payout_sql.FAILURE_ROWS),
+        ("payout_items", payout_sql.ITEMS),
+        ("line_sums", payout_sql.LINE_SUMS),
+        ("suspects", payout_sql.SUSPECT_IDS),
     ):
-        conn.execute(statement.encode(), params)
+        lay_out(conn, name, query, params)
 
 
 def payouts(conn: psycopg.Connection[Any], connection: str) -> list[PayoutFacts]:

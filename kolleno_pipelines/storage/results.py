@@ -123,10 +123,10 @@ class Stage:
         others = [column for column in self.columns if column not in key]
         values = ", ".join(self.columns)
         written = self._conn.execute(
-            f"INSERT INTO {target} AS t ({values}) SELECT {values} FROM {self.name} s WHERE NOT EXISTS ("
-            f"SELECT FROM {target} k WHERE {_same(key, 's', 'k')}"
-            f" AND ({_tuple('k', others)}) IS NOT DISTINCT FROM ({_tuple('s', others)}))"
-            f" ON CONFLICT ({', '.join(key)}) DO UPDATE SET ({', '.join(others)}) = ROW ({_tuple('excluded', others)})"
+            f"MERGE INTO {target} t USING {self.name} s ON {_same(key, 's', 't')}"
+            f" WHEN MATCHED AND ({_tuple('t', others)}) IS DISTINCT FROM ({_tuple('s', others)})"
+            f" THEN UPDATE SET ({', '.join(others)}) = ROW ({_tuple('s', others)})"
+            f" WHEN NOT MATCHED THEN INSERT ({values}) VALUES ({_tuple('s', self.columns)})"
         ).rowcount
         return Changes(written, deleted)
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
-from decimal import Decimal
 from pathlib import Path
 
 import pytest
@@ -25,10 +24,8 @@ from kolleno_pipelines.pipeline.opening import Opening
 from kolleno_pipelines.pipeline.sign_in import Person, sign_in_connection
 from kolleno_pipelines.pipeline.sources import APPS, SOURCES
 from kolleno_pipelines.sandbox.quickbooks.app import SCOPE
-from kolleno_pipelines.sandbox.quickbooks.book import QuickBooksBook
-from kolleno_pipelines.sandbox.quickbooks.company_file import CompanyFile
 from kolleno_pipelines.settings import Settings
-from tests.api_sites import NAME, SECRET_VARIABLE, ApiSite, quickbooks_site
+from tests.api_sites import NAME, SECRET_VARIABLE, ApiSite, one_invoice, quickbooks_site
 
 AT = datetime.now(UTC).replace(microsecond=0) - timedelta(days=3)
 
@@ -36,10 +33,7 @@ AT = datetime.now(UTC).replace(microsecond=0) - timedelta(days=3)
 @pytest.fixture
 def site(settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[ApiSite]:
     """The simulated vendor, opened with one token that lasts, as if it were a key; nobody has signed in."""
-    file = CompanyFile(QuickBooksBook(), AT - timedelta(days=60))
-    customer = file.add_customer(AT - timedelta(days=1), "Few papers")
-    file.add_invoice(AT, customer, "F-1", Decimal(10), AT.date())
-    with quickbooks_site(file, settings, tmp_path / "site") as site:
+    with quickbooks_site(one_invoice(AT), settings, tmp_path / "site") as site:
         monkeypatch.setenv(SECRET_VARIABLE, str(site.vendor.tokens.issue(SCOPE)["access_token"]))
 
         def opens(opening: Opening) -> RecordSource:

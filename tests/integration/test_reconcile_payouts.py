@@ -14,6 +14,8 @@ from kolleno_pipelines.pipeline.reconcile import reconcile_present
 from kolleno_pipelines.pipeline.reconcile_payouts import reconcile_charges, reconcile_payouts
 from kolleno_pipelines.pipeline.report_columns import report_columns
 from kolleno_pipelines.pipeline.reports import asks_for_somebody, report
+from kolleno_pipelines.storage import charges, results
+from kolleno_pipelines.storage.working_tables import working_tables
 from tests.provider_cases import CASES, Played, stage
 from tests.provider_odd_cases import ODD_CASES
 from tests.provider_rows import (
@@ -294,6 +296,24 @@ def test_the_balance_is_proven_by_its_snapshots(database: str, newest: str | Non
         ("USD", "b2:USD", "tied", 3, 0, False),
         ("USD", "b3:USD", "differs", 3, Decimal("-0.01"), True),
     ]
+
+
+def test_charges_are_read_in_parts(database: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    account, ledger = Account(), Ledger()
+    for number in range(200):
+        account.charge(f"ch_{number}", f"{number + 1}.00")
+        if number % 3:
+            ledger.payment(f"P{number}", f"{number + 1}.00", psp_reference=f"K-ch_{number}")
+    account.fold(database)
+    ledger.fold(database)
+    monkeypatch.setattr(charges, "PAGES", 1)
+    with results.result_transaction(database, ("charges",)) as conn, working_tables(conn):
+        charges.lay_out_charges(conn, charges.ChargeSource("stripe", "qb"))
+        parts = [part.num_rows for part in charges.charge_facts(conn)]
+    assert (len(parts) > 1, sum(parts)) == (True, 200)
+    reconcile(database)
+    found = charge_outcomes(database)
+    assert found == {f"ch_{number}": "reconciled" if number % 3 else "no_payment" for number in range(200)}
 
 
 def test_unknown_words_are_counted(database: str) -> None:

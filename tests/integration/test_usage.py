@@ -6,7 +6,6 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
-from decimal import Decimal
 from pathlib import Path
 
 import psycopg
@@ -19,12 +18,10 @@ from kolleno_pipelines.connectors.rate_limits import AccountLimits
 from kolleno_pipelines.pipeline.api_delivery import deliver_from_vendor
 from kolleno_pipelines.pipeline.connecting import describe_connections
 from kolleno_pipelines.pipeline.connection_states import ConnectionState, connection_states
-from kolleno_pipelines.sandbox.quickbooks.book import QuickBooksBook
-from kolleno_pipelines.sandbox.quickbooks.company_file import CompanyFile
 from kolleno_pipelines.settings import Settings
 from kolleno_pipelines.storage.rate_limits import SharedLimits
 from kolleno_pipelines.storage.usage import month_of, used_in_month
-from tests.api_sites import NAME, SECRET_VARIABLE, ApiSite, quickbooks_site
+from tests.api_sites import NAME, SECRET_VARIABLE, ApiSite, one_invoice, quickbooks_site
 from tests.killing import kolleno
 
 ROOT = Path(__file__).parents[2]
@@ -116,10 +113,7 @@ def test_a_month_begins_at_nothing(database: str) -> None:
 
 @pytest.fixture
 def site(settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[ApiSite]:
-    file = CompanyFile(QuickBooksBook(), AT - timedelta(days=60))
-    customer = file.add_customer(AT - timedelta(days=1), "Few papers")
-    file.add_invoice(AT, customer, "F-1", Decimal(10), AT.date())
-    with quickbooks_site(file, settings, tmp_path / "site") as site:
+    with quickbooks_site(one_invoice(AT), settings, tmp_path / "site") as site:
         monkeypatch.setenv(SECRET_VARIABLE, site.vendor.tokens.client_secret)
         monkeypatch.setattr("kolleno_pipelines.connectors.quickbooks.account.LIMITS", AccountLimits(slots=4))
         yield site

@@ -162,6 +162,34 @@ def test_a_charge_of_the_platform_and_its_surcharge() -> None:
     assert made["is_list_complete"] is True
 
 
+def test_metadata_are_kept_as_json_whatever_they_hold() -> None:
+    odd = {"created_by": 'K"ol\\leno', "payment_charge": "Zoë\n€ 1\t\x7f", "customer": "", "surcharge": "two"}
+    others: list[Json] = [{}, {"customer": "c_1", "unread": "x"}, {"created_by": "Kolleno", "surcharge": "0.50"}]
+    made = rows(
+        "charges", "charges", *(charge(100, id=f"ch_{place}", metadata=one) for place, one in enumerate([odd, *others]))
+    )
+    kept = [None if one["metadata"] is None else json.loads(one["metadata"]) for one in made]
+    assert kept == [{name: text for name, text in odd.items() if text}, None, {"customer": "c_1"}, others[2]]
+    assert [one["surcharge_amount"] for one in made] == [None, None, None, Decimal("0.5")]
+
+
+def test_lists_of_ids_are_cut_at_commas_alone() -> None:
+    lists = ["1", " 1 ,2,, \u00a03\n", ",", "", 'a"b,c\\d,é f', None]
+    own = [{"created_by": "Kolleno", "invoices_refs": one} for one in lists]
+    payloads = [charge(100, id=f"ch_{place}", metadata=one) for place, one in enumerate(own)]
+    payloads.append(charge(100, id="ch_other", metadata={"invoices_refs": "1"}))
+    found = [one["invoices_refs"] for one in rows("charges", "charges", *payloads)]
+    assert [None if one is None else json.loads(one) for one in found] == [
+        ["1"],
+        ["1", "2", "3"],
+        None,
+        None,
+        ['a"b', "c\\d", "é f"],
+        None,
+        None,
+    ]
+
+
 @pytest.mark.parametrize(
     ("text", "surcharge"),
     [

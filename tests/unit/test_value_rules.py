@@ -7,11 +7,13 @@ from typing import Any
 
 import pyarrow as pa
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from pandera.errors import SchemaErrors
 
 from kolleno_pipelines.connectors.payload_blocks import normalise_block
 from kolleno_pipelines.schemas.record_models import MODELS, broken_rules, validate
-from kolleno_pipelines.schemas.record_rules import VALUE_RULES, is_storable_object
+from kolleno_pipelines.schemas.record_rules import VALUE_RULES, is_storable_list, is_storable_object
 from kolleno_pipelines.schemas.records import RECORD_TABLES, Cell, Normalised
 from tests.record_cells import Row, said, valid_row
 
@@ -254,3 +256,39 @@ def test_a_rule_that_cannot_be_looked_at_is_no_fault_of_the_payload() -> None:
 )
 def test_objects_that_the_database_takes(text: str, storable: bool) -> None:
     assert is_storable_object(text) is storable
+    cells = pa.table({"metadata": pa.array([text, '{"a": "b"}', text])})
+    assert [row for row, _ in broken_rules("psp_customers", cells)] == ([] if storable else [0, 2])
+
+
+_PIECES = (
+    '"',
+    "\\",
+    "{",
+    "}",
+    "[",
+    "]",
+    ":",
+    ", ",
+    ": ",
+    "\x01",
+    "\n",
+    "0",
+    "01",
+    "-1.5",
+    "1e9",
+    "é",
+    '"a"',
+    "null",
+    "NaN",
+)
+
+
+@given(st.lists(st.sampled_from(_PIECES), max_size=9).map("".join))
+def test_texts_that_are_looked_at_together_are_judged_as_one_by_one(text: str) -> None:
+    schema = RECORD_TABLES["charges"].schema
+    cells = {name: pa.nulls(1, schema.field(name).type) for name in VALUE_RULES["charges"]}
+    judged = {"metadata": f'{{"a": {text}}}', "invoices_refs": f"[{text}]"}
+    table = pa.table(cells | {name: pa.array([cell]) for name, cell in judged.items()})
+    passing = {"metadata": is_storable_object, "invoices_refs": is_storable_list}
+    expected = {name for name, cell in judged.items() if not passing[name](cell)}
+    assert {name for _, name in broken_rules("charges", table)} == expected

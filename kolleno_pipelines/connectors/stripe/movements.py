@@ -58,7 +58,7 @@ def _source(table: pa.Table) -> dict[str, Any]:
     """What made the row, by the object, or by its id alone; then what a charge was is told by the charge itself."""
     if pa.types.is_string(table.schema.field("source").type):
         ids = at(table, "source")
-        kinds = pa.array([_kind(one) for one in ids.to_pylist()], pa.string())
+        kinds = _kinds(ids)
         charge = pc.if_else(pc.equal(kinds, "charge"), ids, None)
         return {"source_kind": kinds, "source_object_id": ids, "charge_source_id": charge}
     ids, kinds = at(table, "source.id"), at(table, "source.object")
@@ -72,8 +72,10 @@ def _source(table: pa.Table) -> dict[str, Any]:
     }
 
 
-def _kind(source_id: str | None) -> str | None:
-    return _KINDS.get(source_id[: source_id.find("_") + 1]) if source_id else None
+def _kinds(source_ids: Any) -> Any:
+    beginnings = pc.struct_field(pc.extract_regex(source_ids, "^(?P<kind>[^_]*_)"), "kind")
+    places = pc.index_in(beginnings, value_set=pa.array(list(_KINDS)))
+    return pa.array(list(_KINDS.values())).take(places)
 
 
 def _fee_details(table: pa.Table) -> pa.Table:

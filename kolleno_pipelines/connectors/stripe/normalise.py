@@ -10,6 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 
 from kolleno_pipelines.connectors.columns import MOMENT, at, missing, payload_rows, pc, take_rows
@@ -32,10 +33,12 @@ def normalise(extract: str, table: pa.Table) -> Normalised:
     """Return what a block of payloads of an extract says; payloads that make no sense are quarantined."""
     rule = _RULES[extract]
     faults = _faults(table, rule)
-    lines: list[Any] = table["line"].to_pylist()
-    ids: list[Any] = table["id"].to_pylist()
-    quarantined = [Quarantined(lines[row], ids[row], fault) for row, fault in enumerate(faults) if fault]
-    table = take_rows(table, pa.array([fault is None for fault in faults], pa.bool_()))
+    lines, ids = table["line"], table["id"]
+    quarantined = [
+        Quarantined(lines[row].as_py(), ids[row].as_py(), fault) for row, fault in enumerate(faults) if fault
+    ]
+    if quarantined:
+        table = take_rows(table, pa.array([fault is None for fault in faults], pa.bool_()))
     deleted = at(table, "deleted") if "deleted" in table.column_names else pa.repeat(False, table.num_rows)
     payloads = payload_rows(table, extract, at(table, "id"), _made_at(table), deleted)
     return Normalised(payloads, rule.rows_of(table), quarantined)
@@ -54,7 +57,7 @@ def _faults(table: pa.Table, rule: _Rule) -> list[str | None]:
     faults = [f"the payload lacks {names}" if names else None for names in lacking]
     for amount, currency in rule.money:
         broken = amounts.is_broken(at(table, amount), amounts.currency(at(table, currency)))
-        for row in (number for number, is_broken in enumerate(broken.to_pylist()) if is_broken):
+        for row in np.flatnonzero(broken.to_numpy(zero_copy_only=False)):
             faults[row] = faults[row] or f"{amount} has parts of a {currency} that is not divided"
     return faults
 

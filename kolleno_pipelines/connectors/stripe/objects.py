@@ -7,6 +7,7 @@ import re
 from decimal import Decimal
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 
 from kolleno_pipelines.connectors.columns import MOMENT, at, frame, pc
@@ -21,6 +22,8 @@ OURS = "Kolleno"
 _FULL, _LONGEST_ID = 500, 60
 _MONEY = pa.decimal128(20, 6)
 _IS_NUMBER = re.compile(r"[0-9]{1,14}(\.[0-9]{1,6})?")
+#: What a JSON string holds in another form.
+_ESCAPED = r'[^ -~]|["\\]'
 
 
 def seconds(numbers: Any) -> Any:
@@ -44,8 +47,22 @@ def money_columns(table: pa.Table, *more: str) -> dict[str, Any]:
 
 def metadata_json(table: pa.Table) -> Any:
     """Return the keys of the metadata that are read, as JSON; null where there are none."""
-    said = [{key: value for key, value in (one or {}).items() if value} for one in table["metadata"].to_pylist()]
-    return pa.array([json.dumps(one) if one else None for one in said], pa.string())
+    said = []
+    for field in table.schema.field("metadata").type:
+        text = pc.fill_null(at(table, f"metadata.{field.name}"), "")
+        cell = pc.binary_join_element_wise(", ", json.dumps(field.name), ": ", _quoted(text), "")
+        said.append(pc.if_else(pc.equal(text, ""), "", cell))
+    cells = pc.binary_join_element_wise(*said, "")
+    whole = pc.binary_join_element_wise("{", pc.utf8_slice_codeunits(cells, 2), "}", "")
+    return pc.if_else(pc.equal(cells, ""), None, whole)
+
+
+def _quoted(texts: Any) -> Any:
+    """Return texts as JSON strings; only those that hold what JSON escapes are looked at one by one."""
+    escaped = pc.fill_null(pc.match_substring_regex(texts, _ESCAPED), False)
+    quoted = pc.binary_join_element_wise('"', texts, '"', "")
+    others = pa.array([json.dumps(one) for one in texts.filter(escaped).to_pylist()], pa.string())
+    return pc.replace_with_mask(quoted, escaped, others)
 
 
 def customers(table: pa.Table) -> Rows:
@@ -106,21 +123,26 @@ def _surcharge(table: pa.Table, is_own: Any, amounts: Any) -> Any:
 
     Anything else stays in the metadata.
     """
-    texts = pc.if_else(is_own, at(table, "metadata.surcharge"), None).to_pylist()
-    pairs = zip(texts, amounts.to_pylist(), strict=True)
-    return pa.array([None if text is None else _number(text, below) for text, below in pairs], _MONEY)
+    texts = pc.if_else(is_own, at(table, "metadata.surcharge"), None)
+    distinct = texts.unique()
+    numbers = pa.array([_number(text) for text in distinct.to_pylist()], _MONEY)
+    surcharges = numbers.take(pc.index_in(texts, value_set=distinct))
+    return pc.if_else(pc.less(surcharges, amounts), surcharges, pa.scalar(None, _MONEY))
 
 
-def _number(text: str, below: Decimal) -> Decimal | None:
-    number = Decimal(text) if _IS_NUMBER.fullmatch(text) else None
-    return number if number is not None and number < below else None
+def _number(text: str | None) -> Decimal | None:
+    return Decimal(text) if text is not None and _IS_NUMBER.fullmatch(text) else None
 
 
 def _ids(lists: Any, is_own: Any) -> Any:
     """Return lists with commas between as JSON lists."""
-    pairs = zip(lists.to_pylist(), is_own.to_pylist(), strict=True)
-    ids = [[one.strip() for one in text.split(",") if one.strip()] if text and own else None for text, own in pairs]
-    return pa.array([json.dumps(one) if one else None for one in ids], pa.string())
+    parts = pc.split_pattern(pc.if_else(is_own, lists, None), ",")
+    ids, rows = pc.utf8_trim_whitespace(pc.list_flatten(parts)), pc.list_parent_indices(parts)
+    is_there = pc.not_equal(ids, "")
+    counts = np.bincount(rows.filter(is_there).to_numpy(), minlength=len(lists))
+    offsets = pa.array(np.concatenate(([0], np.cumsum(counts))), pa.int32())
+    joined = pc.binary_join(pa.ListArray.from_arrays(offsets, _quoted(ids.filter(is_there))), ", ")
+    return pc.if_else(pa.array(counts > 0), pc.binary_join_element_wise("[", joined, "]", ""), None)
 
 
 def _is_whole(lists: Any) -> Any:

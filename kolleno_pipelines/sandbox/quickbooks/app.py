@@ -6,8 +6,6 @@ import itertools
 import secrets
 from collections.abc import Callable, Mapping
 from datetime import timedelta
-from types import TracebackType
-from typing import Self
 
 from starlette.applications import Starlette
 from starlette.requests import Request
@@ -21,7 +19,7 @@ from kolleno_pipelines.sandbox.quickbooks.refusals import QuickBooksRefusal, thr
 from kolleno_pipelines.sandbox.quickbooks.wire import Json, answer_time, read_text, to_text
 from kolleno_pipelines.sandbox.vendor_clock import VendorClock
 from kolleno_pipelines.sandbox.vendor_limits import LimitWindow, VendorLimits
-from kolleno_pipelines.sandbox.vendor_server import VendorServer
+from kolleno_pipelines.sandbox.vendor_server import ServedVendor, VendorServer
 from kolleno_pipelines.sandbox.vendor_tokens import TokenRules, VendorTokens
 
 AUTHORIZE_PATH = "/connect/oauth2"
@@ -45,8 +43,8 @@ def token_rules() -> TokenRules:
     )
 
 
-class SandboxQuickBooks:
-    """Serves the books of one company. Use as a context manager.
+class SandboxQuickBooks(ServedVendor):
+    """Serves the books of one company: the API below /v3/company/{realm_id}, the token endpoint at TOKEN_PATH.
 
     limits: None is what the vendor publishes; `VendorLimits()` has none. throttle_status: 429, or 403 as in older days.
     mark: a text in every token. The app's credentials are `client_id` and `client_secret`.
@@ -82,12 +80,7 @@ class SandboxQuickBooks:
         self._calls = itertools.count(1)
         pages = Route("/v3/company/{realm}/{rest:path}", self._page, methods=["GET", "POST"])
         app = Starlette(routes=[pages, *self.tokens.routes(AUTHORIZE_PATH, TOKEN_PATH)])
-        self.server = VendorServer(app, port=port, seconds_per_answer=seconds_per_answer, refusal=self._refused)
-
-    @property
-    def url(self) -> str:
-        """Where it listens; the API is below /v3/company/{realm_id}, the token endpoint at TOKEN_PATH."""
-        return self.server.url
+        super().__init__(VendorServer(app, port=port, seconds_per_answer=seconds_per_answer, refusal=self._refused))
 
     @property
     def api_requests(self) -> int:
@@ -99,15 +92,6 @@ class SandboxQuickBooks:
     ) -> Callable[[], Response]:
         """Return an answer for `server.fail_next`: a Fault inside a 200, or with another status."""
         return lambda: self._said(QuickBooksRefusal(code, detail, status=status))
-
-    def __enter__(self) -> Self:
-        self.server.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.server.stop()
 
     async def _page(self, request: Request) -> Response:
         realm = request.path_params["realm"]

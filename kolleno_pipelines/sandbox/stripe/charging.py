@@ -8,7 +8,7 @@ from datetime import datetime
 from decimal import Decimal
 from functools import partial
 
-from kolleno_pipelines.sandbox.stripe import objects
+from kolleno_pipelines.sandbox.stripe import balance_objects, objects
 from kolleno_pipelines.sandbox.stripe.book import Json, Kind, moment_of, stamp
 from kolleno_pipelines.sandbox.stripe.ledger import Ledger, working_days_after
 from kolleno_pipelines.sandbox.stripe.money import DEBITS, converted, rate_of, rounded, step
@@ -97,12 +97,14 @@ def _take_in(ledger: Ledger, at: datetime, payment: Payment, charge_id: str) -> 
     currency, rate = ledger.terms.settled_in(payment.currency)
     amount = payment.amount if rate is None else converted(payment.amount, payment.currency, currency, rate)
     fee = rate_of(payment.method, currency, international=payment.international).fee(amount, currency)
-    fees = [objects.fee_detail(fee, currency, "stripe_fee", "Stripe processing fees")]
+    fees = [balance_objects.fee_detail(fee, currency, "stripe_fee", "Stripe processing fees")]
     if payment.tax:
-        fees.append(objects.fee_detail(payment.tax, currency, "tax", "VAT"))
+        fees.append(balance_objects.fee_detail(payment.tax, currency, "tax", "VAT"))
     if payment.application_fee:
         application = f"ca_{ledger.account_id[5:]}"
-        more = objects.fee_detail(payment.application_fee, currency, "application_fee", "Application fee", application)
+        more = balance_objects.fee_detail(
+            payment.application_fee, currency, "application_fee", "Application fee", application
+        )
         fees.append(more)
     card = payment.method == "card"
     return ledger.enter(
@@ -156,7 +158,7 @@ def fail(
         raise RefusedError("charge_not_debit", "Only a debit that has not failed and is not disputed can fail.")
     before = entry_of(ledger, charged)
     amount, currency = share(before, charged, charged["amount_refunded"], charged["amount"]), before["currency"]
-    fees = [objects.fee_detail(failure_fee, currency, "stripe_fee", "Failure fee")] if failure_fee else []
+    fees = [balance_objects.fee_detail(failure_fee, currency, "stripe_fee", "Failure fee")] if failure_fee else []
     entry = ledger.enter(
         at,
         "payment_failure_refund",

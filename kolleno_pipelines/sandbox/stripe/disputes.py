@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from kolleno_pipelines.sandbox.stripe import objects
+from kolleno_pipelines.sandbox.stripe import balance_objects, objects
 from kolleno_pipelines.sandbox.stripe.book import Json, Kind, stamp
 from kolleno_pipelines.sandbox.stripe.categories import DISPUTE, DISPUTE_REVERSAL
 from kolleno_pipelines.sandbox.stripe.charging import RefusedError, entry_of, rate_of_entry, share
@@ -85,7 +85,7 @@ def close_dispute(ledger: Ledger, at: datetime, dispute_id: str, *, won: bool, f
 def _entry(ledger: Ledger, at: datetime, dispute_id: str, charged: Json, amount: int, cost: int, category: str) -> Json:
     before = entry_of(ledger, charged)
     currency = before["currency"]
-    fees = [objects.fee_detail(cost, currency, "stripe_fee", "Dispute fee")] if cost else []
+    fees = [balance_objects.fee_detail(cost, currency, "stripe_fee", "Dispute fee")] if cost else []
     return ledger.enter(
         at,
         "adjustment",

@@ -15,7 +15,7 @@ from datetime import UTC, datetime, time, timedelta
 from decimal import Decimal
 from typing import Any, NamedTuple
 
-from kolleno_pipelines.sandbox.stripe import objects
+from kolleno_pipelines.sandbox.stripe import balance_objects, objects
 from kolleno_pipelines.sandbox.stripe.book import Book, Json, Kind, stamp
 from kolleno_pipelines.sandbox.stripe.categories import category_of
 from kolleno_pipelines.sandbox.stripe.identities import object_id
@@ -157,7 +157,7 @@ class Ledger:
             "status": "pending" if available > at else "available",
         }
         identity = self.next_id("txn")
-        made = objects.balance_transaction(identity, kind, amount, fee, currency, stamp(at), more=more)
+        made = balance_objects.balance_transaction(identity, kind, amount, fee, currency, stamp(at), more=more)
         self.book.put(Kind.BALANCE_TRANSACTIONS, made, at)
         if available > at:
             self.book.put(Kind.BALANCE_TRANSACTIONS, {**made, "status": "available"}, available)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from kolleno_pipelines.sandbox.stripe import objects
+from kolleno_pipelines.sandbox.stripe import balance_objects
 from kolleno_pipelines.sandbox.stripe.book import Json, Kind, stamp
 from kolleno_pipelines.sandbox.stripe.categories import UNKNOWN_TYPE
 from kolleno_pipelines.sandbox.stripe.ledger import Ledger
@@ -38,7 +38,7 @@ def unheard_of(ledger: Ledger, at: datetime, amount: int, currency: str) -> Json
 def top_up(ledger: Ledger, at: datetime, amount: int, currency: str) -> Json:
     """Pay money into the balance; return the top-up."""
     at = ledger.advance(at)
-    made = objects.topup(ledger.next_id("tu"), amount, currency, stamp(at), livemode=ledger.terms.livemode)
+    made = balance_objects.topup(ledger.next_id("tu"), amount, currency, stamp(at), livemode=ledger.terms.livemode)
     made["balance_transaction"] = ledger.enter(at, "topup", amount, currency, source=made["id"])["id"]
     return ledger.write(made, Kind.TOPUPS, at, "topup.created", "topup.succeeded")
 
@@ -46,6 +46,6 @@ def top_up(ledger: Ledger, at: datetime, amount: int, currency: str) -> Json:
 def transfer(ledger: Ledger, at: datetime, amount: int, currency: str) -> Json:
     """Send money to a connected account; return the transfer."""
     at = ledger.advance(at)
-    made = objects.transfer(ledger.next_id("tr"), amount, currency, stamp(at), livemode=ledger.terms.livemode)
+    made = balance_objects.transfer(ledger.next_id("tr"), amount, currency, stamp(at), livemode=ledger.terms.livemode)
     made["balance_transaction"] = ledger.enter(at, "transfer", -amount, currency, source=made["id"])["id"]
     return ledger.write(made, Kind.TRANSFERS, at, "transfer.created")

@@ -1,6 +1,7 @@
 """New objects with every field that Stripe's have, as they are before anything happened to them. No sums, no history.
 
-Moments are stamps (`created`), amounts minor units, currencies in lower case.
+Moments are stamps (`created`), amounts minor units, currencies in lower case. Objects of the balance and of payouts are
+in balance_objects.py.
 """
 
 from __future__ import annotations
@@ -26,7 +27,8 @@ _EVIDENCE = (
 )
 
 
-def _nothing(*names: str) -> Json:
+def nothing(*names: str) -> Json:
+    """Return fields that hold nothing."""
     return dict.fromkeys(names)
 
 
@@ -43,17 +45,17 @@ def charge(
 ) -> Json:
     """Return a charge: succeeded by card, pending by debit, or `failed` with a code and a message."""
     return {
-        **_nothing("application", "application_fee", "application_fee_amount", "calculated_statement_descriptor"),
-        **_nothing("balance_transaction", "customer", "description", "failure_balance_transaction", "on_behalf_of"),
-        **_nothing("payment_intent", "receipt_email", "receipt_number", "review", "shipping", "source"),
-        **_nothing("source_transfer", "statement_descriptor", "statement_descriptor_suffix", "transfer_data"),
-        **_nothing("transfer_group"),
+        **nothing("application", "application_fee", "application_fee_amount", "calculated_statement_descriptor"),
+        **nothing("balance_transaction", "customer", "description", "failure_balance_transaction", "on_behalf_of"),
+        **nothing("payment_intent", "receipt_email", "receipt_number", "review", "shipping", "source"),
+        **nothing("source_transfer", "statement_descriptor", "statement_descriptor_suffix", "transfer_data"),
+        **nothing("transfer_group"),
         **_charge_state(identity, amount, method, failed),
         "id": identity,
         "object": "charge",
         "amount": amount,
         "amount_refunded": 0,
-        "billing_details": {"address": _ADDRESS, **_nothing("email", "name", "phone", "tax_id")},
+        "billing_details": {"address": _ADDRESS, **nothing("email", "name", "phone", "tax_id")},
         "created": created,
         "currency": currency,
         "disputed": False,
@@ -86,11 +88,11 @@ def payment_intent(
 ) -> Json:
     """Return an intent that waits for a payment method."""
     return {
-        **_nothing("application", "application_fee_amount", "canceled_at", "cancellation_reason", "customer"),
-        **_nothing("customer_account", "description", "excluded_payment_method_types", "last_payment_error"),
-        **_nothing("latest_charge", "next_action", "on_behalf_of", "payment_method", "processing", "receipt_email"),
-        **_nothing("payment_method_configuration_details", "review", "setup_future_usage", "shipping", "source"),
-        **_nothing("statement_descriptor", "statement_descriptor_suffix", "transfer_data", "transfer_group"),
+        **nothing("application", "application_fee_amount", "canceled_at", "cancellation_reason", "customer"),
+        **nothing("customer_account", "description", "excluded_payment_method_types", "last_payment_error"),
+        **nothing("latest_charge", "next_action", "on_behalf_of", "payment_method", "processing", "receipt_email"),
+        **nothing("payment_method_configuration_details", "review", "setup_future_usage", "shipping", "source"),
+        **nothing("statement_descriptor", "statement_descriptor_suffix", "transfer_data", "transfer_group"),
         "id": identity,
         "object": "payment_intent",
         "amount": amount,
@@ -117,8 +119,8 @@ def refund(identity: str, amount: int, currency: str, created: int, *, method: s
     """Return a refund: succeeded to a card, pending to a bank account."""
     way = {"type": "refund"} if method == "card" else {}
     return {
-        **_nothing("balance_transaction", "charge", "customer", "customer_account", "payment_intent"),
-        **_nothing("payment_method", "reason", "receipt_number", "source_transfer_reversal", "transfer_reversal"),
+        **nothing("balance_transaction", "charge", "customer", "customer_account", "payment_intent"),
+        **nothing("payment_method", "reason", "receipt_number", "source_transfer_reversal", "transfer_reversal"),
         "id": identity,
         "object": "refund",
         "amount": amount,
@@ -145,7 +147,7 @@ def dispute(
         "created": created,
         "currency": currency,
         "enhanced_eligibility_types": [],
-        "evidence": {**_nothing(*_EVIDENCE), "enhanced_evidence": {}},
+        "evidence": {**nothing(*_EVIDENCE), "enhanced_evidence": {}},
         "evidence_details": {
             "due_by": created + 9 * 86_400,
             "enhanced_eligibility": {},
@@ -164,77 +166,18 @@ def dispute(
     }
 
 
-def payout(
-    identity: str, amount: int, currency: str, created: int, *, arrival: int, livemode: bool, more: Mapping[str, Any]
-) -> Json:
-    """Return an automatic payout to a bank account that is not on its way yet."""
-    return {
-        **_nothing("application_fee", "application_fee_amount", "balance_transaction", "failure_balance_transaction"),
-        **_nothing("failure_code", "failure_message", "original_payout", "payout_method", "reversed_by"),
-        **_nothing("statement_descriptor"),
-        "id": identity,
-        "object": "payout",
-        "amount": amount,
-        "arrival_date": arrival,
-        "automatic": True,
-        "created": created,
-        "currency": currency,
-        "description": "STRIPE PAYOUT",
-        "livemode": livemode,
-        "metadata": {},
-        "method": "standard",
-        "reconciliation_status": "in_progress",
-        "source_type": "card",
-        "status": "pending",
-        "trace_id": {"status": "pending", "value": None},
-        "type": "bank_account",
-        **more,
-    }
-
-
-def balance_transaction(
-    identity: str, kind: str, amount: int, fee: int, currency: str, created: int, *, more: Mapping[str, Any]
-) -> Json:
-    """Return a balance transaction; `net` is what it does to the balance."""
-    return {
-        "id": identity,
-        "object": "balance_transaction",
-        "amount": amount,
-        "available_on": created,
-        "balance_type": "payments",
-        "created": created,
-        "currency": currency,
-        "description": None,
-        "exchange_rate": None,
-        "fee": fee,
-        "fee_details": [],
-        "net": amount - fee,
-        "reporting_category": kind,
-        "source": None,
-        "status": "available",
-        "type": kind,
-        **more,
-    }
-
-
-def fee_detail(amount: int, currency: str, kind: str, description: str, application: str | None = None) -> Json:
-    """Return one part of a fee."""
-    told = {"amount": amount, "application": application, "currency": currency}
-    return told | {"description": description, "type": kind}
-
-
 def customer(identity: str, created: int, *, livemode: bool, more: Mapping[str, Any]) -> Json:
     """Return a customer."""
     return {
-        **_nothing("address", "currency", "default_source", "description", "discount", "email", "name", "phone"),
-        **_nothing("shipping", "test_clock"),
+        **nothing("address", "currency", "default_source", "description", "discount", "email", "name", "phone"),
+        **nothing("shipping", "test_clock"),
         "id": identity,
         "object": "customer",
         "balance": 0,
         "created": created,
         "delinquent": False,
         "invoice_prefix": identity[4:11].upper(),
-        "invoice_settings": _nothing("custom_fields", "default_payment_method", "footer", "rendering_options"),
+        "invoice_settings": nothing("custom_fields", "default_payment_method", "footer", "rendering_options"),
         "livemode": livemode,
         "metadata": {},
         "next_invoice_sequence": 1,
@@ -256,44 +199,6 @@ def event(identity: str, kind: str, data: Json, created: int, *, livemode: bool)
         "pending_webhooks": 0,
         "request": {"id": None, "idempotency_key": None},
         "type": kind,
-    }
-
-
-def topup(identity: str, amount: int, currency: str, created: int, *, livemode: bool) -> Json:
-    """Return a top-up that succeeded."""
-    return {
-        **_nothing("balance_transaction", "failure_code", "failure_message", "initiated_by", "source"),
-        **_nothing("statement_descriptor", "transfer_group"),
-        "id": identity,
-        "object": "topup",
-        "amount": amount,
-        "created": created,
-        "currency": currency,
-        "description": "Top-up",
-        "expected_availability_date": created,
-        "livemode": livemode,
-        "metadata": {},
-        "status": "succeeded",
-    }
-
-
-def transfer(identity: str, amount: int, currency: str, created: int, *, livemode: bool) -> Json:
-    """Return a transfer to another account."""
-    return {
-        **_nothing("balance_transaction", "description", "source_transaction", "transfer_group"),
-        "id": identity,
-        "object": "transfer",
-        "amount": amount,
-        "amount_reversed": 0,
-        "created": created,
-        "currency": currency,
-        "destination": object_id("acct", identity),
-        "destination_payment": object_id("py", identity),
-        "livemode": livemode,
-        "metadata": {},
-        "reversals": listed([], f"/v1/transfers/{identity}/reversals"),
-        "reversed": False,
-        "source_type": "card",
     }
 
 

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from functools import partial
 
-from kolleno_pipelines.sandbox.stripe import objects
+from kolleno_pipelines.sandbox.stripe import balance_objects
 from kolleno_pipelines.sandbox.stripe.book import Json, Kind, stamp
 from kolleno_pipelines.sandbox.stripe.charging import RefusedError
 from kolleno_pipelines.sandbox.stripe.identities import object_id
@@ -89,7 +89,7 @@ def _send(
     identity = ledger.next_id("po")
     entry = ledger.enter(at, "payout", -amount, currency, source=identity, description="STRIPE PAYOUT")
     told = {"balance_transaction": entry["id"], "destination": bank_account(ledger, currency), **more}
-    made = objects.payout(
+    made = balance_objects.payout(
         identity, amount, currency, stamp(at), arrival=stamp(arrival), livemode=ledger.terms.livemode, more=told
     )
     if not automatic:

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from types import TracebackType
-from typing import Self
 
 from kolleno_pipelines.sandbox.stripe.access import Key, Permission, StripeLimits, new_key, published_limits
 from kolleno_pipelines.sandbox.stripe.app import StripeApi
@@ -12,11 +10,11 @@ from kolleno_pipelines.sandbox.stripe.ledger import Ledger
 from kolleno_pipelines.sandbox.stripe.reading import Tamper
 from kolleno_pipelines.sandbox.stripe.refusals import told_to_fail
 from kolleno_pipelines.sandbox.vendor_clock import VendorClock
-from kolleno_pipelines.sandbox.vendor_server import VendorServer
+from kolleno_pipelines.sandbox.vendor_server import ServedVendor, VendorServer
 
 
-class SandboxStripe:
-    """Serves accounts as Stripe does. Use as a context manager, or `start` and `stop`.
+class SandboxStripe(ServedVendor):
+    """Serves accounts as Stripe does, below `/v1` of its address.
 
     The first account is the platform: `key` is its own and reaches the others by the header `Stripe-Account`.
     limits: the published ones when not given. mark: a text in every key. port: 0 takes a free one.
@@ -37,16 +35,11 @@ class SandboxStripe:
         livemode = ledgers[0].terms.livemode
         self.limits = published_limits(livemode=livemode) if limits is None else limits
         self.api = StripeApi(ledgers, self.clock, self.limits)
-        self.server = VendorServer(
-            self.api.asgi(), port=port, seconds_per_answer=seconds_per_answer, refusal=told_to_fail
+        super().__init__(
+            VendorServer(self.api.asgi(), port=port, seconds_per_answer=seconds_per_answer, refusal=told_to_fail)
         )
         self.account_id = ledgers[0].account_id
         self.key = self.new_key(reaches=self.ledgers).secret
-
-    @property
-    def url(self) -> str:
-        """Where it listens, without a slash at the end; the API is below /v1."""
-        return self.server.url
 
     def new_key(
         self,
@@ -74,20 +67,3 @@ class SandboxStripe:
     def tamper(self, tamper: Tamper | None, account_id: str = "") -> None:
         """Answer an account's questions with a quiet change, or rightly again with None."""
         self.api.readers[account_id or self.account_id].tamper = tamper
-
-    def __enter__(self) -> Self:
-        self.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.stop()
-
-    def start(self) -> None:
-        """Listen, and return when requests are answered."""
-        self.server.start()
-
-    def stop(self) -> None:
-        """Stop listening; started again it has the same port."""
-        self.server.stop()

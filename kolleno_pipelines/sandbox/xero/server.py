@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-from types import TracebackType
-from typing import Self
-
 from kolleno_pipelines.sandbox.vendor_clock import VendorClock
 from kolleno_pipelines.sandbox.vendor_limits import VendorLimits
-from kolleno_pipelines.sandbox.vendor_server import VendorServer
+from kolleno_pipelines.sandbox.vendor_server import ServedVendor, VendorServer
 from kolleno_pipelines.sandbox.vendor_tokens import VendorTokens
 from kolleno_pipelines.sandbox.xero.access import READ_SCOPES, TOKEN_RULES, published_limits
 from kolleno_pipelines.sandbox.xero.app import API, XeroApi
@@ -16,8 +13,8 @@ from kolleno_pipelines.sandbox.xero.listing import INDEX_LIMIT
 from kolleno_pipelines.sandbox.xero.refusals import told_to_fail
 
 
-class SandboxXero:
-    """Serves a book as Xero does. Use as a context manager, or `start` and `stop`.
+class SandboxXero(ServedVendor):
+    """Serves a book as Xero does; below its address are `/connections` and the OAuth pages.
 
     limits: the published ones when not given; a client that is made to wait gets vendor seconds in Retry-After, which
     a factor of the limits shortens in real time. seconds_per_answer: added to each, while the request counts as one of
@@ -52,12 +49,7 @@ class SandboxXero:
         )
         self.api = XeroApi(book, self.clock, self.tokens, self.limits, index_limit=index_limit)
         self.api.work_seconds = seconds_per_answer
-        self.server = VendorServer(self.api.asgi(), port=port, refusal=told_to_fail)
-
-    @property
-    def url(self) -> str:
-        """The server, without a slash at the end: `/connections` and the OAuth pages are here."""
-        return self.server.url
+        super().__init__(VendorServer(self.api.asgi(), port=port, refusal=told_to_fail))
 
     @property
     def api_url(self) -> str:
@@ -82,20 +74,3 @@ class SandboxXero:
     def sign_in(self, scope: str = READ_SCOPES) -> dict[str, str | int]:
         """Return the token answer of a user who has just agreed."""
         return self.tokens.issue(scope)
-
-    def __enter__(self) -> Self:
-        self.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.stop()
-
-    def start(self) -> None:
-        """Listen, and return when requests are answered."""
-        self.server.start()
-
-    def stop(self) -> None:
-        """Stop listening; started again it has the same port."""
-        self.server.stop()
