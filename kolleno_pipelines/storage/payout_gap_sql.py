@@ -1,6 +1,7 @@
 """SQL that looks for the rows behind gaps of payouts. Nothing is run here.
 
-Pure text over the working tables of storage/payouts.py and `gaps`, `gap_items`, `orphans` (storage/payout_gaps.py).
+Pure text over the working tables of storage/payouts.py and of storage/payout_gaps.py: `gaps`, `gap_items`, `orphans`,
+`lost`.
 """
 
 from __future__ import annotations
@@ -46,7 +47,7 @@ ORPHANS_INDEX = 'CREATE INDEX ON orphans (currency_iso, net, created_at DESC, id
 
 #: Rows of the balance that a charge or refund names and that the balance's list does not know. A charge's row is its
 #: money less a fee that nobody knows; a refund's is `exactly` its amount.
-_LOST = """
+LOST = """
 SELECT n.* FROM (
     SELECT balance_transaction_source_id AS row_id, source_id AS charge, currency_iso, created_at,
            COALESCE(NULLIF(amount_captured, 0), amount) AS money, NULL::numeric AS exactly
@@ -56,11 +57,12 @@ SELECT n.* FROM (
     FROM receivables.refunds WHERE connection = %(connection)s
 ) n WHERE n.row_id IS NOT NULL AND NOT EXISTS (
     SELECT FROM receivables.balance_transactions t WHERE t.source_id = n.row_id AND t.connection = %(connection)s)"""
+LOST_INDEX = 'CREATE INDEX ON lost (currency_iso, money, row_id COLLATE "C")'
 
 #: In this order: in two payouts; in another payout that has as much too much, or too little; one row under two ids; a
 #: row that says another amount than what made it; one that is in no payout; one that its charge or refund names and
 #: that the balance's list does not know; one of those that would have had a fee of more than a fifth.
-EXPLAINED = f"""
+EXPLAINED = """
 WITH too_much AS (
     SELECT i.*, g.number FROM gaps g JOIN gap_items i ON i.payout = g.payout AND i.net = -g.amount
 ), repeated AS (
@@ -84,8 +86,18 @@ WITH too_much AS (
     SELECT g.payout, g.number, CASE WHEN n.exactly IS NULL AND g.amount < n.money * 0.8 THEN 7 ELSE 6 END AS place,
            'dropped' AS code, n.row_id AS id, true AS is_missing, NULL AS other, n.charge,
            to_char(n.money - g.amount, 'FM000000000000000000.000000') || n.row_id AS sorted
-    FROM gaps g JOIN ({_LOST}) n ON n.currency_iso = g.currency_iso AND n.created_at <= g.created_at
-       AND (n.exactly = g.amount OR n.exactly IS NULL AND g.amount > 0 AND n.money >= g.amount)
+    FROM gaps g
+    CROSS JOIN LATERAL (
+        (SELECT * FROM lost n
+         WHERE n.currency_iso = g.currency_iso AND n.money = g.amount AND n.exactly IS NOT NULL
+           AND n.created_at <= g.created_at
+         ORDER BY money, row_id COLLATE "C" LIMIT %(shown)s)
+        UNION ALL
+        (SELECT * FROM lost n
+         WHERE n.currency_iso = g.currency_iso AND n.money >= g.amount AND g.amount > 0 AND n.exactly IS NULL
+           AND n.created_at <= g.created_at
+         ORDER BY money, row_id COLLATE "C" LIMIT %(shown)s)
+    ) n
 ), candidates AS (
     SELECT * FROM repeated
     UNION ALL SELECT lacks, lacks_number, 2, 'moved', id, true, has, NULL, id FROM moved
@@ -118,7 +130,7 @@ WHERE r.rank <= %(shown)s GROUP BY r.payout, r.number, r.place, r.code
 ORDER BY r.payout, r.place < 6 DESC, r.number, r.place"""
 
 #: What may explain a part of a gap: by payout, the likelier first.
-CANDIDATES = f"""
+CANDIDATES = """
 WITH chosen AS (
     SELECT DISTINCT payout, currency_iso, created_at FROM gaps WHERE payout = ANY(%(payouts)s)
 ), own AS (
@@ -126,7 +138,7 @@ WITH chosen AS (
 ), opposite AS (  -- one lacks what the other has too much
     SELECT DISTINCT a.payout, b.payout AS other FROM gaps a
     JOIN gaps b ON b.amount = -a.amount AND b.currency_iso = a.currency_iso AND b.payout <> a.payout
-    WHERE a.payout = ANY(%(payouts)s)
+    WHERE a.payout = ANY(%(payouts)s) ORDER BY 1, 2 LIMIT %(opposite)s
 ), found (payout, place, code, id, amount, is_missing, other, charge, sorted) AS (
     SELECT i.payout, 1, 'in_two_payouts', i.id, -i.net, false, NULL, i.charge, i.id FROM own i
     WHERE EXISTS (SELECT FROM payout_items o WHERE o.id = i.id AND o.payout <> i.payout)
@@ -167,7 +179,11 @@ WITH chosen AS (
     UNION ALL
     SELECT c.payout, CASE WHEN n.exactly IS NULL THEN 7 ELSE 6 END, 'dropped', n.row_id, n.money, true, NULL, n.charge,
            n.row_id
-    FROM chosen c JOIN ({_LOST}) n ON n.currency_iso = c.currency_iso AND n.created_at <= c.created_at
+    FROM chosen c
+    CROSS JOIN LATERAL (
+        SELECT * FROM lost n WHERE n.currency_iso = c.currency_iso AND n.created_at <= c.created_at
+        ORDER BY n.created_at DESC, n.row_id COLLATE "C" LIMIT %(lost)s
+    ) n
 )
 SELECT payout, code, id, amount, is_missing, place < 6, other, charge, place < 7
 FROM (SELECT DISTINCT ON (payout, place, id, amount, other) * FROM found

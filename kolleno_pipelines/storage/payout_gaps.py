@@ -14,13 +14,15 @@ import psycopg
 from kolleno_pipelines.schemas.currencies import decimals_of
 from kolleno_pipelines.schemas.payout_words import ExceptionCode
 from kolleno_pipelines.schemas.payouts import Explanation, Gap
-from kolleno_pipelines.storage.payout_gap_sql import CANDIDATES, EXPLAINED, GAP_ITEMS, GAPS, ORPHANS, ORPHANS_INDEX
+from kolleno_pipelines.storage import payout_gap_sql as sql
 from kolleno_pipelines.storage.working_tables import lay_out
 
 #: Rows of the same net that are told of one gap.
 SHOWN = 6
-#: For so many payouts pairs are looked for, the oldest first, each among so many rows that no payout has.
-PAIRED, ORPHANS_PAIRED = 100, 1_000
+#: For so many payouts pairs are looked for, the oldest first, each among so many rows that no payout, or no list, has.
+PAIRED, ORPHANS_PAIRED, LOST_PAIRED = 100, 1_000, 50
+#: So many pairs of payouts of which one has too much what the other lacks.
+OPPOSITE = 200
 
 
 def explanations(conn: psycopg.Connection[Any], connection: str, gaps: Sequence[Gap]) -> dict[str, Explanation]:
@@ -31,18 +33,19 @@ def explanations(conn: psycopg.Connection[Any], connection: str, gaps: Sequence[
     """
     if not gaps:
         return {}
-    conn.execute(GAPS.encode())
+    conn.execute(sql.GAPS.encode())
     with conn.cursor() as cursor, cursor.copy("COPY gaps FROM STDIN") as copy:
         for gap in gaps:
             copy.write_row((*gap, decimals_of(gap.currency_iso)))
     params = {"connection": connection, "shown": SHOWN}
     conn.execute("ANALYZE gaps")
-    lay_out(conn, "gap_items", GAP_ITEMS, params)
-    lay_out(conn, "orphans", ORPHANS, params)
-    conn.execute(ORPHANS_INDEX)
+    for name, query in (("gap_items", sql.GAP_ITEMS), ("orphans", sql.ORPHANS), ("lost", sql.LOST)):
+        lay_out(conn, name, query, params)
+    for index in (sql.ORPHANS_INDEX, sql.LOST_INDEX):
+        conn.execute(index.encode())
     found: dict[str, Explanation] = {}
     taken: set[str] = set()
-    for row in conn.execute(EXPLAINED.encode(), params):
+    for row in conn.execute(sql.EXPLAINED.encode(), params):
         code = ExceptionCode(row[1])
         ids = [one for one in row[2] if code is not ExceptionCode.DROPPED or one not in taken]
         if row[0] in found or not ids:
@@ -58,8 +61,9 @@ def candidates(conn: psycopg.Connection[Any], connection: str, gaps: Sequence[Ga
     To be called after explanations(), of all gaps.
     """
     payouts = list(dict.fromkeys(gap.payout_source_id for gap in sorted(gaps, key=lambda gap: gap.created_at)))
-    params = {"connection": connection, "payouts": payouts[:PAIRED], "orphans": ORPHANS_PAIRED}
-    return [_explanation(row, row[2]) for row in conn.execute(CANDIDATES.encode(), params)]
+    bounds = {"orphans": ORPHANS_PAIRED, "lost": LOST_PAIRED, "opposite": OPPOSITE}
+    params = {"connection": connection, "payouts": payouts[:PAIRED]} | bounds
+    return [_explanation(row, row[2]) for row in conn.execute(sql.CANDIDATES.encode(), params)]
 
 
 def _explanation(row: tuple[Any, ...], source_id: str) -> Explanation:
