@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from decimal import Decimal
-from itertools import combinations_with_replacement
-from typing import Any
 
 import psycopg
 import pytest
@@ -17,6 +15,7 @@ from kolleno_pipelines.pipeline.reports import asks_for_somebody, report
 from kolleno_pipelines.storage import charges, results
 from kolleno_pipelines.storage.working_tables import working_tables
 from tests.provider_cases import CASES, Played, stage
+from tests.provider_changes import doubled, fee_in_both, two_payouts
 from tests.provider_odd_cases import ODD_CASES
 from tests.provider_rows import (
     AT,
@@ -71,137 +70,9 @@ def test_the_table_from_gross_to_net(database: str) -> None:
     assert lines == [("charges", 4, 400, Decimal("12.8"), Decimal("387.2")), ("disputes", 2, 0, 0, 0)]
 
 
-Change = Callable[[Account], None]
-
-
-def two_payouts() -> tuple[Account, Ledger]:
-    """po_1 = 96.80 + 19.12 + 9.41 = 125.33 and po_2 = 48.25 - 5.00 = 43.25, and 30.00 on its way."""
-    account, ledger = stage()
-    for name, amount, fee in (("ch_2", "20.00", "0.88"), ("ch_3", "10.00", "0.59"), ("ch_4", "50.00", "1.75"),
-                              ("ch_5", "30.00", "1.17")):  # fmt: skip
-        account.charge(name, amount, fee)
-        ledger.payment(f"P-{name}", amount, "45.00" if name == "ch_4" else None, psp_reference=f"K-{name}")
-    account.refund("re_1", "ch_4", "5.00")
-    account.payout("po_1", "125.33", "txn_ch_1", "txn_ch_2", "txn_ch_3")
-    account.payout("po_2", "43.25", "txn_ch_4", "txn_re_1")
-    account.say("balance_transactions", "txn_ch_5", created_at=AT + 48 * HOUR)
-    return account, ledger
-
-
-def _add(account: Account, entity: str, source_id: str, **more: str) -> None:
-    row = account.records[entity, source_id]
-    account.say(entity, source_id, **{name: row[name] + Decimal(amount) for name, amount in more.items()})
-
-
-def _altered(account: Account) -> None:
-    _add(account, "payout_members", "po_1|txn_ch_2", amount="1.00", net="1.00")
-
-
-def _altered_in_both(account: Account) -> None:
-    for entity, name in (("payout_members", "po_1|txn_ch_2"), ("balance_transactions", "txn_ch_2")):
-        _add(account, entity, name, amount="1.00", net="1.00")
-
-
-def _charge_altered(account: Account) -> None:
-    _add(account, "charges", "ch_2", amount="0.01")
-
-
-def _dropped(account: Account) -> None:
-    del account.records["payout_members", "po_1|txn_ch_2"]
-
-
-def _dropped_from_both(account: Account) -> None:
-    _dropped(account)
-    del account.records["balance_transactions", "txn_ch_2"]
-
-
-def _refund_dropped_from_both(account: Account) -> None:
-    del account.records["payout_members", "po_2|txn_re_1"]
-    del account.records["balance_transactions", "txn_re_1"]
-
-
-def _doubled(account: Account) -> None:
-    account.member("po_1", "txn_ch_2", 2)
-
-
-def _doubled_under_another_id(account: Account) -> None:
-    account.records["balance_transactions", "txn_a"] = account.records["balance_transactions", "txn_ch_2"] | {
-        "source_id": "txn_a"
-    }
-    account.fees["txn_a"] = account.fees["txn_ch_2"]
-    account.member("po_1", "txn_a")
-
-
-def _moved(account: Account) -> None:
-    _dropped(account)
-    account.member("po_2", "txn_ch_2")
-
-
-def _in_both(account: Account) -> None:
-    account.member("po_2", "txn_ch_2")
-
-
-def _fee_in_one(account: Account) -> None:
-    _add(account, "balance_transactions", "txn_ch_2", fee="0.01", net="-0.01")
-
-
-def _fee_in_both(account: Account) -> None:
-    for entity, name in (("payout_members", "po_1|txn_ch_2"), ("balance_transactions", "txn_ch_2")):
-        _add(account, entity, name, fee="0.01", net="-0.01")
-
-
-def _payout_altered(account: Account) -> None:
-    account.say("payouts", "po_1", amount="125.34")
-
-
-def _own_row_dropped(account: Account) -> None:
-    del account.records["balance_transactions", "txn_po_1"]
-
-
-TAMPERS: dict[Change, list[tuple[str, str, str, str]]] = {
-    _own_row_dropped: [("po_1", "not_in_balance", "txn_po_1", "-125.33")],
-    _altered: [("po_1", "altered", "txn_ch_2", "-1")],
-    _altered_in_both: [("po_1", "source_differs", "txn_ch_2", "-1")],
-    _charge_altered: [("po_1", "source_differs", "txn_ch_2", "0.01")],
-    _dropped: [("po_1", "dropped", "txn_ch_2", "19.12")],
-    _dropped_from_both: [("po_1", "dropped", "txn_ch_2", "19.12")],
-    _refund_dropped_from_both: [("po_2", "dropped", "txn_re_1", "-5")],
-    _doubled: [("po_1", "doubled", "txn_ch_2", "19.12")],
-    _doubled_under_another_id: [("po_1", "doubled", "txn_a", "-19.12")],
-    _moved: [("po_1", "moved", "txn_ch_2", "19.12"), ("po_2", "moved", "txn_ch_2", "-19.12")],
-    _in_both: [("po_1", "in_two_payouts", "txn_ch_2", "19.12"), ("po_2", "in_two_payouts", "txn_ch_2", "19.12")],
-    _fee_in_one: [("po_1", "altered", "txn_ch_2", "-0.01")],
-    _fee_in_both: [("po_1", "fee_details", "txn_ch_2", "0.01")],
-    _payout_altered: [("po_1", "own_row", "txn_po_1", "0.01")],
-}
-
-
-def test_every_quiet_change_names_its_item(database: str) -> None:
-    providers = {}
-    for change in TAMPERS:
-        account, ledger = two_payouts()
-        account.name = ledger.name = change.__name__
-        ledger.name += "_qb"
-        change(account)
-        account.fold(database, ledger=ledger.name)
-        ledger.fold(database)
-        providers[change] = Provider(account.name, ledger.name)
-    account, ledger = two_payouts()
-    account.fold(database)
-    ledger.fold(database)
-    reconcile(database, Provider(), *providers.values())
-    assert exceptions(database) == []
-    assert set(payout_outcomes(database).values()) == {("reconciled",) * 3}
-    for change, wanted in TAMPERS.items():
-        name = change.__name__
-        assert exceptions(database, name) == [(*one[:3], Decimal(one[3])) for one in wanted], name
-        touched = {one[0] for one in wanted}
-        assert {po for po, told in payout_outcomes(database, name).items() if told[0] != "reconciled"} == touched, name
-
-
 def test_a_rerun_changes_no_row_and_what_is_put_right_goes(database: str) -> None:
     account, ledger = two_payouts()
-    _doubled(account)
+    doubled(account)
     account.charge("ch_9", "12.00", "0.65")
     account.snapshot("b1", AT + 30 * HOUR, "10.00")  # ch_9 left 11.35, all else is paid out
     account.fold(database)
@@ -232,7 +103,7 @@ def stored(url: str, table: str) -> list[tuple[object, ...]]:
 
 def test_reports_nest_lines_and_exceptions(database: str) -> None:
     account, ledger = two_payouts()
-    _fee_in_both(account)
+    fee_in_both(account)
     account.charge("ch_9", "12.00", "0.65")
     account.fold(database)
     ledger.fold(database)
@@ -383,7 +254,7 @@ def test_one_payment_does_not_stand_for_charges_of_two_accounts(database: str) -
 def test_a_payout_that_fails_after_it_was_reconciled(database: str) -> None:
     """What was told of its items is told no more; its money is a row of the next."""
     account, ledger = two_payouts()
-    _fee_in_both(account)
+    fee_in_both(account)
     for source in (account, ledger):
         source.fold(database)
     reconcile(database)
@@ -454,79 +325,3 @@ def test_currencies_and_days_before_the_first_snapshot(database: str) -> None:
         ("USD", "b0:USD", "tied", 2, Decimal("115.92"), 0),
         ("USD", "b1:USD", "tied", 2, Decimal("115.92"), 0),
     ]
-
-
-def test_a_gap_asks_what_made_its_rows(database: str) -> None:
-    """EUR 10.00 at 1.234 is 12.34, and both lists say 12.35; a dispute of 100.00 of which both say 99.00 was taken."""
-    account, ledger = stage()
-    account.charge("ch_eur", "10.00", row=False, currency_iso="EUR")
-    made_by = {"source_kind": "charge", "source_object_id": "ch_eur", "charge_source_id": "ch_eur"}
-    account.row("txn_eur", "charge", "12.35", exchange_rate=Decimal("1.234"), **made_by)
-    ledger.payment("P2", "10.00", psp_reference="K-ch_eur", currency_iso="EUR")
-    account.charge("ch_kept", "20.00", row=False, currency_iso="EUR")
-    account.row("txn_kept", "charge", "24.68", exchange_rate=Decimal("1.234"),
-                **made_by | {"source_object_id": "ch_kept", "charge_source_id": "ch_kept"})  # fmt: skip
-    ledger.payment("P3", "20.00", psp_reference="K-ch_kept", currency_iso="EUR")
-    account.payout("po_1", "133.82", "txn_ch_1", "txn_eur", "txn_kept")
-    account.dispute("dp_1", "ch_1", "100.00", "won")
-    disputed = {"source_kind": "dispute", "source_object_id": "dp_1"}
-    account.row("txn_out", "adjustment", "-99.00", "15.00", reporting_category="dispute", **disputed)
-    account.payout("po_2", "-115.00", "txn_out")
-    account.row("txn_in", "adjustment", "100.00", reporting_category="dispute_reversal", **disputed)
-    account.payout("po_3", "100.00", "txn_in")
-    account.fold(database)
-    ledger.fold(database)
-    reconcile(database)
-    assert exceptions(database) == [
-        ("po_1", "source_differs", "txn_eur", Decimal("-0.01")),
-        ("po_2", "source_differs", "txn_out", -1),
-    ]
-    told = rows(database, "SELECT evidence FROM reconciliation.payout_exceptions ORDER BY 1")
-    assert told[0][0].endswith("row txn_out says 1 more than dp_1, which made it.")
-
-
-def test_two_quiet_changes_of_one_payout_are_both_named(database: str) -> None:
-    """Of rows txn_ch_2 and txn_ch_3, which are in one payout: changes that show in its sum."""
-    makes = [_altered_in_both, _charge_altered, _dropped, _dropped_from_both, _doubled_under_another_id]
-    makes += [_moved, _in_both, _payout_altered]
-    pairs = {f"{one.__name__}_{other.__name__}": (one, other) for one, other in combinations_with_replacement(makes, 2)}
-    for name, (one, other) in pairs.items():
-        account, ledger = two_payouts()
-        _exchange(account)
-        one(account)  # of txn_ch_3, as it is called then
-        _exchange(account)
-        other(account)
-        account.name, ledger.name = name, f"{name}_qb"
-        account.fold(database, ledger=ledger.name)
-        ledger.fold(database)
-    reconcile(database, *(Provider(name, f"{name}_qb") for name in pairs))
-    missed = []
-    for name, (one, other) in pairs.items():
-        named = {exception[2] for exception in exceptions(database, name)}
-        wanted = [_item_of(one, 3), _item_of(other, 2)]
-        missed += [(name, item, exceptions(database, name)) for item in wanted if item not in named]
-    assert missed == []
-
-
-def _item_of(change: Change, number: int) -> str:
-    if change is _doubled_under_another_id:
-        return "txn_a" if number == 2 else f"txn_a{number}"
-    return "txn_po_1" if change is _payout_altered else f"txn_ch_{number}"
-
-
-def _exchange(account: Account) -> None:
-    """Let ch_2 and ch_3 change names, wherever they are named."""
-    names = {"ch_2": "ch_3", "ch_3": "ch_2", "txn_a": "txn_a3", "txn_a3": "txn_a"}
-    names |= {f"txn_{one}": f"txn_{other}" for one, other in names.items() if one.startswith("ch")}
-
-    def new(cell: Any) -> Any:
-        if not isinstance(cell, str):
-            return cell
-        parts = (part.partition("#") for part in cell.split("|"))
-        return "|".join("".join((names.get(name, name), *again)) for name, *again in parts)
-
-    account.records = {
-        (entity, new(source_id)): {name: new(cell) for name, cell in row.items()}
-        for (entity, source_id), row in account.records.items()
-    }
-    account.fees = {new(row): details for row, details in account.fees.items()}
