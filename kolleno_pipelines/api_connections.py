@@ -5,6 +5,7 @@ Everything but the system may be left out by a connection that only imports reco
 
 from __future__ import annotations
 
+import re
 from datetime import date, timedelta
 from decimal import Decimal
 from typing import Annotated, ClassVar, Literal, TypeAlias
@@ -33,10 +34,31 @@ def _off(value: object) -> object:
     return None if value is False or value == "off" else value
 
 
+def _day(value: object) -> object:
+    """A plain day; a text that is none is told in our words."""
+    if isinstance(value, str):
+        try:
+            return date.fromisoformat(value)
+        except ValueError:
+            raise ValueError("it is a day such as 2026-01-31") from None
+    return value
+
+
+def _charge_id_field(value: str | None) -> str | None:
+    if value is not None and not re.fullmatch(r"ref|psp_reference|extra\.[^.\x00]{1,100}", value):
+        raise ValueError("it is ref, psp_reference or extra.<key> (as extra.note), or off")
+    return value
+
+
+def _stripe_account(value: object) -> object:
+    if value is not None and not (isinstance(value, str) and re.fullmatch(r"acct_[A-Za-z0-9]{1,60}", value)):
+        raise ValueError("it is the id of an account, acct_ and what follows")
+    return value
+
+
 Address: TypeAlias = Annotated[str, AfterValidator(_address)]
-ChargeIdField: TypeAlias = Annotated[
-    Annotated[str, Field(pattern=r"^(ref|psp_reference|extra\.[^.\x00]{1,100})$")] | None, BeforeValidator(_off)
-]
+Day: TypeAlias = Annotated[date, BeforeValidator(_day)]
+ChargeIdField: TypeAlias = Annotated[str | None, BeforeValidator(_off), AfterValidator(_charge_id_field)]
 LinkCap: TypeAlias = Annotated[Literal[15] | None, BeforeValidator(_off)]
 Calls: TypeAlias = Annotated[Annotated[int, Field(gt=0, strict=True)] | None, BeforeValidator(_off)]
 Egress: TypeAlias = Annotated[Size | None, BeforeValidator(_off)]
@@ -55,7 +77,7 @@ class ApiConnection(Connection):
     """
 
     system: str
-    start_date: date | None = None
+    start_date: Day | None = None
     poll_every: Duration = duration("15m")
     lookback: Duration = duration("10m")
     sweep_every: Duration = duration("24h")
@@ -164,6 +186,13 @@ class StripeConnection(ApiConnection):
     role: Literal["provider"] = "provider"
     ledger: str = ""
     api_key: Secret | None = None
-    account_id: str | None = Field(default=None, pattern=r"^acct_[A-Za-z0-9]{1,60}$")
-    cutover: date | None = None
+    account_id: Annotated[str | None, BeforeValidator(_stripe_account)] = None
+    cutover: Day | None = None
     payout_charge_id_field: ChargeIdField = None
+
+    @field_validator("start_date")
+    @classmethod
+    def _from_the_beginning(cls, day: date | None) -> date | None:
+        if day is not None:
+            raise ValueError("leave it out: a balance is the sum of all its rows; cutover says from when charges count")
+        return day

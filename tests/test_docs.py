@@ -20,6 +20,7 @@ from kolleno_pipelines.cli.app import app
 from kolleno_pipelines.pipeline.alerts import AlertKind
 from kolleno_pipelines.pipeline.check import check
 from kolleno_pipelines.schemas.codes import Code
+from kolleno_pipelines.schemas.payout_words import ChargeOutcome, ExceptionCode, PayoutOutcome, ProofOutcome
 from kolleno_pipelines.schemas.sftp_tables import TABLES
 from kolleno_pipelines.settings import PREFIX, Settings
 from tests import doc_tables
@@ -73,6 +74,24 @@ def test_code_table_has_every_code_and_column_tables_every_column() -> None:
 def test_every_alert_is_explained_to_operators() -> None:
     page = read(ROOT / "docs" / "operating.md")
     assert [kind.value for kind in AlertKind if f"| `{kind.value}` |" not in page] == []
+
+
+def test_every_outcome_and_exception_of_payouts_is_explained_in_its_order() -> None:
+    page = read(ROOT / "docs" / "payouts.md")
+    charges, rest = page.split("\n## Payouts\n")
+    payouts, rest = rest.split("\n### Exceptions\n")
+    exceptions, balance = rest.split("\n## The balance\n")
+    for text, words in ((charges, ChargeOutcome), (payouts, PayoutOutcome)):
+        assert _first_cells(text) == list(words)
+    assert sorted(_first_cells(balance)) == sorted(ProofOutcome)
+    rows = re.findall(r"^\| (`.*?`) \|", exceptions, re.MULTILINE)
+    assert sorted(code for row in rows for code in re.findall(r"`(\w+)`", row)) == sorted(ExceptionCode)
+
+
+def _first_cells(text: str) -> list[str]:
+    """The words that stand as code in the first cells of tables with a column `What to do`."""
+    tables = [part for part in text.split("\n\n") if part.lstrip("\n").startswith("| Outcome |")]
+    return re.findall(r"^\| `(\w+)` \|", "\n\n".join(tables), re.MULTILINE)
 
 
 def _group() -> TyperGroup:

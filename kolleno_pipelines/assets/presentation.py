@@ -68,6 +68,11 @@ def rows_table(rows: Iterable[Any], names: Sequence[str] | None = None) -> dg.Me
     return dg.MetadataValue.table(records, dg.TableSchema(columns=columns))
 
 
+def not_shown(what: str, number: int, where: str) -> Metadata:
+    """Return an entry that says how many rows a table leaves out and where they are; none where it shows all."""
+    return {f"{what} not shown": f"{number:,} more: {where}"} if number > 0 else {}
+
+
 def say_calmly(say: Callable[[str], None], *, every: float = 5.0) -> Callable[[str], None]:
     """Return a function that passes on at most one message per `every` seconds: each is an event in the database."""
     last = 0.0

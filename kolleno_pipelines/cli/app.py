@@ -25,6 +25,7 @@ from kolleno_pipelines.cli import (
     replays,
     reports,
     servers,
+    traces,
 )
 from kolleno_pipelines.cli.terminal import say
 
@@ -40,6 +41,7 @@ servers.add_to(app)
 databases.add_to(app)
 deliveries.add_to(app)
 files.add_to(app)
+traces.add_to(app)
 batches.add_to(app)
 replays.add_to(app)
 reports.add_to(app)

@@ -52,7 +52,8 @@ def _row(state: ConnectionState, columns: tuple[str, ...]) -> list[object]:
 def _tell(state: ConnectionState) -> None:
     """Say what a person should know of a connection."""
     if state.reason:
-        say(f"{state.name}: {state.reason.rstrip('.')}.")
+        # Errors of a connection begin with its name.
+        say(f"{state.name}: {state.reason.removeprefix(f'{state.name}: ').rstrip('.')}.")
     if state.failed_parts:
         told = f"{state.failed_parts} parts of extracts could not be normalised"
         say(f"{state.name}: {told}; kolleno extract {state.name} tries again, and says why.")

@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import SecretStr
 
+from kolleno_pipelines.cli.demo_company import SFTP
 from kolleno_pipelines.cli.demo_vendors import (
     SECRET_KEY,
     VENDORS,
@@ -183,7 +184,7 @@ def _say_how_to_go_on(settings: Settings, invoice: str) -> None:
         "report agreement",
         "report payouts",
         "report differences",
-        f"trace invoices {shlex.quote(invoice)}",
+        f"trace invoices {shlex.quote(invoice)} --connection {SFTP}",
     ):
         say(f"  {kolleno} {words}")
     say("The demo's PostgreSQL keeps running. This stops it, in the same shell:")

@@ -19,6 +19,7 @@ from kolleno_pipelines.sandbox.books import Document
 from kolleno_pipelines.sandbox.company import MORNING, Company
 from kolleno_pipelines.sandbox.events import INVOICE, DocumentCorrected
 from kolleno_pipelines.sandbox.fault_kit import ExpectedFinding, FaultFile, Kit
+from kolleno_pipelines.sandbox.stripe.taken import taken_by_stripe, with_shared_references
 from kolleno_pipelines.schemas.codes import Code
 from kolleno_pipelines.schemas.sftp_tables import TableName
 
@@ -110,7 +111,7 @@ def make_company(now: datetime, *, with_faults: bool, with_break: bool) -> Dropp
     # A system that is asked tells nothing of the future: before today's batch, the company's last day is yesterday.
     today = (now - timedelta(hours=MORNING.hour, minutes=5)).date()
     first_day = today - timedelta(days=DAYS - 1)
-    company = Company.build(
+    built = Company.build(
         SEED,
         customers=CUSTOMERS,
         days=DAYS,
@@ -119,6 +120,7 @@ def make_company(now: datetime, *, with_faults: bool, with_break: bool) -> Dropp
         history_days=HISTORY_DAYS,
         expressible=True,
     )
+    company = with_shared_references(built, taken_by_stripe(built))
     good = [
         FaultFile(name, content, DROP_FOLDER)
         for drop in drops.arrivals(company)

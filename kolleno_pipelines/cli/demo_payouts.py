@@ -1,41 +1,48 @@
-"""The demo's charges, payouts and balance at the simulated Stripe, beside what was taken. Printed for people."""
+"""The demo's charges, payouts and balance at the simulated Stripe, beside what happened there. Printed for people."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from datetime import datetime
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from kolleno_pipelines.cli.demo_company import QUICKBOOKS, STRIPE, Dropped
+from kolleno_pipelines.cli.demo_stripe import PlantedError, account_of, planted_error
+from kolleno_pipelines.cli.provider_tables import gross_to_net_cells
 from kolleno_pipelines.cli.terminal import print_rows
 from kolleno_pipelines.connections import document_connections, provider_connections
 from kolleno_pipelines.schemas.currencies import amount_text
 
 if TYPE_CHECKING:
     from kolleno_pipelines.pipeline.deployment import Deployment
+    from kolleno_pipelines.sandbox.stripe.filling import Filling
+    from kolleno_pipelines.sandbox.stripe.payout_answers import PayoutAnswer
 
 Row = Mapping[str, Any]
 _REPORTS = ("charges", "payouts", "balance-proofs")
-#: What charges and payouts come to where nobody is asked for; what else is named must not be.
 _FINE = {"reconciled", "reconciled_with_fallback", "pending"}
+#: Payouts that nobody can take apart, and those that never stayed at the bank.
+_EXPLAINED = {"not_itemisable", "reversed"}
+_PLANTED_CODE, _PLANTED_OUTCOME = "fee_differs", "fee_mismatch"
+#: What the table shows a payout of, each the newest one.
+KINDS = (
+    *("a charge of two payments", "a surcharge", "a charge taken elsewhere", "another currency"),
+    *("a refund", "a refund that failed", "a dispute", "a dispute that was won", "a debit that failed"),
+    *("a fee of its own", "a minimum that is held back", "taken from the bank"),
+    *("paid out by hand", "paid out at once", "sent back by the bank", "a payout that came back"),
+)
 
 
 def show_payouts(deployment: Deployment, dropped: Dropped) -> bool:
-    """Print what became of charges and payouts; returns whether all that was taken is there, and nothing is amiss."""
-    from kolleno_pipelines.pipeline.reports import report
-
-    charges, payouts, proofs = (
-        report(
-            name,
-            deployment.database_url,
-            document_connections(deployment.connections),
-            dropped.today,
-            providers=provider_connections(deployment.connections),
-        )
-        for name in _REPORTS
-    )
+    """Print what became of charges and payouts; returns whether it is what happened, but for what is planted."""
+    charges, payouts, proofs = _reports(deployment, dropped)
     _print_outcomes(charges, payouts, proofs)
-    wrong = [*_not_as_taken(charges, dropped), *_amiss(charges, "charges", "charges"), *_amiss(payouts, "payouts")]
+    account = account_of(dropped)
+    planted = planted_error(dropped, account)
+    answers = _answers(account, proofs)
+    _print_kinds(payouts, answers)
+    wrong = [*_not_as_taken(charges, account), *_amiss(charges), *not_as_answered(payouts, answers, planted)]
     wrong += [f"balance in {row['currency_iso']} {row['outcome']}" for row in proofs if row["is_break"]]
     if not payouts or not proofs:
         wrong.append("no payout or no balance was read")
@@ -44,12 +51,22 @@ def show_payouts(deployment: Deployment, dropped: Dropped) -> bool:
         return False
     proven = {row["currency_iso"] for row in proofs if row["outcome"] == "tied"}
     shown = sum(row["charges"] for row in charges if row["outcome"] != "pending")
-    paid = sum(row["outcome"] != "pending" for row in payouts)
+    explained = sum(row["outcome"] in _EXPLAINED for row in payouts)
+    paid = sum(row["outcome"] not in {"pending", *_EXPLAINED} for row in payouts) - (planted is not None)
     print(
-        f"{shown} charges are in {QUICKBOOKS}, {paid} payouts are the sums of their"
-        f" items, the balance is proven in {len(proven)} currencies."
+        f"{shown} charges are in {QUICKBOOKS}, {paid} payouts are the sums of their items, {explained} are told apart"
+        f" (by hand, at once, sent back), the balance is proven in {len(proven)} currencies."
     )
-    return True
+    return conclude_payouts(payouts, planted)
+
+
+def _reports(deployment: Deployment, dropped: Dropped) -> tuple[list[Any], ...]:
+    from kolleno_pipelines.pipeline.reports import report
+
+    documents, providers = document_connections(deployment.connections), provider_connections(deployment.connections)
+    return tuple(
+        report(name, deployment.database_url, documents, dropped.today, providers=providers) for name in _REPORTS
+    )
 
 
 def _print_outcomes(charges: Iterable[Row], payouts: Iterable[Row], proofs: Iterable[Row]) -> None:
@@ -70,7 +87,7 @@ def _print_outcomes(charges: Iterable[Row], payouts: Iterable[Row], proofs: Iter
             (what, outcome, currency, number, amount_text(Decimal(amount), currency, thousands=True))
             for what, outcome, currency, number, amount in lines
         ],
-        title=f"What {STRIPE} took, beside the payments of {QUICKBOOKS}; what it paid out; what its balance is made of",
+        title=f"What {STRIPE} took and paid out, and its balance",
     )
 
 
@@ -79,12 +96,36 @@ def _taken(proofs: Iterable[Row]) -> list[Row]:
     return [row for row in proofs if row["taken_at"] is not None]
 
 
-def _not_as_taken(charges: Sequence[Row], dropped: Dropped) -> list[str]:
-    """Name the currencies in which not all charges of the company are there, or not their money."""
-    from kolleno_pipelines.sandbox.stripe.taken import taken_by_stripe
+def _answers(account: Filling, proofs: Iterable[Row]) -> list[PayoutAnswer]:
+    """Return what must become of the payouts, as they were when the balance was last asked for."""
+    from kolleno_pipelines.sandbox.stripe.payout_answers import payout_answers
 
+    read = max((datetime.fromisoformat(row["taken_at"]) for row in _taken(proofs)), default=account.ledger.now)
+    moment = account.ledger.advance(max(read, account.ledger.now))
+    return payout_answers(account.ledger, account.taken, moment)
+
+
+def _print_kinds(payouts: Iterable[dict[str, Any]], answers: Sequence[PayoutAnswer]) -> None:
+    """Print the newest payout of each kind, from gross to net."""
+    rows = {row["source_id"]: row for row in payouts}
+    chosen: dict[str, list[str]] = {}
+    for kind in KINDS:
+        if not any(kind in shown for shown in chosen.values()):
+            found = next((one for one in answers if kind in one.kinds and one.source_id in rows), None)
+            if found is not None:
+                chosen[found.source_id] = [each for each in KINDS if each in found.kinds]
+    columns, cells = gross_to_net_cells([rows[one] for one in chosen], thousands=True)
+    print_rows(
+        ("what is special about it", *columns),
+        [(", ".join(kinds), *row) for kinds, row in zip(chosen.values(), cells, strict=True)],
+        title="From gross to net: the newest payout of each kind",
+    )
+
+
+def _not_as_taken(charges: Sequence[Row], account: Filling) -> list[str]:
+    """Name the currencies in which not all charges of the company are there, or not their money."""
     wanted: dict[str, tuple[int, Decimal]] = {}
-    for one in taken_by_stripe(dropped.company, plain=True):
+    for one in account.taken:
         number, amount = wanted.get(one.currency.upper(), (0, Decimal(0)))
         wanted[one.currency.upper()] = (number + 1, amount + one.amount)
     found: dict[str, tuple[int, Decimal]] = {}
@@ -102,9 +143,35 @@ def _not_as_taken(charges: Sequence[Row], dropped: Dropped) -> list[str]:
     ]
 
 
-def _amiss(rows: Iterable[Row], what: str, counted: str | None = None) -> list[str]:
-    counts: dict[str, int] = {}
-    for row in rows:
-        if row["outcome"] not in _FINE:
-            counts[row["outcome"]] = counts.get(row["outcome"], 0) + (row[counted] if counted else 1)
-    return [f"{number} {what} {outcome}" for outcome, number in sorted(counts.items())]
+def _amiss(charges: Iterable[Row]) -> list[str]:
+    return [f"{row['charges']} charges {row['outcome']}" for row in charges if row["outcome"] not in _FINE]
+
+
+def not_as_answered(
+    payouts: Iterable[Row], answers: Iterable[PayoutAnswer], planted: PlantedError | None
+) -> Iterator[str]:
+    """Name the payouts that did not become what must become of them; the planted error is as it must be."""
+    wanted = {one.source_id: (one.outcome, f"{one.amount} {one.currency_iso}") for one in answers}
+    if planted is not None:
+        wanted[planted.payout] = (_PLANTED_OUTCOME, wanted[planted.payout][1])
+    found = {row["source_id"]: (row["outcome"], f"{Decimal(row['amount'])} {row['currency_iso']}") for row in payouts}
+    for payout in sorted(wanted | found):
+        if found.get(payout) != wanted.get(payout):
+            have, want = (" of ".join(each.get(payout, ("nothing",))) for each in (found, wanted))
+            yield f"payout {payout} is {have} in place of {want}"
+
+
+def conclude_payouts(payouts: Iterable[Row], planted: PlantedError | None) -> bool:
+    """Say in one sentence what the exceptions come to; returns whether they are what was planted, and nothing else."""
+    told = [
+        (row["source_id"], one["code"], one["balance_transaction_source_id"])
+        for row in payouts
+        for one in row["exceptions"]
+    ]
+    wanted = [] if planted is None else [(planted.payout, _PLANTED_CODE, planted.item)]
+    if planted is not None and told == wanted:
+        print(f"The planted error is named, and no other: {planted.tamper.story}, in payout {planted.payout}.")
+    elif told != wanted:
+        others = [f"{code} of {item} in {payout}" for payout, code, item in told if (payout, code, item) not in wanted]
+        print(f"Exceptions that nobody planted: {'; '.join(others) or 'none, and the planted error is not named'}.")
+    return told == wanted

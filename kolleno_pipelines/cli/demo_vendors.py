@@ -146,7 +146,7 @@ def _servers(
 
     home = settings.home
     sftp = SandboxSftpServer(home / "sftp", home / "sftp_keys", port=ports[SFTP])
-    fields = payment_fields(taken_by_stripe(dropped.company, plain=True))
+    fields = payment_fields(taken_by_stripe(dropped.company))
     books = quickbooks_filling.filled_from(dropped.told(QUICKBOOKS), payment_fields=fields)
     quickbooks = SandboxQuickBooks(
         books.file,
@@ -165,12 +165,15 @@ def _servers(
 
 
 def _stripe(dropped: Dropped, ledger_ids: Mapping[tuple[str, str], str], key: str, port: int) -> SandboxStripe:
-    """Return the account that took the company's payments, opened by the demo's own key."""
-    from kolleno_pipelines.sandbox.stripe.filling import filled_from
+    """Return the account that took the company's payments, opened by the demo's own key, with what is planted."""
+    from kolleno_pipelines.cli.demo_stripe import account_of, planted_error
     from kolleno_pipelines.sandbox.stripe.server import SandboxStripe
 
-    stripe = SandboxStripe(filled_from(dropped.company, ledger_ids=ledger_ids, plain=True).ledger, port=port)
+    account = account_of(dropped, ledger_ids)
+    stripe = SandboxStripe(account.ledger, port=port)
     stripe.api.keys[key] = replace(stripe.new_key(), secret=key)
+    planted = planted_error(dropped, account)
+    stripe.tamper(planted.tamper if planted is not None else None)
     return stripe
 
 

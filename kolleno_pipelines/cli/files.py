@@ -1,4 +1,4 @@
-"""`kolleno files`, `rejects`, `trace`: what was received, what is wrong with it, where a value is from. Read only."""
+"""`kolleno files`, `rejects`: what was received and what is wrong with it. Read only."""
 
 from __future__ import annotations
 
@@ -9,11 +9,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from kolleno_pipelines.cli.choices import AsJson, Day
-from kolleno_pipelines.cli.terminal import cell, end, print_json, print_rows, say
+from kolleno_pipelines.cli.terminal import cell, print_json, print_rows, say
 
 if TYPE_CHECKING:
     from kolleno_pipelines.pipeline.file_views import FileView, LedgerFile
-    from kolleno_pipelines.pipeline.tracing import Trace
 
 group = typer.Typer(help="Received files.", invoke_without_command=True, rich_markup_mode=None)
 
@@ -22,7 +21,6 @@ def add_to(app: typer.Typer) -> None:
     """Add the commands."""
     app.add_typer(group, name="files")
     app.command("rejects")(rejects)
-    app.command("trace")(trace)
 
 
 @group.callback()
@@ -135,60 +133,3 @@ def rejects(
         " it needs no companions."
     )
     print(written.path)
-
-
-def trace(
-    entity: Annotated[
-        str,
-        typer.Argument(metavar="ENTITY", help="customers, contacts, invoices, credit_notes, payments, allocations."),
-    ],
-    source_id: Annotated[
-        str, typer.Argument(metavar="SOURCE_ID", help="The record's id; of an allocation: PAYMENT|INVOICE.")
-    ],
-    as_json: AsJson = False,
-) -> None:
-    """Show which files said what about a record, and each change that came of it."""
-    from kolleno_pipelines.pipeline.deployment import open_deployment
-    from kolleno_pipelines.pipeline.tracing import trace as find
-
-    deployment = open_deployment()
-    found = find(deployment, deployment.sftp, entity, source_id)
-    if as_json:
-        print_json(found.to_json())
-    elif found.is_known:
-        _print_trace(found)
-    if not found.is_known:
-        say(f"No file ever said anything about {found.entity} {source_id}.")
-    end(findings=not found.is_known)
-
-
-def _print_trace(found: Trace) -> None:
-    said = (
-        (each.file, each.receipt, each.line, each.file_status, _values(each.values, each.absent))
-        for each in found.statements
-    )
-    print_rows(("file", "receipt", "line", "status", "values"), said, title="What the files say, oldest version first")
-    if found.rejected:
-        kept = (
-            (each.file, each.receipt, each.line, "; ".join(f["message"] for f in each.findings))
-            for each in found.rejected
-        )
-        print()
-        print_rows(("file", "receipt", "line", "rejected because"), kept, title="Rows that were rejected")
-    if found.waiting:
-        waits = ((w.file, w.line, w.code, f"{w.parent_table} {w.parent_id}", w.cause) for w in found.waiting)
-        print()
-        print_rows(("file", "line", "code", "waits for", "because of"), waits, title="Rows that wait for a parent")
-    if found.changes:
-        changed = ((c.version_at, c.entity, c.field, c.old_value, c.new_value, c.file, c.line) for c in found.changes)
-        print()
-        columns = ("version", "entity", "field", "old", "new", "file", "line")
-        print_rows(columns, changed, title="Changes")
-    for record in found.records:
-        print()
-        print_rows(("", ""), ((k, v) for k, v in record.items() if v is not None), title="The record now")
-
-
-def _values(values: dict[str, Any], absent: list[str] | None) -> str:
-    text = " ".join(f"{name}={cell(value)}" for name, value in values.items())
-    return f"{text} (not usable, kept as before: {', '.join(absent)})" if absent else text

@@ -8,6 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
+from kolleno_pipelines.cli import provider_tables
 from kolleno_pipelines.cli.choices import AsJson, Day
 from kolleno_pipelines.cli.terminal import end, print_json, print_rows, say, write_csv
 
@@ -15,6 +16,12 @@ NAMES = (
     *("balances", "control-totals", "ageing", "roll-forward", "unapplied-cash", "agreement"),
     *("charges", "payouts", "balance-proofs", "differences"),
 )
+#: Reports whose rows hold others: these are laid out below each other.
+_TABLES = {
+    "charges": provider_tables.print_charges,
+    "payouts": provider_tables.print_payouts,
+    "balance-proofs": provider_tables.print_balance_proofs,
+}
 
 
 def add_to(app: typer.Typer) -> None:
@@ -54,19 +61,25 @@ def report(
         providers=provider_connections(deployment.connections),
     )
     if csv_file is not None:
-        write_csv(csv_file, list(rows[0]) if rows else report_columns(word, by_customer=by is not None), rows)
+        if word == "payouts":
+            write_csv(csv_file, provider_tables.OF_SPREADSHEET, provider_tables.spread_payouts(rows))
+        else:
+            write_csv(csv_file, list(rows[0]) if rows else report_columns(word, by_customer=by is not None), rows)
         if str(csv_file) != "-":
             say(f"{len(rows)} rows are in {csv_file}.")
     elif as_json:
         print_json(rows)
     else:
-        _print(rows)
+        _print(word, rows)
     end(findings=reports.asks_for_somebody(word, rows, deployment.database_url))
 
 
-def _print(rows: list[dict[str, Any]]) -> None:
+def _print(name: str, rows: list[dict[str, Any]]) -> None:
     if not rows:
         say("There is nothing to report.")
+        return
+    if name in _TABLES:
+        _TABLES[name](rows)
         return
     columns = list(rows[0])
     print_rows(columns, ([row[column] for column in columns] for row in rows))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from kolleno_pipelines.connections import (
@@ -12,7 +13,7 @@ from kolleno_pipelines.connections import (
     load_connections,
     resolve,
 )
-from kolleno_pipelines.connectors.contract import Pass, Window
+from kolleno_pipelines.connectors.contract import Extract, Pass, RecordSource, Window
 from kolleno_pipelines.connectors.errors import ConnectorError, NeedsHuman
 from kolleno_pipelines.connectors.registry import connector_of
 from kolleno_pipelines.connectors.sftp.client import open_drop
@@ -80,29 +81,34 @@ def _try(outcome: Tried, connection: AnyConnection, settings: Settings) -> None:
 
 
 def _answered(deployment: Deployment, connection: ApiConnection) -> str:
-    """Ask the vendor; nothing is kept of the answer. Raises ConnectorError.
-
-    Where a person signed in, once, for its smallest extract. A key may lack the right to read this or that: each
-    extract is asked for what was made in this very second.
-    """
-    connector, now = connector_of(connection.system), utc_now()
+    """Ask the vendor once, for its smallest extract, or each that a key opens; nothing is kept of the answers."""
+    extracts = connector_of(connection.system).extracts
     with open_source(deployment, connection) as source:
-        if connection.system in APPS:
-            extract = connector.extracts[0]
-            found = sum(1 for _ in source.records(extract, Window(Pass.SWEEP, None, now)))
-            return f"answered: {extract.name} holds {found} {'object' if found == 1 else 'objects'}."
-        read, refused = list[str](), dict[str, None]()
-        for extract in connector.extracts:
-            if Pass.CHANGES not in extract.passes:
-                continue
-            try:
-                any(True for _ in source.records(extract, Window(Pass.CHANGES, now, now)))
-                read.append(extract.name)
-            except NeedsHuman as error:
-                refused[error.message] = None
+        if connection.system not in APPS and Pass.SWEEP not in extracts[0].passes:
+            return _lists_answered(source, connection, [one for one in extracts if Pass.CHANGES in one.passes])
+        found = sum(1 for _ in source.records(extracts[0], Window(Pass.SWEEP, None, utc_now())))
+    return f"answered: {extracts[0].name} holds {found} {'object' if found == 1 else 'objects'}."
+
+
+def _lists_answered(source: RecordSource, connection: ApiConnection, extracts: Sequence[Extract]) -> str:
+    """Ask for this very second of each list, since a key may be allowed to read some and not others.
+
+    Raises NeedsHuman, naming all that may not be read.
+    """
+    now = utc_now()
+    refused: dict[str, str] = {}
+    for extract in extracts:
+        try:
+            for _ in source.records(extract, Window(Pass.CHANGES, now, now)):
+                pass
+        except NeedsHuman as error:
+            refused[extract.name] = error.message
     if refused:
-        raise NeedsHuman(" ".join(refused), connection.name)
-    return f"answered: {', '.join(read)} can be read."
+        reasons = " ".join(dict.fromkeys(refused.values()))
+        if len(refused) < len(extracts):
+            reasons = f"The key may not read {', '.join(refused)}. {reasons}"
+        raise NeedsHuman(reasons, connection.name)
+    return f"answered: {', '.join(extract.name for extract in extracts)} can be read."
 
 
 def _remember(outcome: Tried, deployment: Deployment, connection: ApiConnection) -> None:

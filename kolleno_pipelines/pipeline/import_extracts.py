@@ -101,7 +101,8 @@ def _files(connector: Connector, folder: Path) -> dict[Extract, Path]:
     if unknown:
         raise ImportFolderError(f"{folder / unknown[0]} names no extract of {connector.system}: {', '.join(known)}.")
     if not named:
-        raise ImportFolderError(f"{folder} holds no file such as {known[-1]}{SUFFIX}.")
+        names = ", ".join(known)
+        raise ImportFolderError(f"{folder} holds no <extract>{SUFFIX}; the extracts of {connector.system} are {names}.")
     return {
         extract: folder / f"{extract.name}{SUFFIX}"
         for extract in connector.extracts

@@ -17,6 +17,7 @@ from kolleno_pipelines.connectors.errors import Retryable
 from kolleno_pipelines.pipeline.clock import Clock, utc_now
 from kolleno_pipelines.pipeline.deployment import Deployment
 from kolleno_pipelines.storage import extracts, watermarks
+from kolleno_pipelines.storage.archive import Digest
 from kolleno_pipelines.storage.extracts import ExtractRow, Landed
 from kolleno_pipelines.storage.failpoints import reach
 
@@ -92,10 +93,7 @@ def land(
 
     It was observed when the reading began: never later than the state that it tells of.
     """
-    with reading.deployment.archive.writer() as writer:
-        for record in part:
-            writer.write(record.payload + b"\n")
-    digest = writer.close()
+    digest = _archived(reading, part)
     reach("archived")
     landed = Landed(
         connection=reading.connection,
@@ -119,3 +117,11 @@ def land(
             also(conn)
     reach("landed")
     return row
+
+
+def _archived(reading: Reading, part: list[Record]) -> Digest:
+    """Put a part into the archive, a line each."""
+    with reading.deployment.archive.writer() as writer:
+        for record in part:
+            writer.write(record.payload + b"\n")
+    return writer.close()

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
+from decimal import Decimal
 
 from kolleno_pipelines.pipeline.plain_rows import Row, plain_row
 from kolleno_pipelines.schemas.balance_categories import PayoutLineName
@@ -44,6 +45,35 @@ def payouts_report(read: Read) -> list[Row]:
         }
         for row in read("payouts")
     ]
+
+
+def gross_to_net(payouts: Sequence[Row]) -> list[Row]:
+    """Return payouts with their `lines` as flat rows: each line's gross, less the fees taken off, to the payout.
+
+    Lines that none of them has are left out, and so is the sum of the items where it is the payout for all; items in
+    another currency than their payout's are in none. What a payout does not have is None.
+    """
+    own = [
+        {line["line"]: line for line in one["lines"] if line["currency_iso"] == one["currency_iso"]} for one in payouts
+    ]
+    present = [name.value for name in PayoutLineName if any(name.value in lines for lines in own)]
+    tie = all(not one["items"] or Decimal(one["items_net"]) == Decimal(one["amount"]) for one in payouts)
+    return [_flat(payout, lines, present, tie) for payout, lines in zip(payouts, own, strict=True)]
+
+
+def _flat(payout: Row, lines: dict[str, Row], present: Iterable[str], tie: bool) -> Row:
+    """Who it is comes last: ids are long, and people know a payout by its day and amount."""
+    fees = -sum((Decimal(line["fee"]) for line in lines.values()), Decimal(0))
+    items = Decimal(payout["items_net"]) if payout["items"] else None
+    return {
+        "date_arrival": payout["date_arrival"],
+        "currency_iso": payout["currency_iso"],
+        **{name: Decimal(lines[name]["amount"]) if name in lines else None for name in present},
+        "fees taken off": fees or None,
+        **({} if tie else {"items": items}),
+        "payout": Decimal(payout["amount"]),
+        **{name: payout[name] for name in ("outcome", "source_id", "connection")},
+    }
 
 
 def _group(row: Row) -> tuple[str, str, str]:

@@ -19,7 +19,7 @@ _ADDED = {
 def report_columns(name: str, *, by_customer: bool = False) -> list[str]:
     """Return the columns of a report in their order; `by_customer` is for ageing."""
     if name == "charges":  # charges are counted
-        return ["connection", "currency_iso", "outcome", "charges", "amount", "paid", "breaks"]
+        return ["connection", "currency_iso", "outcome", "charges", "amount", "surcharge_amount", "paid", "breaks"]
     stored = [column.name for column in (RESULTS | PROVIDER_RESULTS)[name.replace("-", "_")]]
     columns = [column for column in stored if column not in _WITHOUT.get(name, ())] + _ADDED.get(name, [])
     if name == "agreement":  # customers are summed

@@ -1,14 +1,15 @@
 """What the stored results say about the facts that should hold, and their figures by day. Nothing is computed here."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
-from decimal import Decimal
 from typing import Any
+
+import psycopg
 
 from kolleno_pipelines.connections import Connection
 from kolleno_pipelines.pipeline.deployment import Deployment
-from kolleno_pipelines.schemas.balance_categories import PayoutLineName
+from kolleno_pipelines.pipeline.provider_reports import gross_to_net
 from kolleno_pipelines.storage import overview, result_rows
 from kolleno_pipelines.storage.overview import DayAmount, Tie
 
@@ -78,36 +79,24 @@ def balance_breaks(deployment: Deployment, providers: Sequence[str]) -> Rows:
         return result_rows.red_rows(session, "balance_proofs", providers, limit=WORST)
 
 
-def from_gross_to_net(deployment: Deployment, providers: Sequence[str]) -> Rows:
-    """Return the newest payouts, a row each: every line's gross, less the fees taken off its items, to the payout.
-
-    Lines that none of them has are left out; items in another currency than their payout's are in none.
-    """
+def newest_payouts(deployment: Deployment, providers: Sequence[str]) -> Rows:
+    """Return the payouts made last from gross to net, a row each."""
     with deployment.session() as session:
-        payouts = result_rows.newest_payouts(session, providers, limit=WORST)
-        lines = result_rows.lines_of_payouts(session, providers, [payout["source_id"] for payout in payouts])
-    own: dict[tuple[str, str, str], dict[str, dict[str, Any]]] = {}
-    for line in lines:
-        own.setdefault((line["connection"], line["payout_source_id"], line["currency_iso"]), {})[line["line"]] = line
-    present = [name for name in PayoutLineName if any(name in found for found in own.values())]
-    return [
-        _gross_to_net(payout, own.get((payout["connection"], payout["source_id"], payout["currency_iso"]), {}), present)
-        for payout in payouts
-    ]
+        return _from_gross_to_net(session, result_rows.newest_payouts(session, providers, limit=WORST))
 
 
-def _gross_to_net(
-    payout: dict[str, Any], lines: dict[str, dict[str, Any]], present: Sequence[PayoutLineName]
-) -> dict[str, Any]:
-    none = {"amount": Decimal(0)}
-    return {
-        **{name: payout[name] for name in ("connection", "source_id", "date_arrival", "currency_iso")},
-        **{name.value: lines.get(name, none)["amount"] for name in present},
-        "fees taken off": -sum((line["fee"] for line in lines.values()), Decimal(0)),
-        "= items": payout["items_net"],
-        "payout": payout["amount"],
-        "outcome": payout["outcome"],
-    }
+def payouts_of(deployment: Deployment, exceptions: Sequence[Mapping[str, Any]]) -> Rows:
+    """Return the payouts that exceptions are about from gross to net, a row each, in the order of the exceptions."""
+    named = list(dict.fromkeys((one["connection"], one["payout_source_id"]) for one in exceptions))
+    with deployment.session() as session:
+        return _from_gross_to_net(session, result_rows.payouts_by_id(session, named))
+
+
+def _from_gross_to_net(session: psycopg.Connection[Any], payouts: Rows) -> Rows:
+    lines: dict[tuple[str, str], Rows] = {}
+    for line in result_rows.lines_of_payouts(session, [(one["connection"], one["source_id"]) for one in payouts]):
+        lines.setdefault((line["connection"], line["payout_source_id"]), []).append(line)
+    return gross_to_net([{**one, "lines": lines.get((one["connection"], one["source_id"]), [])} for one in payouts])
 
 
 def or_more(rows: Rows) -> str:

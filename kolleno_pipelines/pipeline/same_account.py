@@ -12,6 +12,8 @@ from kolleno_pipelines.pipeline.parts import Extracted, Reading
 from kolleno_pipelines.storage import renewals
 
 _ROW = "balance_transaction"
+#: Of so many rows one must be there.
+_ASKED = 3
 
 
 def rows_of(connector: Connector) -> str:
@@ -23,16 +25,17 @@ def rows_of(connector: Connector) -> str:
 
 
 def require_same_account(reading: Reading) -> Extracted:
-    """Ask for a row of the balance that is known, if any is. Raises NeedsHuman where the provider does not have it."""
+    """Ask for a row of the balance that is known, if any is. Raises NeedsHuman where the provider has none of some.
+
+    The first that is there is enough: a row may have been told that never was.
+    """
     with reading.deployment.transaction() as conn:
-        known = renewals.a_row(conn, reading.connection)
-    if known is None:
-        return Extracted()
-    window = Window(Pass.LOOKUP, None, reading.clock(), (known,))
-    if not any(True for _ in reading.source.records(reading.extract, window)):
+        known = renewals.some_rows(conn, reading.connection, _ASKED)
+    window = Window(Pass.LOOKUP, None, reading.clock(), tuple(known))
+    if known and not any(True for _ in reading.source.records(reading.extract, window)):
         raise NeedsHuman(
-            f"The key opens another account, or another mode (live, test), than was read before: {known} is not there."
-            " Write the key of that account where connections.yaml says that it is kept, or add a connection"
+            f"The key opens another account, or another mode (live, test), than was read before: {known[0]} is not"
+            " there. Write the key of that account where connections.yaml says that it is kept, or add a connection"
             " of another name for this one.",
             reading.connection,
         )

@@ -117,8 +117,13 @@ class _Work:
         self.renamed: dict[tuple[str, str], list[SideDocument]] = {}
 
     def compare(self, pair: _Pair) -> None:
-        """Note what differs between the posted documents of the two sides."""
+        """Note what differs between the posted documents of the two sides, by customer if both have several."""
         mine, theirs = _posted(pair.ledger), _posted(pair.mirror)
+        shared = _all(mine, "customer")
+        if len(shared) > 1 and shared == _all(theirs, "customer"):
+            for customer in sorted(shared):
+                self.compare(_Pair(*([one for one in side if one.customer == customer] for side in (mine, theirs))))
+            return
         found: list[Differs] = []
         if _all(mine, "currency_iso") != _all(theirs, "currency_iso"):
             found.append(Differs.CURRENCY)

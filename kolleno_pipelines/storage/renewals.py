@@ -39,17 +39,7 @@ _OPEN = {
 }
 
 
-def named_since_seen(
-    conn: psycopg.Connection[Any], connection: str, since: datetime | None, extract_of: dict[str, str]
-) -> list[Named]:
-    """Return objects that an event or a row of the balance names, folded after `since`, and not surely seen later.
-
-    A row names what made it, and the charge behind that.
-
-    extract_of: kind -> extract of the payloads by which it is seen; other kinds are left out.
-    """
-    rows = conn.execute(
-        """
+_NAMED_SINCE_SEEN = """
 WITH named AS (
     SELECT source_kind AS kind, source_object_id AS id, max(created_at) AS named_at FROM (
         SELECT source_kind, source_object_id, created_at FROM receivables.provider_events
@@ -73,7 +63,20 @@ SELECT n.kind, n.id FROM named n JOIN extracts e USING (kind) LEFT JOIN seen s O
 LEFT JOIN raw.lookups l ON l.connection = %(connection)s AND l.extract = e.extract AND l.source_id = n.id
 WHERE GREATEST(s.seen_at, l.asked_at) IS NULL
    OR GREATEST(s.seen_at, l.asked_at) < n.named_at + %(same_moment)s
-ORDER BY n.named_at, n.kind, n.id""",
+ORDER BY n.named_at, n.kind, n.id"""
+
+
+def named_since_seen(
+    conn: psycopg.Connection[Any], connection: str, since: datetime | None, extract_of: dict[str, str]
+) -> list[Named]:
+    """Return objects that an event or a row of the balance names, folded after `since`, and not surely seen later.
+
+    A row names what made it, and the charge behind that.
+
+    extract_of: kind -> extract of the payloads by which it is seen; other kinds are left out.
+    """
+    rows = conn.execute(
+        _NAMED_SINCE_SEEN,
         {
             "connection": connection,
             "since": since,
@@ -145,10 +148,10 @@ GROUP BY w.id ORDER BY min(w.created_at), w.id""",
     return [row[0] for row in rows]
 
 
-def a_row(conn: psycopg.Connection[Any], connection: str) -> str | None:
-    """Return a row of the balance, which no account ever loses; None where none is known."""
-    row = conn.execute(
-        "SELECT source_id FROM receivables.balance_transactions WHERE connection = %s ORDER BY source_id LIMIT 1",
-        [connection],
-    ).fetchone()
-    return row[0] if row else None
+def some_rows(conn: psycopg.Connection[Any], connection: str, number: int) -> list[str]:
+    """Return some rows of the balance, which no account ever loses; fewer where fewer are known."""
+    rows = conn.execute(
+        "SELECT source_id FROM receivables.balance_transactions WHERE connection = %s ORDER BY source_id LIMIT %s",
+        [connection, number],
+    )
+    return [row[0] for row in rows]

@@ -106,7 +106,8 @@ def charge_totals(conn: psycopg.Connection[Any], connections: Sequence[str]) -> 
     """Return what was taken per connection, currency and outcome, and what the ledger shows of it."""
     return _query(
         conn,
-        "SELECT connection, currency_iso, outcome, count(*) AS charges, sum(amount) AS amount, sum(paid) AS paid"
+        "SELECT connection, currency_iso, outcome, count(*) AS charges, sum(amount) AS amount,"
+        " sum(surcharge_amount) AS surcharge_amount, sum(paid) AS paid"
         " FROM reconciliation.charges WHERE connection = ANY(%s) GROUP BY 1, 2, 3 ORDER BY 1, 2, 3",
         (list(connections),),
     )
@@ -131,13 +132,28 @@ def newest_payouts(conn: psycopg.Connection[Any], connections: Sequence[str], *,
     )
 
 
-def lines_of_payouts(conn: psycopg.Connection[Any], connections: Sequence[str], payouts: Sequence[str]) -> Rows:
-    """Return the lines of some payouts."""
+def payouts_by_id(conn: psycopg.Connection[Any], payouts: Sequence[tuple[str, str]]) -> Rows:
+    """Return payouts by connection and id, in the order in which they are named."""
     return _query(
         conn,
-        "SELECT * FROM reconciliation.payout_lines WHERE payout_source_id = ANY(%s) AND connection = ANY(%s)",
-        (list(payouts), list(connections)),
+        "SELECT p.* FROM reconciliation.payouts p JOIN unnest(%s::text[], %s::text[]) WITH ORDINALITY"
+        " n (connection, source_id, place) USING (connection, source_id) ORDER BY n.place",
+        _columns(payouts),
     )
+
+
+def lines_of_payouts(conn: psycopg.Connection[Any], payouts: Sequence[tuple[str, str]]) -> Rows:
+    """Return the lines of some payouts, named by connection and id."""
+    return _query(
+        conn,
+        "SELECT l.* FROM reconciliation.payout_lines l JOIN unnest(%s::text[], %s::text[])"
+        " n (connection, payout_source_id) USING (connection, payout_source_id)",
+        _columns(payouts),
+    )
+
+
+def _columns(pairs: Sequence[tuple[str, str]]) -> tuple[list[str], list[str]]:
+    return [first for first, _ in pairs], [second for _, second in pairs]
 
 
 def proof_counts(conn: psycopg.Connection[Any], connections: Sequence[str]) -> dict[str, int]:

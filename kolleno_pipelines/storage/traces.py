@@ -76,7 +76,7 @@ class Change:
 
 _CELLS = "jsonb_strip_nulls(to_jsonb(s) - '{file_id,line,absent,source_id}'::text[])"
 #: A row as JSON whose numbers are exact text: a JSON number would be read as a float. {0} is the row, as jsonb.
-_EXACT = (
+EXACT = (
     "(SELECT jsonb_object_agg(key, CASE jsonb_typeof(value)"
     " WHEN 'number' THEN to_jsonb(trim_scale((value #>> '{{}}')::numeric)::text) ELSE value END)"
     " FROM jsonb_each({0}))"
@@ -90,7 +90,7 @@ def record(conn: psycopg.Connection[Any], entity: str, connection: str, source_i
     """Return the record as it is now; several for an allocation id that payments and credit notes share."""
     rows = conn.execute(
         (
-            f"SELECT {_EXACT.format('to_jsonb(r)')}"
+            f"SELECT {EXACT.format('to_jsonb(r)')}"
             f" || jsonb_build_object('origin', f.name || ' line ' || {_ORIGIN_LINE.format('r')})"
             f" FROM receivables.{entity} r {_ORIGIN_FILE.format('r')} WHERE r.source_id = %s AND r.connection = %s"
         ).encode(),
@@ -106,7 +106,7 @@ def statements(conn: psycopg.Connection[Any], table: CsvTable, connection: str, 
             (
                 "SELECT f.name AS file, f.receipt, s.line, f.type AS table_name, f.name_time, f.taken_at, f.fix,"
                 " f.status AS file_status, s.absent,"
-                f" {_EXACT.format(_CELLS)} AS values"
+                f" {EXACT.format(_CELLS)} AS values"
                 f" FROM sftp_csv.{table.name} s JOIN raw.files f ON f.id = s.file_id"
                 " WHERE s.source_id = %s AND f.connection = %s ORDER BY f.name_time, f.fix, f.receipt, s.line"
             ).encode(),

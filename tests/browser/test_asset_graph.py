@@ -1,4 +1,4 @@
-"""The asset graph of three connections as the README shows it: the stages closed, the results open. No run is asked."""
+"""The asset graph of four connections as the README shows it: the stages closed, the results open. No run is asked."""
 
 from __future__ import annotations
 
@@ -29,14 +29,17 @@ pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.timeout(1200)]
 DAYS = 3
 NAME = "test_asset_graph"
 STAGES = ("raw", "sftp_csv", "receivables")
-RESULTS = ("ageing", "agreement", "balances", "control_totals", "differences", "roll_forward", "unapplied_cash")
+RESULTS = (
+    *("ageing", "agreement", "balances", "charges", "control_totals", "differences", "payouts", "roll_forward"),
+    "unapplied_cash",
+)
 #: Of what the README may cost whoever opens it.
 LARGEST = 300_000
 
 
 @pytest.fixture(scope="module")
 def served_graph(postgres_url: str, migrated_template: str) -> Iterator[Servers]:
-    """A webserver over a ledger and two mirrors, of which the files were read.
+    """A webserver over a ledger, two mirrors and a payment provider, of which the files were read.
 
     It is made before the browser, whose event loop a run in this process cannot have beside its own.
     """
@@ -59,6 +62,7 @@ def _served(folder: Path, database: str) -> Iterator[Servers]:
     text = (
         f"connections:\n  quickbooks: {{system: quickbooks}}\n  xero: {{system: xero, role: mirror}}\n"
         f"  sftp: {{system: sftp, role: mirror, location: {(folder / 'drop').as_uri()}}}\n"
+        "  stripe: {system: stripe}\n"
     )
     settings = Settings(
         home=folder / "home", database_url=database, connections=folder / "connections.yaml", first_day=first
@@ -78,7 +82,7 @@ def _served(folder: Path, database: str) -> Iterator[Servers]:
 def test_a_picture_of_the_graph(served_graph: Servers, page: Page, tmp_path: Path) -> None:
     """SCREENSHOT_FOLDER=docs/img writes the picture of the README there."""
     picture = Path(os.environ.get("SCREENSHOT_FOLDER", str(tmp_path))) / "asset_graph.png"
-    page.set_viewport_size({"width": 1700, "height": 1000})
+    page.set_viewport_size({"width": 1700, "height": 1250})
     graph = f"{served_graph.url}/asset-groups/~/lineage?expanded=global%40global%3Areconciliation"
     page.goto(graph)
     page.get_by_role("button", name="Hide navigation").click()

@@ -122,6 +122,7 @@ def test_the_planted_break_is_named_and_one_that_nobody_planted_fails(site: Site
         named[1],
         "amount, balance",
     )
+    _assert_the_planted_fee_is_named(site, planted.stdout)
     _assert_the_readme_shows(planted.stdout)
     _assert_it_went_the_real_way(site)
     _plant_another(site)
@@ -131,12 +132,31 @@ def test_the_planted_break_is_named_and_one_that_nobody_planted_fails(site: Site
     assert "DISAGREES" in other.stdout
 
 
+def _assert_the_planted_fee_is_named(site: Site, told: str) -> None:
+    """As the last word of the demo, in the report of payouts, and beside the planted break in the list of breaks."""
+    named = re.search(
+        r"The planted error is named, and no other: the fee of (txn_\w+) is one cent too high, in payout (po_\w+)\.",
+        told,
+    )
+    assert named is not None, told
+    item, payout = named.groups()
+    payouts = json.loads(site.run("report", "payouts", "--json", code=1, **own_variables(site)).stdout)
+    assert [
+        (row["source_id"], row["outcome"], one["code"], one["balance_transaction_source_id"], one["amount"])
+        for row in payouts
+        for one in row["exceptions"]
+    ] == [(payout, "fee_mismatch", "fee_differs", item, "-0.01")]
+    breaks = json.loads(site.run("report", "differences", "--json", code=1, **own_variables(site)).stdout)
+    assert sorted(one["kind"] for one in breaks) == ["agreement", "payout"]
+
+
 def _assert_the_readme_shows(told: str) -> None:
     """Each line of the README's example came, whatever its figures are today."""
     (example,) = re.findall(r"```text\n(figure .*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
 
     def shapes(text: str) -> list[list[str]]:
-        return [re.sub(r"[\d,.]*\d", "#", line).split() for line in text.splitlines()]
+        told = re.sub(r"\b(txn|po)_[0-9A-Za-z]{24}\b", "#", text)
+        return [re.sub(r"[\d,.]*\d", "#", line).split() for line in told.splitlines()]
 
     missing = [shape for shape in shapes(example) if shape not in [["..."], *shapes(told)]]
     assert not missing

@@ -120,6 +120,20 @@ def test_the_key_of_another_account_is_refused(read: StripeDeployment, monkeypat
     assert _state(read).state == "connected"
 
 
+def test_a_row_that_was_told_and_never_was_keeps_nobody_out(read: StripeDeployment) -> None:
+    read.read()
+    with read.deployment.transaction() as conn:
+        first = "(SELECT min(source_id) FROM receivables.balance_transactions)"
+        conn.execute(
+            f"UPDATE receivables.balance_transactions SET source_id = 'txn_0' WHERE source_id = {first}".encode()
+        )
+    asked = read.vendor.server.count("/v1/balance_transactions/")
+    read.later(timedelta(minutes=15))
+    read.read()
+    assert _state(read).state == "connected"
+    assert read.vendor.server.count("/v1/balance_transactions/") - asked == 2, "that row, then one that is there"
+
+
 def test_the_other_mode_of_an_account_is_refused(
     read: StripeDeployment, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -239,6 +239,23 @@ def test_how_far_back_objects_are_listed_again(database: str, tmp_path: Path, mo
         assert by_id(_state(read), "psp_customers")[who]["name"] == "Renamed"
 
 
+def test_a_customer_who_is_known_to_be_deleted_is_not_asked_for_again(
+    database: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    account = Account()
+    with _reading(account, database, tmp_path, monkeypatch) as read:
+        read.read()
+        charging.delete_customer(account.ledger, read.vendor.clock.now + timedelta(minutes=5), account.ids["left"])
+        read.later(timedelta(minutes=20))
+        read.read()
+        by_its_id = f"/v1/customers/{account.ids['left']}"
+        assert read.vendor.server.count(by_its_id) == 1
+        read.later(45 * DAY)
+        assert _listed_again(read.read()) == RELISTED
+        assert read.vendor.server.count(by_its_id) == 1
+        assert by_id(_state(read), "psp_customers")[account.ids["left"]]["is_active"] is False
+
+
 def test_what_changes_in_the_second_in_which_it_is_read_is_seen(
     database: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -4,22 +4,15 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Callable, Iterator
-from datetime import datetime, timedelta
-from typing import Any
+from collections.abc import Iterator
+from datetime import timedelta
 
 import pytest
 import stripe
 from starlette.responses import Response
-from starlette.types import ASGIApp, Receive, Scope, Send
 
-from kolleno_pipelines.connectors.contract import Pass, Record, Window
 from kolleno_pipelines.connectors.errors import ConnectorError, NeedsHuman, Permanent, Retryable
-from kolleno_pipelines.connectors.http import HttpClient, Retries, Timing
-from kolleno_pipelines.connectors.keys import KeyAuthoriser
 from kolleno_pipelines.connectors.stripe import account, lists
-from kolleno_pipelines.connectors.stripe.client import StripeSource, classify
-from kolleno_pipelines.connectors.stripe.connector import STRIPE
 from kolleno_pipelines.sandbox.stripe import charging
 from kolleno_pipelines.sandbox.stripe.access import READ_ALL, no_limits
 from kolleno_pipelines.sandbox.stripe.book import Kind
@@ -31,52 +24,10 @@ from kolleno_pipelines.sandbox.stripe.scenes import AT, NOW
 from kolleno_pipelines.sandbox.stripe.server import SandboxStripe
 from kolleno_pipelines.sandbox.vendor_clock import VendorClock
 from tests.canaries import CANARY
+from tests.stripe_reading import ATTEMPTS, Source, Watching
 
-ATTEMPTS = 3
 SECOND = timedelta(seconds=1)
 SAME = 5
-
-
-class Source:
-    """The connector's client of one account, which never sleeps; waits: the seconds that it would have."""
-
-    def __init__(self, vendor: SandboxStripe, key: str = "", account_id: str | None = None) -> None:
-        self.key = key or vendor.key
-        self.waits: list[float] = []
-        self.http = HttpClient(
-            "stripe",
-            vendor.url,
-            classify=classify,
-            authorise=KeyAuthoriser("stripe", lambda: f"Bearer {self.key}"),
-            limit_headers=account.LIMIT_HEADERS,
-            request_id_headers=account.REQUEST_ID_HEADERS,
-            retries=Retries(attempts=ATTEMPTS),
-            timing=Timing(sleep=self.waits.append, draw=lambda: 0.0),
-        )
-        self.source = StripeSource(self.http, account_id, lambda: account.is_live(self.key))
-
-    def read(
-        self, extract: str, after: datetime | None = None, until: datetime = NOW, ids: tuple[str, ...] = ()
-    ) -> list[Record]:
-        window = Window(Pass.LOOKUP if ids else Pass.CHANGES, after, until, ids)
-        return list(self.source.records(STRIPE.extract(extract), window))
-
-    def ids(self, extract: str, *window: Any) -> list[str]:
-        return [record.source_id for record in self.read(extract, *window)]
-
-
-class Watching:
-    """Keeps the headers of each request, and does something before some are answered."""
-
-    def __init__(self, app: ASGIApp, path: str = "", before: Callable[[], object] = lambda: None) -> None:
-        self._app, self._path, self._before = app, path, before
-        self.headers: list[dict[str, str]] = []
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        self.headers.append({name.decode().lower(): value.decode() for name, value in scope["headers"]})
-        if scope["path"] == self._path:
-            self._before()
-        await self._app(scope, receive, send)
 
 
 @pytest.fixture

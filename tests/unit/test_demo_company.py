@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -10,7 +10,10 @@ import pytest
 
 from kolleno_pipelines.cli.demo_company import CONNECTIONS, PLANTED, XERO, Dropped, make_company
 from kolleno_pipelines.cli.demo_figures import Figure, _conclude
+from kolleno_pipelines.cli.demo_payouts import KINDS, conclude_payouts, not_as_answered
+from kolleno_pipelines.cli.demo_stripe import account_of, planted_error
 from kolleno_pipelines.sandbox.answers import Answers
+from kolleno_pipelines.sandbox.stripe.payout_answers import payout_answers
 
 NOON = datetime(2026, 3, 4, 12, tzinfo=UTC)
 
@@ -80,3 +83,54 @@ def test_only_the_planted_break_is_expected(planted: Dropped, capsys: pytest.Cap
         ([(row, {**found, "amount": None})], plan),
     ):
         assert not _conclude(breaks, what)
+
+
+@pytest.mark.parametrize("days", range(7))
+def test_the_account_has_payouts_of_every_kind_on_every_day_of_the_week(days: int) -> None:
+    dropped = make_company(NOON + timedelta(days=days), with_faults=False, with_break=True)
+    account = account_of(dropped)
+    planted = planted_error(dropped, account)
+    answers = payout_answers(account.ledger, account.taken, account.ledger.now)
+    assert {kind for one in answers for kind in one.kinds} >= set(KINDS) - {"a debit that failed"}
+    assert planted is not None
+    assert {one.source_id: one.outcome for one in answers}[planted.payout].startswith("reconciled")
+
+
+def test_only_the_planted_error_is_expected(planted: Dropped, capsys: pytest.CaptureFixture[str]) -> None:
+    plan = planted_error(planted, account_of(planted))
+    assert plan is not None
+    exception = {"code": "fee_differs", "balance_transaction_source_id": plan.item}
+    row: dict[str, Any] = {"source_id": plan.payout, "exceptions": [exception]}
+    assert conclude_payouts([row], plan)
+    assert plan.item in capsys.readouterr().out
+    assert conclude_payouts([{**row, "exceptions": []}], None)
+    other = {**exception, "code": "dropped"}
+    for rows, what in (
+        ([], plan),
+        ([row], None),
+        ([{**row, "exceptions": [exception, other]}], plan),
+        ([{**row, "exceptions": [other]}], plan),
+        ([{**row, "source_id": "po_another"}], plan),
+    ):
+        assert not conclude_payouts(rows, what)
+
+
+def test_a_payout_that_is_not_as_answered_is_named(planted: Dropped) -> None:
+    account = account_of(planted)
+    plan = planted_error(planted, account)
+    assert plan is not None
+    answers = payout_answers(account.ledger, account.taken, account.ledger.now)
+    rows = [
+        {
+            "source_id": one.source_id,
+            "outcome": "fee_mismatch" if one.source_id == plan.payout else one.outcome,
+            "amount": str(one.amount),
+            "currency_iso": one.currency_iso,
+        }
+        for one in answers
+    ]
+    assert list(not_as_answered(rows, answers, plan)) == []
+    assert len(list(not_as_answered(rows, answers, None))) == 1
+    assert len(list(not_as_answered(rows[1:], answers, plan))) == 1
+    (told,) = not_as_answered([{**rows[0], "amount": "0.01"}, *rows[1:]], answers, plan)
+    assert rows[0]["source_id"] in told

@@ -73,6 +73,18 @@ def test_one_payment_there_is_several_here() -> None:
     assert told(compared(mine, theirs, "xero")) == []
 
 
+def test_payments_of_one_reference_are_compared_customer_by_customer() -> None:
+    """600 of one customer and 400 of another, by one number: 500 and 500 sum to the same, and are not the same."""
+    parts = (("1", "600", "acme"), ("2", "400", "bolt"))
+    mine = [document(name, amount, "0", kind="payment", ref="K 1", customer=whose) for name, amount, whose in parts]
+    same = [SideDocument(**{**one.__dict__, "source_id": f"x{one.source_id}"}) for one in mine]
+    assert told(compared(mine, same)) == []
+    halves = [SideDocument(**{**one.__dict__, "amount": Decimal(500)}) for one in same]
+    assert told(compared(mine, halves)) == [("amount", "1", "x1", None), ("amount", "2", "x2", None)]
+    one_payer = [SideDocument(**{**one.__dict__, "customer": "acme"}) for one in same]
+    assert told(compared(mine, one_payer)) == [("customer", "1+2", "x1+x2", None)]
+
+
 def test_what_differs_is_named_in_one_break() -> None:
     base = document("1", "100", "40")
     cases: list[tuple[dict[str, Any], str]] = [

@@ -15,7 +15,12 @@ from kolleno_pipelines.sandbox.quickbooks import filling as quickbooks
 from kolleno_pipelines.sandbox.stripe import filling as stripe
 from kolleno_pipelines.sandbox.stripe.book import Kind
 from kolleno_pipelines.sandbox.stripe.money import major
-from kolleno_pipelines.sandbox.stripe.taken import Taken, payment_fields, taken_by_stripe
+from kolleno_pipelines.sandbox.stripe.taken import (
+    Taken,
+    payment_fields,
+    taken_by_stripe,
+    with_shared_references,
+)
 from tests.stripe_book import check_laws, rows
 
 Json = dict[str, Any]
@@ -96,6 +101,20 @@ def test_metadata_names_what_quickbooks_serves(filled: stripe.Filling, books: qu
             paid = by_ref[metadata["payment_charge"]]
             assert sum(each["TotalAmt"] for each in paid) + taken.surcharge == taken.amount
             assert len({each["CustomerRef"]["value"] for each in paid}) == len(taken.parts)
+
+
+def test_payments_of_one_charge_carry_one_reference_everywhere(company: Company, filled: stripe.Filling) -> None:
+    shared = with_shared_references(company, filled.taken)
+    documents, before = (each.books().documents for each in (shared, company))
+    for taken in filled.taken:
+        refs = {documents[DocumentKey("payment", part.payment)].ref for part in taken.parts}
+        assert refs == {taken.ref}
+    changed = {key for key, document in documents.items() if document.ref != before[key].ref}
+    assert changed == {DocumentKey("payment", part.payment) for taken in filled.taken for part in taken.parts[1:]}
+    assert changed
+    assert {each.charge_id: each.amount for each in taken_by_stripe(shared)} == {
+        each.charge_id: each.amount for each in filled.taken
+    }
 
 
 def test_the_ledger_names_charges_that_were_made_elsewhere(filled: stripe.Filling, books: quickbooks.Filling) -> None:

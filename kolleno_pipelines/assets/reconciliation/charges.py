@@ -5,20 +5,22 @@ from collections.abc import Mapping
 import dagster as dg
 
 from kolleno_pipelines.assets.checks.facts import Fact, told_one
-from kolleno_pipelines.assets.presentation import rows_table
-from kolleno_pipelines.assets.reconciliation.present import entity_keys, result_key, result_spec, summary_metadata
+from kolleno_pipelines.assets.presentation import not_shown, rows_table
+from kolleno_pipelines.assets.reconciliation.present import entity_keys, result_key, result_spec, tables_and_counts
 from kolleno_pipelines.connections import StripeConnection
 from kolleno_pipelines.pipeline.clock import utc_now
 from kolleno_pipelines.pipeline.result_facts import charge_breaks, or_more
 from kolleno_pipelines.resources.deployment import DeploymentResource
+from kolleno_pipelines.schemas.payout_words import SETTLED_CHARGES, ChargeOutcome
 
 Providers = Mapping[str, StripeConnection]
 
 _QUESTION = "Does the ledger show the money of every charge, and what was refunded, disputed or failed late?"
 _SOURCES = ("charges", "refunds", "disputes")
+_ALL = "`kolleno report charges`, reporting.charges; accepted ones are among them"
 _COLUMNS = (
-    *("connection", "source_id", "outcome", "currency_iso", "amount", "surcharge_amount", "paid", "difference"),
-    *("evidence", "customer_source_id", "payment_source_ids", "created_at", "break_id"),
+    *("outcome", "currency_iso", "amount", "surcharge_amount", "paid", "difference", "evidence", "source_id"),
+    *("customer_source_id", "payment_source_ids", "created_at", "connection", "break_id"),
 )
 
 
@@ -34,8 +36,10 @@ def charges(providers: Providers) -> dg.AssetsDefinition:
 
         url, today = deployment.deployment.database_url, utc_now().date()
         summary = reconcile_charges(url, providers, today, deployment.taken_over_since)
-        shown = summary_metadata(summary) | {"to look at first": rows_table(summary.worst, _COLUMNS)}
-        return dg.MaterializeResult(asset_key=spec.key, metadata=shown)
+        shown, counted = tables_and_counts(summary, _COLUMNS)
+        asking = sum(summary.counts[outcome] for outcome in ChargeOutcome if outcome not in SETTLED_CHARGES)
+        shown |= not_shown("charges", asking - len(summary.worst), _ALL)
+        return dg.MaterializeResult(asset_key=spec.key, metadata=shown | counted)
 
     return result
 

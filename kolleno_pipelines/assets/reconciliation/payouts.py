@@ -1,15 +1,22 @@
 """The result that takes payouts apart, and its checks. How they are judged is in rules/payouts.py, balance_proof.py."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import dagster as dg
 
 from kolleno_pipelines.assets.checks.facts import Fact, told_one
-from kolleno_pipelines.assets.presentation import rows_table
-from kolleno_pipelines.assets.reconciliation.present import entity_keys, result_key, result_spec, summary_metadata
+from kolleno_pipelines.assets.presentation import not_shown, rows_table
+from kolleno_pipelines.assets.reconciliation.present import entity_keys, result_key, result_spec, tables_and_counts
 from kolleno_pipelines.connections import StripeConnection
 from kolleno_pipelines.pipeline.clock import utc_now
-from kolleno_pipelines.pipeline.result_facts import balance_breaks, from_gross_to_net, or_more, payout_breaks
+from kolleno_pipelines.pipeline.result_facts import (
+    balance_breaks,
+    newest_payouts,
+    or_more,
+    payout_breaks,
+    payouts_of,
+)
 from kolleno_pipelines.resources.deployment import DeploymentResource
 
 Providers = Mapping[str, StripeConnection]
@@ -23,9 +30,11 @@ _SOURCES = (
     "balance_snapshots",
 )
 _EXCEPTIONS = (
-    *("connection", "payout_source_id", "code", "currency_iso", "amount", "evidence"),
-    *("balance_transaction_source_id", "charge_source_id", "outcome", "break_id"),
+    *("code", "currency_iso", "amount", "evidence", "payout_source_id", "balance_transaction_source_id"),
+    *("charge_source_id", "outcome", "connection", "break_id"),
 )
+_ALL_EXCEPTIONS = "`kolleno report payouts`, reporting.payout_exceptions; accepted ones are among them"
+_ALL_PAYOUTS = "`kolleno report payouts`, reporting.payout_lines"
 _PROOFS = (
     *("connection", "currency_iso", "taken_at", "available", "pending", "computed", "difference", "change"),
     *("rows", "source_id", "break_id"),
@@ -44,13 +53,23 @@ def payouts(providers: Providers) -> dg.AssetsDefinition:
 
         opened, today = deployment.deployment, utc_now().date()
         summary = reconcile_payouts(opened.database_url, providers, today, deployment.taken_over_since)
-        shown = summary_metadata(summary)
-        shown["outcomes"] = shown.pop("sums")
-        shown["newest payouts, from gross to net"] = rows_table(from_gross_to_net(opened, list(providers)))
-        shown["to look at first"] = rows_table(summary.worst, _EXCEPTIONS)
-        return dg.MaterializeResult(asset_key=spec.key, metadata=shown)
+        newest = newest_payouts(opened, list(providers))
+        shown, counted = tables_and_counts(summary, _EXCEPTIONS)
+        shown |= {
+            "payouts to look at first, from gross to net": _payouts_table(payouts_of(opened, summary.worst)),
+            "newest payouts, from gross to net": _payouts_table(newest),
+        }
+        shown |= not_shown("exceptions", summary.counts["exceptions"] - len(summary.worst), _ALL_EXCEPTIONS)
+        shown |= not_shown("payouts", summary.rows - len(newest), _ALL_PAYOUTS)
+        return dg.MaterializeResult(asset_key=spec.key, metadata=shown | counted)
 
     return result
+
+
+def _payouts_table(rows: Sequence[Mapping[str, Any]]) -> dg.MetadataValue[Any] | str:
+    """Return payouts as a table; the payout itself stands before its lines, where a narrow page does not cut it off."""
+    first = ("date_arrival", "currency_iso", "payout")
+    return rows_table(rows, [*first, *(name for name in rows[0] if name not in first)] if rows else None)
 
 
 def payout_checks(providers: Providers) -> list[dg.AssetChecksDefinition]:

@@ -1,6 +1,6 @@
 """Results that are the present state: balances, control totals, unapplied cash, differences. No days, no formula."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import dagster as dg
@@ -126,3 +126,14 @@ def summary_metadata(summary: "ResultSummary") -> Metadata:
     shown["sums"] = rows_table(summary.totals)
     shown["to look at first"] = rows_table(summary.worst)
     return shown
+
+
+def tables_and_counts(summary: "ResultSummary", names: Sequence[str]) -> tuple[Metadata, Metadata]:
+    """Return what a person reads of a provider's result, and the counts, which come below it.
+
+    `names`: the columns of what is to be looked at first.
+    """
+    counted = summary_metadata(summary)
+    shown: Metadata = {"outcomes": counted.pop("sums")}
+    counted.pop("to look at first")
+    return shown | {"to look at first": rows_table(summary.worst, names)}, counted

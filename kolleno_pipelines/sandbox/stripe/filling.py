@@ -32,21 +32,24 @@ class Filling:
 
     ledger_ids: what the ledger's sandbox serves for ("customer", id) and (kind, id) of the company, as QuickBooks'
     `Filling.ids` has it; the company's own ids where it is not given. taken: the charges, whether made yet or not.
-    plain: as of taken_by_stripe.
     """
 
     def __init__(
-        self, company: Company, ledger_ids: Mapping[tuple[str, str], str] | None = None, *, plain: bool = False
+        self,
+        company: Company,
+        ledger_ids: Mapping[tuple[str, str], str] | None = None,
+        *,
+        terms: Terms = TERMS,
     ) -> None:
         self.company = company
-        self.taken = taken_by_stripe(company, plain=plain)
+        self.taken = taken_by_stripe(company)
         self._ids = ledger_ids or {}
         self._names = {
             each.source_id: each.cells["name"] for each in company.events if isinstance(each, CustomerStated)
         }
         self._customers: dict[str, str] = {}
         first = min((each.at for each in self.taken), default=company.batches[0].name_time)
-        self.ledger = open_account(ACCOUNT, first - timedelta(days=1), TERMS)
+        self.ledger = open_account(ACCOUNT, first - timedelta(days=1), terms)
         self._plan()
 
     def advance(self, until: datetime | None = None) -> None:
@@ -119,13 +122,9 @@ class Filling:
 
 
 def filled_from(
-    company: Company,
-    until: datetime | None = None,
-    ledger_ids: Mapping[tuple[str, str], str] | None = None,
-    *,
-    plain: bool = False,
+    company: Company, until: datetime | None = None, ledger_ids: Mapping[tuple[str, str], str] | None = None
 ) -> Filling:
     """Return the company's account as it is at a moment, after its last batch when it is None."""
-    filling = Filling(company, ledger_ids, plain=plain)
+    filling = Filling(company, ledger_ids)
     filling.advance(until)
     return filling

@@ -13,7 +13,7 @@ from decimal import Decimal
 
 from kolleno_pipelines.sandbox.books import Books, Document, DocumentKey, Touched
 from kolleno_pipelines.sandbox.company import Company
-from kolleno_pipelines.sandbox.events import PAYMENT, ZERO, DocumentIssued, DocumentVoided
+from kolleno_pipelines.sandbox.events import PAYMENT, ZERO, DocumentIssued, DocumentVoided, Event
 from kolleno_pipelines.sandbox.stripe.identities import object_id
 from kolleno_pipelines.sandbox.stripe.money import exponent, rounded
 
@@ -68,27 +68,41 @@ class Taken:
         return self.parts[0].ref
 
 
-def taken_by_stripe(company: Company, *, plain: bool = False) -> tuple[Taken, ...]:
+def taken_by_stripe(company: Company) -> tuple[Taken, ...]:
     """Return the company's charges in the order of time.
 
-    plain: each is one payment and nothing beside it. Else some hold payments of two customers, which then carry one
-    reference in the ledger, and some a surcharge, of which the metadata says nothing.
+    Some hold payments of two customers, which then carry one reference in the ledger, and some a surcharge, of which
+    the ledger has nothing.
     """
     found: dict[tuple[object, ...], Taken] = {}
     for part, document in _payments(company):
         made = _taken(part, document)
-        if plain and made is not None:
-            made = replace(made, surcharge=ZERO)
         if made is None:
             continue
         # Two customers who pay by the same way on the same day: one charge for both, as for a parent company.
         place = (made.method, made.currency, document.date_issued)
         other = found.get(place)
-        if not plain and other is not None and _may_share(other, made):
+        if other is not None and _may_share(other, made):
             found[place] = replace(other, parts=(*other.parts, part))
         else:
             found[place if other is None else (made.key,)] = made
     return tuple(sorted(found.values(), key=lambda each: (each.at, each.key)))
+
+
+def with_shared_references(company: Company, taken: tuple[Taken, ...]) -> Company:
+    """Return the company whose payments of one charge carry one reference, whoever is told of them.
+
+    A payment is what it is known by: a ledger that has the platform's reference and a mirror that has another would
+    disagree about it, and rightly.
+    """
+    refs = {part.payment: each.ref for each in taken for part in each.parts[1:]}
+
+    def shared(event: Event) -> Event:
+        if isinstance(event, DocumentIssued) and event.kind == PAYMENT and event.source_id in refs:
+            return replace(event, ref=refs[event.source_id])
+        return event
+
+    return replace(company, events=tuple(shared(each) for each in company.events))
 
 
 def payment_fields(taken: tuple[Taken, ...]) -> Mapping[str, Mapping[str, str]]:
