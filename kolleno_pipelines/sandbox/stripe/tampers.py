@@ -15,14 +15,14 @@ from kolleno_pipelines.sandbox.stripe.reading import Tamper
 _CENT = 1
 
 
-def alter_row(ledger: Ledger, now: datetime, place: int) -> Tamper:
+def alter_row(ledger: Ledger, now: datetime, place: int = 0) -> Tamper:
     """State a charge's row one cent too high, gross and net: the payout and the charge say otherwise."""
     row = _charge_row(ledger, now, place)
     altered = {row["id"]: {"amount": row["amount"] + _CENT, "net": row["net"] + _CENT}}
     return Tamper("alter_row", f"{row['id']} has one cent too many", row["id"], altered)
 
 
-def change_fee(ledger: Ledger, now: datetime, place: int) -> Tamper:
+def change_fee(ledger: Ledger, now: datetime, place: int = 0) -> Tamper:
     """State the fee of a charge's row one cent too high: amount - fee is not its net."""
     row = _charge_row(ledger, now, place)
     details = [{**row["fee_details"][0], "amount": row["fee_details"][0]["amount"] + _CENT}, *row["fee_details"][1:]]
@@ -30,20 +30,20 @@ def change_fee(ledger: Ledger, now: datetime, place: int) -> Tamper:
     return Tamper("change_fee", f"the fee of {row['id']} is one cent too high", row["id"], altered)
 
 
-def drop_row(ledger: Ledger, now: datetime, place: int) -> Tamper:
+def drop_row(ledger: Ledger, now: datetime, place: int = 0) -> Tamper:
     """Never answer a row: its payout has too little, and its charge none."""
     row = _charge_row(ledger, now, place)
     return Tamper("drop_row", f"{row['id']} is never answered", row["id"], dropped=frozenset({row["id"]}))
 
 
-def double_row(ledger: Ledger, now: datetime, place: int) -> Tamper:
+def double_row(ledger: Ledger, now: datetime, place: int = 0) -> Tamper:
     """Answer a row a second time under another id: its payout has too much, its charge two."""
     row = _charge_row(ledger, now, place)
     twin = {**row, "id": object_id("txn", f"twin of {row['id']}")}
     return Tamper("double_row", f"{row['id']} comes again as {twin['id']}", twin["id"], doubled={row["id"]: twin})
 
 
-def move_row(ledger: Ledger, now: datetime, place: int) -> Tamper:
+def move_row(ledger: Ledger, now: datetime, place: int = 0) -> Tamper:
     """Say that a row belongs to the payout after its own: one has too little, the other too much."""
     moves = [
         (row["id"], first["id"], second["id"])
@@ -57,7 +57,7 @@ def move_row(ledger: Ledger, now: datetime, place: int) -> Tamper:
     return Tamper("move_row", f"{row} of {first} is said to be in {second}", row, moved={row: second})
 
 
-def alter_payout(ledger: Ledger, now: datetime, place: int) -> Tamper:
+def alter_payout(ledger: Ledger, now: datetime, place: int = 0) -> Tamper:
     """State a payout one cent too high, though its rows and the bank say otherwise."""
     completed = _completed(ledger, now)
     if not completed:
@@ -67,7 +67,7 @@ def alter_payout(ledger: Ledger, now: datetime, place: int) -> Tamper:
     return Tamper("alter_payout", f"{payout['id']} has one cent too many", payout["id"], altered)
 
 
-def alter_charge(ledger: Ledger, now: datetime, place: int) -> Tamper:
+def alter_charge(ledger: Ledger, now: datetime, place: int = 0) -> Tamper:
     """State a charge one cent too high, though its row and the ledger's payment say otherwise."""
     rows = [each for each in _charge_rows(ledger, now) if each["exchange_rate"] is None]
     if len(rows) <= place:
@@ -78,7 +78,7 @@ def alter_charge(ledger: Ledger, now: datetime, place: int) -> Tamper:
     return Tamper("alter_charge", f"{charge_id} has one cent too many", charge_id, altered)
 
 
-def strip_metadata(ledger: Ledger, now: datetime, place: int) -> Tamper:
+def strip_metadata(ledger: Ledger, now: datetime, place: int = 0) -> Tamper:
     """Answer a charge and its intent without metadata: nothing says which payment of the ledger it is."""
     found = [ledger.book.get(row["source"], now) or {} for row in _charge_rows(ledger, now)]
     named = [charge for charge in found if charge["metadata"]]
