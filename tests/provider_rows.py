@@ -35,12 +35,16 @@ class Provider:
 
 @dataclass
 class Account:
-    """An account at a provider, and what is said of it; `members` are changed apart from the balance's rows."""
+    """An account at a provider, and what is said of it; `members` are changed apart from the balance's rows.
+
+    What is said in a later version holds.
+    """
 
     name: str = "stripe"
     currency: str = "USD"
     records: dict[tuple[str, str], Row] = field(default_factory=dict)
     fees: dict[str, list[Row]] = field(default_factory=dict)
+    version: int = 1
 
     def say(self, entity: str, source_id: str, **cells: Any) -> str:
         """Say something new, or otherwise, of a record."""
@@ -122,7 +126,7 @@ class Account:
             if entity == "balance_transactions":
                 details = enumerate(self.fees.get(source_id, []), 1)
                 said["fee_details"] = tuple(_fee(source_id, ordinal, detail) for ordinal, detail in details)
-            made.append(Payload(entity, source_id, 1, said))
+            made.append(Payload(entity, source_id, self.version, said))
         return made
 
     def fold(self, url: str, ledger: str = "qb") -> None:

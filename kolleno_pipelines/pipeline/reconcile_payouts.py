@@ -5,7 +5,7 @@ What the figures mean is in rules/charges.py, rules/payouts.py and rules/balance
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import date, datetime
 from typing import Any
 
@@ -16,7 +16,9 @@ from kolleno_pipelines.pipeline.result_summary import WORST, ResultSummary, merg
 from kolleno_pipelines.rules import payouts as rules
 from kolleno_pipelines.rules.balance_proof import balance_proofs
 from kolleno_pipelines.rules.charges import charge_rows
+from kolleno_pipelines.rules.payout_pairs import pairs
 from kolleno_pipelines.schemas.payout_words import ChargeOutcome, PayoutOutcome, ProofOutcome
+from kolleno_pipelines.schemas.payouts import Gap
 from kolleno_pipelines.storage import balance_proofs as balances
 from kolleno_pipelines.storage import charges, failpoints, freshness, payout_gaps, payouts, result_rows
 from kolleno_pipelines.storage.charges import ChargeSource
@@ -47,7 +49,7 @@ def reconcile_charges(
 def _compute_charges(conn: psycopg.Connection[Any], providers: Providers, today: date) -> Changes:
     staged = Stage(conn, "charges")
     for one in providers.values():
-        source = _source(one)
+        source = _source(one, providers)
         with working_tables(conn):
             charges.lay_out_charges(conn, source)
             for part in charges.charge_facts(conn):
@@ -85,7 +87,7 @@ def _compute_payouts(conn: psycopg.Connection[Any], providers: Providers, today:
     stages = {table: Stage(conn, table) for table in TABLES}
     for one in providers.values():
         with working_tables(conn):
-            _stage_payouts(conn, one, stages)
+            _stage_payouts(conn, one, _source(one, providers), stages)
         found = balance_proofs(one.name, balances.snapshots(conn, one.name), balances.unproven_days(conn, one.name))
         stages["balance_proofs"].add_rows(found)
     changes = merge_stages(providers, *stages.values())
@@ -93,27 +95,38 @@ def _compute_payouts(conn: psycopg.Connection[Any], providers: Providers, today:
     return changes
 
 
-def _stage_payouts(conn: psycopg.Connection[Any], one: ProviderConnection, stages: Mapping[str, Stage]) -> None:
+def _stage_payouts(
+    conn: psycopg.Connection[Any], one: ProviderConnection, source: ChargeSource, stages: Mapping[str, Stage]
+) -> None:
     """Stage the payouts of one connection with their lines and exceptions."""
-    source = _source(one)
     payouts.lay_out_payouts(conn, source, one.cutover)
     facts = payouts.payouts(conn, one.name)
-    gaps = rules.gaps_of(facts)
-    explained = {found.payout_source_id: found for found in payout_gaps.explanations(conn, one.name, gaps)}
+    explained = _explained(conn, one.name, rules.gaps_of(facts))
     for lines in payouts.lines(conn, one.name):
         stages["payout_lines"].add_rows(lines)
     exceptions = stages["payout_exceptions"]
     exceptions.add_rows(rules.exceptions_of_payouts(one.name, facts, explained))
     for items in payouts.suspects(conn, one.name, one.cutover):
         exceptions.add_rows(rules.exceptions_of_items(one.name, source.ledger, items))
-    named = ((payout, explained.get(payout.source_id)) for payout in facts)
+    named = ((payout, explained.get(payout.source_id, ())) for payout in facts)
     stages["payouts"].add_rows(rules.payout_row(one.name, source.ledger, *each) for each in named)
 
 
-def _source(one: ProviderConnection) -> ChargeSource:
+def _explained(conn: psycopg.Connection[Any], connection: str, gaps: Sequence[Gap]) -> rules.Explanations:
+    """Return by payout what explains its gap: one row, else two together, else one that is a guess."""
+    alone = payout_gaps.explanations(conn, connection, gaps)
+    certain = {payout: (found,) for payout, found in alone.items() if found.is_exact}
+    left = [gap for gap in gaps if gap.payout_source_id not in certain]
+    sure = [found for (found,) in certain.values()]
+    together = pairs(left, payout_gaps.candidates(conn, connection, left), sure) if left else {}
+    return {payout: (found,) for payout, found in alone.items()} | together | certain
+
+
+def _source(one: ProviderConnection, providers: Providers) -> ChargeSource:
     if one.ledger is None:
         raise ValueError(f"Connection {one.name} serves no ledger: its charges cannot be compared with payments.")
-    return ChargeSource(one.name, one.ledger, one.payout_charge_id_field)
+    others = tuple(other.name for other in providers.values() if other.ledger == one.ledger and other.name != one.name)
+    return ChargeSource(one.name, one.ledger, one.payout_charge_id_field, others)
 
 
 def _count(totals: Iterable[Mapping[str, Any]], outcome: str, counted: str) -> int:

@@ -79,12 +79,13 @@ def outcomes_of(charges: pa.Table, sums: _Sums, cutover: date | None) -> npt.NDA
     """Return for each charge the place of its outcome in ChargeOutcome: the first that applies."""
     state = {one: is_one_of(charges["state"], [one.value]) for one in ChargeState}
     is_returned = is_one_of(charges["is_returned"], [True])
-    has_payments = (_numbers(charges["payments"]) > 0) | is_returned
+    is_paid = _numbers(charges["payments"]) > 0
+    has_payments = is_paid | is_returned
     excess = sums.excess
     named = _part_to_blame(sums, excess)
     applies: dict[ChargeOutcome, Flags] = {
         _O.BEFORE_CUTOVER: _made_before(charges, cutover),
-        _O.FAILED: (state[ChargeState.NONE] | state[ChargeState.FAILED_LATE]) & ~has_payments,
+        _O.FAILED: (state[ChargeState.NONE] & ~is_paid) | (state[ChargeState.FAILED_LATE] & ~has_payments),
         _O.FAILED_BUT_PAID: state[ChargeState.NONE],
         _O.PENDING: state[ChargeState.PENDING],
         _O.NO_PAYMENT: ~has_payments,

@@ -6,7 +6,7 @@ from decimal import Decimal
 
 from kolleno_pipelines.rules.breaks import Side, break_id, plain
 from kolleno_pipelines.schemas.payout_words import EFFECTS, ExceptionCode
-from kolleno_pipelines.schemas.payouts import Explanation, Gap, PayoutException, PayoutFacts, SuspectItem
+from kolleno_pipelines.schemas.payouts import Explanation, PayoutException, PayoutFacts, SuspectItem
 
 KIND = "payout"
 _ZERO = Decimal(0)
@@ -33,22 +33,17 @@ def of_item(connection: str, ledger: str, item: SuspectItem, code: ExceptionCode
     )
 
 
-def of_payout(
-    connection: str, payout: PayoutFacts, code: ExceptionCode, gap: Gap | None, explained: Explanation | None
-) -> PayoutException | None:
-    """Return what is wrong with a payout itself; None where the exception of an item says it already."""
-    if code is _C.IN_TWO_PAYOUTS:
-        return None
-    named = explained if explained is not None and code is explained.code else None
-    item, amount, charge = "", _ZERO, None
+def of_payout(connection: str, payout: PayoutFacts, code: ExceptionCode, named: Explanation | None) -> PayoutException:
+    """Return what is wrong with a payout itself; `named` is the row that explains its gap, or a part of it."""
+    item, amount, charge = "", payout.amount - payout.items_net - payout.set_off, None
     if named is not None:
-        item, charge = named.source_id, named.charge_source_id
-    if code is _C.OWN_ROW:
+        item, amount, charge = named.source_id, named.amount, named.charge_source_id
+    elif code is _C.OWN_ROW:
         item, amount = payout.own_row_source_id or "", payout.amount + (payout.own_row_net or _ZERO)
+    elif code is _C.NOT_IN_BALANCE:
+        item, amount = payout.own_row_source_id or "", -payout.amount
     elif code is _C.BEFORE_CUTOVER:
-        charge = payout.first_before_cutover
-    elif gap is not None:
-        amount = gap.amount
+        amount, charge = _ZERO, payout.first_before_cutover
     return PayoutException(
         break_id=_break_id(connection, payout.source_id, code, item, 0),
         connection=connection,
@@ -61,7 +56,7 @@ def of_payout(
         charge_source_id=charge,
         currency_iso=payout.currency_iso,
         amount=amount,
-        evidence=_sentence(payout, code, gap, named),
+        evidence=_sentence(payout, code, named),
         since=payout.observed_at,
         is_break=code is not _C.BEFORE_CUTOVER,
     )
@@ -118,32 +113,40 @@ _ITEM_SENTENCES: dict[ExceptionCode, str] = {
         " to {charge_paid}."
     ),
     _C.PAYMENT_SHARED: "A payment of charge {charge_source_id} is claimed by another charge as well.",
-    _C.FEE_DETAILS: "The fee is {fee}, what it is made of comes to {details}.",
+    _C.FEE_DETAILS: "The fee is {fee}, what it is made of comes to {details} in {currency_iso}.",
 }
 
 
-def _sentence(payout: PayoutFacts, code: ExceptionCode, gap: Gap | None, named: Explanation | None) -> str:
+def _sentence(payout: PayoutFacts, code: ExceptionCode, named: Explanation | None) -> str:
     stated = f"The payout is {payout.currency_iso} {plain(payout.amount)}"
     if code is _C.BEFORE_CUTOVER:
         charge = f"charge {payout.first_before_cutover}"
         return f"{payout.items_before_cutover} item(s) are of charges from before the cut-over, {charge} is one."
     if code is _C.OWN_ROW:
         return f"{stated}, its own row of the balance says {plain(-(payout.own_row_net or _ZERO))}."
+    if code is _C.NOT_IN_BALANCE:
+        return f"{stated}, its own row is not in the balance's list."
     apart = f"{stated}, its items come to {plain(payout.items_net)}"
-    if named is None or gap is None:
+    if named is None:
         return f"{apart}; no row explains the difference."
+    is_all = named.amount == payout.amount - payout.items_net
+    most = "" if named.is_exact else "at most "
+    rest = "" if is_all else f" That is {most}{plain(named.amount)} of {plain(payout.amount - payout.items_net)}."
     rivals = f" It may be one of these instead: {', '.join(named.rivals)}." if named.rivals else ""
-    return f"{apart}: {_explained(code, gap, named)}.{rivals}"
+    return f"{apart}: {_explained(named)}.{rest}{rivals}"
 
 
-def _explained(code: ExceptionCode, gap: Gap, named: Explanation) -> str:
-    row, net = f"row {named.source_id}", plain(abs(gap.amount))
+def _explained(named: Explanation) -> str:
+    code, row, net = named.code, f"row {named.source_id}", plain(abs(named.amount))
     if code is _C.MOVED and named.is_missing:
         return f"{row} over {net} is missing here and too much in {named.other_source_id}"
     if code is _C.MOVED:
         return f"{row} over {net} is too much here and missing in {named.other_source_id}"
     if code is _C.DOUBLED:
         return f"{row} over {net} is row {named.other_source_id} once more"
+    if code is _C.SOURCE_DIFFERS:
+        more = "less" if named.amount > 0 else "more"
+        return f"{row} says {net} {more} than {named.other_source_id}, which made it"
     if not named.is_known:
         return f"{row} of charge {named.charge_source_id} is neither in it nor in the balance's list"
-    return f"{row}, of exactly what is missing, is in no payout"
+    return f"{row} over {plain(named.amount)} is in no payout"

@@ -5,8 +5,9 @@ Laying items out and adding them up does not belong here (storage/payouts.py), n
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from decimal import Decimal
+from itertools import combinations
 
 from kolleno_pipelines.rules import payout_exceptions
 from kolleno_pipelines.schemas.payout_words import EFFECTS, ITEM_CODES, ExceptionCode, Leg, PayoutOutcome
@@ -20,7 +21,9 @@ from kolleno_pipelines.schemas.payouts import (
 )
 
 _PRECEDENCE = tuple(PayoutOutcome)
-_NONE: Mapping[str, Explanation] = {}
+Explanations = Mapping[str, Sequence[Explanation]]
+_NONE: Explanations = {}
+_ZERO = Decimal(0)
 
 
 def payout_outcome(state: PayoutOutcome | None, items: PayoutOutcome, ledger: PayoutOutcome) -> PayoutOutcome:
@@ -55,33 +58,41 @@ def state_of(payout: PayoutFacts) -> PayoutOutcome | None:
     return None
 
 
-def gap_of(payout: PayoutFacts) -> Gap | None:
-    """Return what of a payout's sum no item that is known to be wrong explains; None: it ties, or is explained."""
-    apart = payout.amount - payout.items_net
-    if state_of(payout) is not None or apart in {Decimal(0), payout.set_off, payout.set_off + payout.suspected}:
-        return None
-    return Gap(payout.source_id, payout.currency_iso, apart - payout.set_off, payout.created_at)
-
-
 def gaps_of(payouts: Iterable[PayoutFacts]) -> list[Gap]:
-    """Return the gaps of payouts, of those that have one."""
-    return [gap for gap in map(gap_of, payouts) if gap is not None]
+    """Return what of the sums of payouts nothing that is known to be wrong explains: of each what it may be."""
+    return [
+        Gap(payout.source_id, payout.currency_iso, amount, payout.created_at, number)
+        for payout in payouts
+        for number, amount in enumerate(_unexplained(payout))
+    ]
+
+
+def _unexplained(payout: PayoutFacts) -> list[Decimal]:
+    """Return what a payout may lack, the likeliest first; nothing where it ties, or what is known explains it.
+
+    A row that is in it twice is too much once. What the two lists say otherwise, what would make items agree with their
+    source, and what the payout's own row says otherwise may each be a part of it or not.
+    """
+    if state_of(payout) is not None:
+        return []
+    own = _ZERO if payout.own_row_net is None else payout.amount + payout.own_row_net
+    known = [part for part in (payout.set_off - payout.doubled, payout.suspected, own) if part]
+    apart = payout.amount - payout.items_net - payout.doubled
+    made = [apart - sum(parts) for size in range(len(known), -1, -1) for parts in combinations(known, size)]
+    return [] if _ZERO in made else list(dict.fromkeys(made))
 
 
 def exceptions_of_payouts(
-    connection: str, payouts: Iterable[PayoutFacts], explained: Mapping[str, Explanation] = _NONE
+    connection: str, payouts: Iterable[PayoutFacts], explained: Explanations = _NONE
 ) -> Iterator[PayoutException]:
     """Yield what is wrong with payouts as wholes: sums, their own rows, charges from before the cut-over.
 
-    `explained` is by payout: the row that explains its gap.
+    `explained` is by payout: the rows that explain its gap, alone or together.
     """
     for payout in payouts:
-        for code in _own_codes(payout, explained.get(payout.source_id)):
-            made = payout_exceptions.of_payout(
-                connection, payout, code, gap_of(payout), explained.get(payout.source_id)
-            )
-            if made is not None:
-                yield made
+        for code, named in _own_faults(payout, explained.get(payout.source_id, ())):
+            if not _is_told_by_item(code):
+                yield payout_exceptions.of_payout(connection, payout, code, named)
 
 
 def exceptions_of_items(connection: str, ledger: str, items: Iterable[SuspectItem]) -> Iterator[PayoutException]:
@@ -92,16 +103,16 @@ def exceptions_of_items(connection: str, ledger: str, items: Iterable[SuspectIte
                 yield payout_exceptions.of_item(connection, ledger, item, code)
 
 
-def payout_row(connection: str, ledger: str, payout: PayoutFacts, explained: Explanation | None = None) -> PayoutRow:
+def payout_row(connection: str, ledger: str, payout: PayoutFacts, explained: Sequence[Explanation] = ()) -> PayoutRow:
     """Return a payout with its outcomes and how many exceptions it has; `explained` as for exceptions_of_payouts."""
     state = state_of(payout)
-    own = _own_codes(payout, explained)
+    own = [code for code, _ in _own_faults(payout, explained)]
     codes = {code for code, number in zip(ITEM_CODES, payout.flags, strict=True) if number} | set(own)
     if payout.amount != payout.items_net:
         codes.add(ExceptionCode.SUM_DIFFERS)  # whatever explains it
     items = state or leg_outcome(Leg.ITEMS, codes)
     ledger_outcome = state or leg_outcome(Leg.LEDGER, codes, has_fallback=payout.fallbacks > 0)
-    told = [code for code in own if not _is_told_by_item(code, explained)]
+    told = [code for code in own if not _is_told_by_item(code)]
     return PayoutRow(
         connection=connection,
         source_id=payout.source_id,
@@ -122,20 +133,26 @@ def payout_row(connection: str, ledger: str, payout: PayoutFacts, explained: Exp
     )
 
 
-def _own_codes(payout: PayoutFacts, explained: Explanation | None) -> list[ExceptionCode]:
-    """Return what is wrong with a payout itself, beside its items."""
+def _own_faults(
+    payout: PayoutFacts, explained: Sequence[Explanation]
+) -> list[tuple[ExceptionCode, Explanation | None]]:
+    """Return what is wrong with a payout itself, beside its items, and the rows that explain its sum."""
     if state_of(payout) is not None:
         return []
-    codes = []
+    faults: list[tuple[ExceptionCode, Explanation | None]] = []
     if payout.items_before_cutover:
-        codes.append(ExceptionCode.BEFORE_CUTOVER)
+        faults.append((ExceptionCode.BEFORE_CUTOVER, None))
     if payout.own_row_net is not None and payout.own_row_net != -payout.amount:
-        codes.append(ExceptionCode.OWN_ROW)
-    if gap_of(payout) is not None:
-        codes.append(explained.code if explained is not None else ExceptionCode.SUM_DIFFERS)
-    return codes
+        faults.append((ExceptionCode.OWN_ROW, None))
+    if payout.own_row_net is None and payout.own_row_source_id is not None:
+        faults.append((ExceptionCode.NOT_IN_BALANCE, None))
+    if not _unexplained(payout):
+        return faults
+    if not explained and payout.amount != payout.items_net:
+        faults.append((ExceptionCode.SUM_DIFFERS, None))
+    return faults + [(one.code, one) for one in explained]
 
 
-def _is_told_by_item(code: ExceptionCode, explained: Explanation | None) -> bool:
+def _is_told_by_item(code: ExceptionCode) -> bool:
     """A row that is in two payouts is an exception of its own already."""
-    return code is ExceptionCode.IN_TWO_PAYOUTS and explained is not None
+    return code is ExceptionCode.IN_TWO_PAYOUTS

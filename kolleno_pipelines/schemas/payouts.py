@@ -69,8 +69,9 @@ class PayoutFacts:
     """One payout with what its items come to; amounts in its currency.
 
     `flags`: how many items have each of ITEM_CODES, in that order. `set_off` is what the balance's list says of the
-    items more than the payout's own, less what is in it twice; `suspected` what would make items agree with their
-    source, their fee, or the details of it.
+    items more than the payout's own, less what is in it twice (`doubled`, which is below 0 where that is above);
+    `suspected` what would make items agree with their source, their fee, or the details of it. `own_row_net` is absent
+    where the balance's list does not have the payout's own row.
     """
 
     source_id: str
@@ -88,6 +89,7 @@ class PayoutFacts:
     items: int
     items_net: Decimal
     set_off: Decimal
+    doubled: Decimal
     suspected: Decimal
     items_before_cutover: int
     first_before_cutover: str | None
@@ -128,29 +130,37 @@ class SuspectItem:
 
 
 class Gap(NamedTuple):
-    """What a payout's items come to less than it states (above 0) or more, when what is known of items is set off."""
+    """What a payout's items come to less than it states (above 0) or more, when what is known of items is set off.
+
+    What is known may explain a part of it or not: `number` counts what the gap may be, the likeliest first.
+    """
 
     payout_source_id: str
     currency_iso: str
     amount: Decimal
     created_at: datetime
+    number: int = 0
 
 
 class Explanation(NamedTuple):
-    """A row that may explain a gap, and its `rivals`, which may as well.
+    """A row that may explain a gap or a part of it, and its `rivals`, which may as well.
 
-    `is_missing`: it should be in the payout; else it is too much there. `is_known`: the balance's list has it; else
-    only the charge names it. `other_source_id`: the payout that it was moved to or from, the row that it doubles.
+    `amount`: how much of the gap it explains; where it is not exact, the most that it can be, as the fee of a row that
+    no list has is not known. `is_missing`: it should be in the payout; else it is too much there. `is_known`: the
+    balance's list has it; else only the charge names it. `other_source_id`: the payout that it was moved to or from,
+    the row that it doubles, the object that made it.
     """
 
     payout_source_id: str
     code: ExceptionCode
     source_id: str
+    amount: Decimal
     is_missing: bool
     is_known: bool
     other_source_id: str | None
     charge_source_id: str | None
-    rivals: tuple[str, ...]
+    rivals: tuple[str, ...] = ()
+    is_exact: bool = True
 
 
 @dataclass(frozen=True)
@@ -236,7 +246,7 @@ class SnapshotFacts:
 
 @dataclass(frozen=True)
 class UnprovenDays:
-    """Rows of a currency that were made before the day of its first snapshot, or of which there is none."""
+    """Rows of a currency that were made before the day of the first snapshot, or there is none."""
 
     currency_iso: str
     rows: int

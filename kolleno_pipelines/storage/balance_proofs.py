@@ -18,23 +18,34 @@ def snapshots(conn: psycopg.Connection[Any], connection: str) -> list[SnapshotFa
 
 
 def unproven_days(conn: psycopg.Connection[Any], connection: str) -> list[UnprovenDays]:
-    """Return by currency what lies before the day of its first snapshot."""
+    """Return by currency what lies before the day of the first snapshot."""
     return [UnprovenDays(*row) for row in conn.execute(_UNPROVEN.encode(), {"connection": connection})]
 
 
 #: Seconds decide, as rows and snapshots are told by the second: up to the newest row that the snapshot names, else up
-#: to its own moment. Which rows of the deciding second are older, nothing tells.
+#: to its own moment. Which rows of the deciding second are older, nothing tells. A currency that has rows and that the
+#: snapshot does not list is stated to be 0.
 _SNAPSHOTS = f"""
-WITH named AS MATERIALIZED (
+WITH listed AS MATERIALIZED (
+    SELECT source_id, currency_iso, taken_at, available, pending, newest_balance_transaction_source_id, connection,
+           left(source_id, -(length(currency_iso) + 1)) AS id
+    FROM receivables.balance_snapshots WHERE connection = %(connection)s
+), unlisted AS (
+    SELECT m.id || ':' || c.currency_iso, c.currency_iso, m.taken_at, 0, 0, m.newest_balance_transaction_source_id,
+           m.connection, m.id
+    FROM (SELECT DISTINCT id, taken_at, newest_balance_transaction_source_id, connection FROM listed) m
+    JOIN (SELECT t.currency_iso, min(t.created_at) AS began FROM receivables.balance_transactions t
+          WHERE {_ROWS} GROUP BY 1) c ON c.began <= m.taken_at
+    WHERE NOT EXISTS (SELECT FROM listed l WHERE l.id = m.id AND l.currency_iso = c.currency_iso)
+), named AS MATERIALIZED (
     SELECT s.source_id, s.currency_iso, s.taken_at, s.available, s.pending,
            n.source_id IS NOT NULL OR s.newest_balance_transaction_source_id IS NULL AS is_newest_known,
            COALESCE(n.created_at, s.taken_at) AS second,
            CASE WHEN n.currency_iso = s.currency_iso AND (n.balance_type IS NULL OR n.balance_type = 'payments')
                 THEN n.net END AS newest
-    FROM receivables.balance_snapshots s
+    FROM (SELECT * FROM listed UNION ALL SELECT * FROM unlisted) s
     LEFT JOIN receivables.balance_transactions n
         ON n.source_id = s.newest_balance_transaction_source_id AND n.connection = s.connection
-    WHERE s.connection = %(connection)s
 ), bounds AS MATERIALIZED (
     SELECT array_agg(DISTINCT second ORDER BY second) AS seconds FROM named
 ), cuts AS MATERIALIZED (
@@ -62,6 +73,6 @@ ORDER BY c.currency_iso, c.taken_at, c.source_id"""
 _UNPROVEN = f"""
 SELECT t.currency_iso, count(*), sum(t.net), max(t.observed_at)
 FROM receivables.balance_transactions t
-LEFT JOIN (SELECT currency_iso, min(taken_at)::date AS day FROM receivables.balance_snapshots
-           WHERE connection = %(connection)s GROUP BY 1) f USING (currency_iso)
+CROSS JOIN (SELECT min(taken_at)::date AS day FROM receivables.balance_snapshots
+            WHERE connection = %(connection)s) f
 WHERE {_ROWS} AND (f.day IS NULL OR t.created_at < f.day) GROUP BY 1 ORDER BY 1"""

@@ -6,9 +6,9 @@ that is theirs alone: only the others (`tangled`) are grouped.
 
 from __future__ import annotations
 
-#: The charges of the connection. `rank` says who a payment stands for where several charges claim it: one whose money
+#: The charges of connections. `rank` says who a payment stands for where several charges claim it: one whose money
 #: is there before one that failed.
-_MONEY = """(
+_MONEY_OF = """(
     SELECT s.*, CASE WHEN state IN ('taken', 'failed_late') THEN full_amount ELSE 0 END AS money,
            CASE state WHEN 'taken' THEN 0 WHEN 'failed_late' THEN 1 WHEN 'pending' THEN 2 ELSE 3 END AS rank
     FROM (
@@ -23,9 +23,11 @@ _MONEY = """(
                     WHEN is_captured IS NOT FALSE THEN 'taken'
                     WHEN amount_refunded >= amount THEN 'none'
                     ELSE 'pending' END AS state
-        FROM receivables.charges WHERE connection = %(connection)s
+        FROM receivables.charges WHERE {whose}
     ) s
 )"""
+_MONEY = _MONEY_OF.format(whose="connection = %(connection)s")
+_RIVALS = _MONEY_OF.format(whose="connection = ANY(%(others)s)")
 
 
 def _claims(resolver: str, condition: str, *keyed: tuple[str, str]) -> str:
@@ -47,7 +49,7 @@ FROM {_MONEY} c JOIN ({payments}) p ON p.key = {condition}"""
 
 CLAIMS = _claims(
     "own",
-    "c.own_reference WHERE c.is_own AND c.own_reference <> ''",
+    "c.own_reference WHERE c.is_own AND btrim(c.own_reference) <> ''",
     ("psp_reference", "psp_reference IS NOT NULL"),
     ("ref", "psp_reference IS DISTINCT FROM ref"),
 )
@@ -59,11 +61,24 @@ def claims_by_charge_id(field: str) -> str:
     return _claims("charge_id", f"c.source_id {nothing}", (field, "true"))
 
 
+#: Charges of other connections that would find a payment claimed here: by the same reference, or with the same id.
+RIVAL_CLAIMS = f"""
+SELECT k.payment, r.rank
+FROM claims k JOIN receivables.charges c ON c.source_id = k.charge AND c.connection = %(connection)s
+JOIN {_RIVALS} r ON r.own_reference = c.own_reference AND r.is_own WHERE k.resolver = 'own' AND NOT k.is_void
+UNION ALL
+SELECT k.payment, r.rank FROM claims k JOIN {_RIVALS} r ON r.source_id = k.charge
+WHERE k.resolver = 'charge_id' AND NOT k.is_void"""
+NO_RIVAL_CLAIMS = "SELECT payment, rank FROM claims WHERE false"
+
 #: Payments that several charges claim, and how many of the best rank do.
 CONTESTED = """
+WITH everybody AS (
+    SELECT payment, rank FROM claims WHERE NOT is_void UNION ALL SELECT payment, rank FROM rival_claims
+)
 SELECT k.payment, m.best, count(*) AS claimants
-FROM (SELECT payment, min(rank) AS best FROM claims WHERE NOT is_void GROUP BY 1 HAVING count(*) > 1) m
-JOIN claims k ON k.payment = m.payment AND k.rank = m.best AND NOT k.is_void
+FROM (SELECT payment, min(rank) AS best FROM everybody GROUP BY 1 HAVING count(*) > 1) m
+JOIN everybody k ON k.payment = m.payment AND k.rank = m.best
 GROUP BY 1, 2"""
 
 #: Charges with more than one payment, one that is void, or one that is contested.
@@ -85,6 +100,7 @@ FROM (SELECT k.*, x.claimants, x.payment IS NULL OR k.rank = x.best AS stands
 GROUP BY 1"""
 
 #: A refund counts when its money is gone, a dispute until it is won. One in another currency counts for the whole.
+#: What gave back the part of an authorisation that was not captured is no refund: `money` leaves it out already.
 WENT_BACK = f"""
 SELECT charge AS source_id, sum(amount) FILTER (WHERE what = 'refunded') AS refunded,
        sum(amount) FILTER (WHERE what = 'disputed') AS disputed, sum(amount) FILTER (WHERE what = 'failed') AS failed,
@@ -95,6 +111,10 @@ FROM (
     FROM receivables.refunds r JOIN {_MONEY} c ON c.source_id = r.charge_source_id
     WHERE r.connection = %(connection)s AND r.failure_balance_transaction_source_id IS NULL
       AND (r.status = 'succeeded' OR r.status = 'pending' AND r.balance_transaction_source_id IS NOT NULL)
+      AND (c.full_amount = c.amount OR r.balance_transaction_source_id IS NOT NULL AND NOT EXISTS (
+          SELECT FROM receivables.balance_transactions t
+          WHERE t.source_id = r.balance_transaction_source_id AND t.connection = r.connection
+            AND t.reporting_category = 'partial_capture_reversal'))
     UNION ALL
     SELECT c.source_id, CASE WHEN d.reason = ANY(%(failures)s) THEN 'failed' ELSE 'disputed' END, d.observed_at,
            CASE WHEN d.currency_iso = c.currency_iso THEN d.amount ELSE c.money END
@@ -116,7 +136,8 @@ JOIN receivables.allocations a
     ON a.from_source_id = k.payment AND a.from_kind = k.kind AND a.connection = %(ledger)s
 JOIN receivables.allocations_with_ends l
     ON l.source_id = a.source_id AND l.from_kind = a.from_kind AND l.connection = a.connection
-WHERE l.is_live AND a.to_kind <> 'refund'
+LEFT JOIN contested x ON x.payment = k.payment
+WHERE l.is_live AND a.to_kind <> 'refund' AND (x.payment IS NULL OR k.rank = x.best)
 GROUP BY 1"""
 
 _JOINED = f"""
@@ -144,14 +165,15 @@ CHARGE_FACTS = f"""
 SELECT f.source_id, f.state, f.money, f.surcharge, f.currency_iso, f.created_at, f.customer_source_id, f.resolver,
        f.payments, {_IS_RETURNED} AS is_returned, f.other_currency, f.shared, f.paid,
        CASE WHEN f.went_back THEN COALESCE(a.applied, 0) END AS applied, f.refunded, f.disputed, f.failed,
-       to_jsonb(f.ids) AS payment_source_ids, f.since
+       to_jsonb(f.ids) AS payment_source_ids, GREATEST(f.since, a.observed_at) AS since
 FROM ({_JOINED}) f LEFT JOIN applied a ON a.source_id = f.source_id"""
 
 #: Every charge as items of payouts are compared with it, and what is wrong with its payments.
 PAID_CHARGES = f"""
 SELECT f.source_id, f.amount, f.full_amount, f.is_released, f.currency_iso, f.created_at, f.failure_row, f.paid,
        f.expected, f.resolver IS NOT DISTINCT FROM 'charge_id' AS by_charge_id,
-       f.payments = 0 AND NOT f.is_returned AS has_no_payment, f.other_currency > 0 AS has_foreign_payment,
+       f.payments = 0 AND NOT f.is_returned AND f.state <> 'failed_late' AS has_no_payment,
+       f.other_currency > 0 AS has_foreign_payment,
        f.payments > 0 AND f.other_currency = 0 AND f.paid <> f.expected AND NOT f.is_returned AS has_wrong_sum,
        f.shared > 0 AS has_shared_payment
 FROM (SELECT f.*, f.full_amount - f.surcharge AS expected, {_IS_RETURNED} AS is_returned FROM ({_JOINED}) f) f"""

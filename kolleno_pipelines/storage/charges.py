@@ -28,11 +28,15 @@ _EXTRA = "extra."
 
 @dataclass(frozen=True)
 class ChargeSource:
-    """Whose charges, the ledger that they are looked for in, and the payment's field that may carry a charge's id."""
+    """Whose charges, the ledger that they are looked for in, and the payment's field that may carry a charge's id.
+
+    others: the other connections that serve the ledger; a payment may be claimed there as well.
+    """
 
     connection: str
     ledger: str
     charge_id_field: str | None = None
+    others: tuple[str, ...] = ()
 
     @property
     def params(self) -> dict[str, object]:
@@ -43,7 +47,8 @@ class ChargeSource:
             "harmless": list(HARMLESS_DISPUTE_STATUSES),
             "failures": list(FAILURE_REASONS),
         }
-        return words | {"connection": self.connection, "ledger": self.ledger, "key": key}
+        names = {"connection": self.connection, "ledger": self.ledger, "others": list(self.others)}
+        return words | names | {"key": key}
 
 
 def lay_out_charges(conn: psycopg.Connection[Any], source: ChargeSource) -> None:
@@ -69,6 +74,8 @@ def _lay_out_claims(conn: psycopg.Connection[Any], source: ChargeSource) -> None
         column = field if field in _FIELDS else "extra ->> %(key)s::text"
         conn.execute(f"INSERT INTO claims {charge_sql.claims_by_charge_id(column)}".encode(), source.params)
         conn.execute("ANALYZE claims")
+    rivals = charge_sql.RIVAL_CLAIMS if source.others else charge_sql.NO_RIVAL_CLAIMS
+    lay_out(conn, "rival_claims", rivals, source.params)
     lay_out(conn, "contested", charge_sql.CONTESTED, source.params)
     lay_out(conn, "tangled", charge_sql.TANGLED, source.params)
     lay_out(conn, "paid_tangled", charge_sql.PAID_TANGLED, source.params)

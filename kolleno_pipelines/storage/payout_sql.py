@@ -34,7 +34,8 @@ PAYOUT_STATES = """
 SELECT p.source_id, p.status, p.amount, p.currency_iso, p.created_at, p.date_arrival, p.observed_at,
        p.balance_transaction_source_id AS own_row,
        p.status IN ('failed', 'canceled') OR p.reversed_by_source_id IS NOT NULL AS is_reversed,
-       p.is_automatic AND p.method IS DISTINCT FROM 'instant' AS is_itemisable,
+       p.is_automatic AND p.method IS DISTINCT FROM 'instant'
+           AND p.reconciliation_status IS DISTINCT FROM 'not_applicable' AS is_itemisable,
        COALESCE(p.reconciliation_status = 'completed', false) AND EXISTS (
            SELECT FROM receivables.payout_members l
            WHERE l.payout_source_id = p.source_id AND l.connection = %(connection)s) AS is_complete
@@ -62,7 +63,7 @@ FROM among a"""
 
 #: Rows of the balance whose fee is not what it is made of.
 FEE_FAULTS = """
-SELECT t.source_id AS id, f.fee
+SELECT t.source_id AS id, CASE WHEN f.lowest = t.currency_iso AND f.highest = t.currency_iso THEN f.fee END AS fee
 FROM receivables.balance_transactions t
 LEFT JOIN (SELECT balance_transaction_source_id AS id, sum(amount) AS fee, min(currency_iso) AS lowest,
                   max(currency_iso) AS highest
@@ -161,15 +162,16 @@ SELECT payout, member, id, COALESCE(line, '{PayoutLineName.OTHER.value}') AS lin
        COALESCE(by_charge_id AND line = '{_CHARGES}', false) AS by_charge_id,
        CASE WHEN occurrence > 1 THEN -net WHEN is_known THEN t_net - net ELSE 0 END AS set_off,
        CASE WHEN {_SAYS_SAME.replace("s.", "")} THEN
-           CASE WHEN source_amount <> amount THEN source_amount - amount
-                WHEN net <> amount - fee THEN amount - fee - net
-                WHEN has_fee_fault THEN fee - COALESCE(details_fee, 0) ELSE 0 END ELSE 0 END AS suspected
+           COALESCE(source_amount, amount) - net - CASE WHEN has_fee_fault THEN COALESCE(details_fee, 0) ELSE fee END
+            ELSE 0 END AS suspected
 FROM ({_JUDGED.format(only="")}) j"""
 
+_DOUBLED = 1 << ITEM_CODES.index(_C.DOUBLED)
 #: The items of each payout by line and currency.
-LINE_SUMS = """
+LINE_SUMS = f"""
 SELECT payout, line, currency_iso, count(*) AS items, sum(amount) AS amount, sum(fee) AS fee, sum(net) AS net,
-       sum(set_off) AS set_off, sum(suspected) AS suspected, count(*) FILTER (WHERE is_before) AS before,
+       sum(set_off) AS set_off, COALESCE(sum(-net) FILTER (WHERE flags & {_DOUBLED} <> 0), 0) AS doubled,
+       sum(suspected) AS suspected, count(*) FILTER (WHERE is_before) AS before,
        min(charge_before COLLATE "C") AS first_before, count(*) FILTER (WHERE by_charge_id) AS fallbacks
 FROM payout_items GROUP BY 1, 2, 3"""
 
@@ -179,15 +181,17 @@ _COUNTS = ", ".join(f"count(*) FILTER (WHERE flags & {1 << place} <> 0)" for pla
 PAYOUTS = f"""
 WITH sums AS (
     SELECT l.payout, sum(items)::bigint AS items, sum(net) FILTER (WHERE l.currency_iso = p.currency_iso) AS net,
-           sum(set_off) AS set_off, sum(suspected) AS suspected, sum(before)::bigint AS before,
+           sum(set_off) FILTER (WHERE l.currency_iso = p.currency_iso) AS set_off,
+           sum(doubled) FILTER (WHERE l.currency_iso = p.currency_iso) AS doubled,
+           sum(suspected) FILTER (WHERE l.currency_iso = p.currency_iso) AS suspected, sum(before)::bigint AS before,
            min(first_before COLLATE "C") AS first_before, sum(fallbacks)::bigint AS fallbacks
     FROM line_sums l JOIN payout_states p ON p.source_id = l.payout GROUP BY 1
 ), flagged AS (
     SELECT payout, ARRAY[{_COUNTS}] AS flags FROM payout_items WHERE flags <> 0 GROUP BY 1
 )
 SELECT p.source_id, p.status, p.amount, p.currency_iso, p.created_at, p.date_arrival, p.observed_at, p.is_reversed,
-       p.is_itemisable, p.is_complete, t.source_id, t.net, COALESCE(s.items, 0), COALESCE(s.net, 0),
-       COALESCE(s.set_off, 0), COALESCE(s.suspected, 0), COALESCE(s.before, 0), s.first_before,
+       p.is_itemisable, p.is_complete, p.own_row, t.net, COALESCE(s.items, 0), COALESCE(s.net, 0),
+       COALESCE(s.set_off, 0), COALESCE(s.doubled, 0), COALESCE(s.suspected, 0), COALESCE(s.before, 0), s.first_before,
        COALESCE(s.fallbacks, 0), f.flags
 FROM payout_states p
 LEFT JOIN sums s ON s.payout = p.source_id
@@ -207,11 +211,11 @@ SUSPECT_IDS = """
 SELECT i.member FROM payout_items i JOIN payout_states p ON p.source_id = i.payout
 WHERE i.flags <> 0 AND NOT p.is_reversed AND p.is_itemisable AND p.is_complete"""
 
-#: Rows of the balance that have no line, those in no payout as well.
+#: Rows of the balance of a type or category that is in no list, those in no payout as well.
 UNKNOWN_WORDS = f"""
 SELECT t.connection || ' ' || t.type || '/' || COALESCE(t.reporting_category, ''), sum(t.rows)::bigint
 FROM (SELECT connection, type, reporting_category, count(*) AS rows FROM receivables.balance_transactions
       WHERE connection = ANY(%(connections)s) GROUP BY 1, 2, 3) t
 LEFT JOIN {_CATEGORIES} ON kc.type = t.type
 LEFT JOIN {_LINES} ON kl.category = COALESCE(NULLIF(t.reporting_category, ''), kc.category)
-WHERE kl.line IS NULL GROUP BY 1 ORDER BY 1"""
+WHERE kl.line IS NULL OR kc.type IS NULL GROUP BY 1 ORDER BY 1"""

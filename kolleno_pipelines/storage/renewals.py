@@ -22,13 +22,18 @@ WHOLE = "completed"
 _SAME_MOMENT = timedelta(minutes=1)
 #: Statuses from which an object still moves.
 _OPEN = {
-    "charge": ("charges", "status = 'pending'"),
+    # One that is held waits to be taken, or is given back: that it was given back makes no row of the balance.
+    "charge": (
+        "charges",
+        "status = 'pending'"
+        " OR (status = 'succeeded' AND is_captured IS FALSE AND COALESCE(amount_refunded, 0) < amount)",
+    ),
     "refund": ("refunds", "status IN ('pending', 'requires_action')"),
     "dispute": ("disputes", "status NOT IN ('won', 'lost', 'warning_closed', 'prevented')"),
     "payout": (
         "payouts",
         "status IN ('pending', 'in_transit') OR (status = 'paid' AND is_automatic"
-        f" AND reconciliation_status IS DISTINCT FROM '{WHOLE}')",
+        f" AND COALESCE(reconciliation_status, '') NOT IN ('{WHOLE}', 'not_applicable'))",
     ),
     "payment_intent": ("payment_intents", "status IN ('processing', 'requires_action', 'requires_capture')"),
 }
@@ -118,6 +123,8 @@ def whole_payouts(
 ) -> list[str]:
     """Return automatic payouts whose list is whole, and of which nobody has asked what is in them; oldest first.
 
+    One of which only a part of the list landed, as a reading was stopped there, is asked for again.
+
     in_hand: those among what is not normalised yet.
     """
     rows = conn.execute(
@@ -129,8 +136,12 @@ SELECT w.id FROM (
 ) w
 WHERE NOT EXISTS (SELECT FROM raw.lookups l WHERE l.connection = %(connection)s AND l.extract = %(extract)s
                   AND l.source_id = w.id)
-  AND NOT EXISTS (SELECT FROM receivables.payout_members m WHERE m.connection = %(connection)s
-                  AND m.payout_source_id = w.id)
+  AND NOT EXISTS (
+      SELECT FROM receivables.payout_members m
+      JOIN receivables.payouts p ON p.source_id = m.payout_source_id AND p.connection = m.connection
+      WHERE m.connection = %(connection)s AND m.payout_source_id = w.id
+        AND m.balance_transaction_source_id IS DISTINCT FROM p.balance_transaction_source_id
+      GROUP BY p.amount HAVING sum(m.net) = p.amount)
 GROUP BY w.id ORDER BY min(w.created_at), w.id""",
         {"connection": connection, "extract": extract, "whole": WHOLE, "in_hand": list(in_hand)},
     )

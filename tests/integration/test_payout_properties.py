@@ -143,16 +143,13 @@ def _alter(account: Account, payout: str, item: str) -> None:
         account.say(entity, name, amount=row["amount"] + 1, net=row["net"] + 1)
 
 
-@given(_WORLDS, st.sampled_from([_drop, _drop_from_both, _double, _move, _add_a_cent_of_fee, _alter]), st.data())
+_TAMPERS = st.sampled_from([_drop, _drop_from_both, _double, _move, _add_a_cent_of_fee, _alter])
+
+
+@given(_WORLDS, _TAMPERS, st.data())
 @_SETTINGS
 def test_whatever_is_changed_is_named(database: str, world: World, tamper: Tamper, data: st.DataObject) -> None:
-    account, ledger, items = world.account()
-    for payout in ("po_1", "po_2"):
-        if payout not in items:
-            extra = account.charge(f"ch_{payout}", "1234.56", "36.10")
-            ledger.payment(f"P{payout}", "1234.56", psp_reference=f"K-{extra}")
-            items[payout] = [f"txn_{extra}"]
-            account.payout(payout, "1198.46", f"txn_{extra}")
+    account, ledger, items = _with_two_payouts(world)
     payout = data.draw(st.sampled_from(sorted(items)))
     item = data.draw(st.sampled_from(items[payout]))
     tamper(account, payout, item)
@@ -166,3 +163,34 @@ def test_whatever_is_changed_is_named(database: str, world: World, tamper: Tampe
     assert {one[1] for one in named} == {item}
     outcomes = {name for name, told in payout_outcomes(database, account.name).items() if told[0] != "reconciled"}
     assert outcomes == {one[0] for one in named}
+
+
+@given(_WORLDS, _TAMPERS, _TAMPERS, st.data())
+@_SETTINGS
+def test_of_two_changes_both_are_named(database: str, world: World, one: Tamper, other: Tamper, data: Any) -> None:
+    """By the exception or, where other rows come to as much, among those that may be it instead."""
+    account, ledger, items = _with_two_payouts(world)
+    everything = [(payout, item) for payout in sorted(items) for item in items[payout]]
+    chosen = data.draw(st.lists(st.sampled_from(everything), min_size=2, max_size=2, unique=True))
+    for tamper, (payout, item) in zip((one, other), chosen, strict=True):
+        tamper(account, payout, item)
+    number = next(_numbers)
+    account.name, ledger.name = f"u{number}", f"u{number}_qb"
+    account.fold(database, ledger=ledger.name)
+    ledger.fold(database)
+    reconcile(database, Provider(account.name, ledger.name))
+    query = "SELECT balance_transaction_source_id, evidence FROM reconciliation.payout_exceptions WHERE connection = %s"
+    told = rows(database, query, account.name)
+    for payout, item in chosen:
+        assert any(item == row[0] or item in str(row[1]) for row in told), (payout, item, told)
+
+
+def _with_two_payouts(world: World) -> tuple[Account, Ledger, dict[str, list[str]]]:
+    account, ledger, items = world.account()
+    for payout in ("po_1", "po_2"):
+        if payout not in items:
+            extra = account.charge(f"ch_{payout}", "1234.56", "36.10")
+            ledger.payment(f"P{payout}", "1234.56", psp_reference=f"K-{extra}")
+            items[payout] = [f"txn_{extra}"]
+            account.payout(payout, "1198.46", f"txn_{extra}")
+    return account, ledger, items

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from itertools import combinations
+
 from kolleno_pipelines.sandbox.stripe.cases import CASES
 from kolleno_pipelines.sandbox.stripe.reading import Tamper
 from kolleno_pipelines.sandbox.stripe.scenes import NOW, Case
-from kolleno_pipelines.sandbox.stripe.tampers import tampers
+from kolleno_pipelines.sandbox.stripe.tampers import tampers, together
 from tests.provider_rows import Provider, charge_outcomes, exceptions, payout_outcomes, reconcile
 from tests.receivables_rows import rows
 from tests.stripe_cases import fold_case
@@ -43,11 +45,28 @@ def test_what_is_changed_quietly_is_named(database: str) -> None:
         fold_case(database, tamper.name, case, tamper)
     reconcile(database, *(Provider(tamper.name, f"{tamper.name}_qb") for tamper in made))
     for tamper in made:
-        told = exceptions(database, tamper.name)
-        named = {one for exception in told for one in (exception[0], exception[2])}
-        charges = rows(
-            database,
-            "SELECT charge_source_id FROM reconciliation.payout_exceptions WHERE connection = %s",
-            tamper.name,
-        )
-        assert tamper.item in named | {row[0] for row in charges}, (tamper.story, told)
+        assert tamper.item in _named(database, tamper.name), (tamper.story, exceptions(database, tamper.name))
+
+
+def test_two_quiet_changes_at_once_are_both_named(database: str) -> None:
+    """Of two charges of one payout, each changed in another way; those that change payouts change two of them."""
+    case = CASES["dispute_won"]()
+    made = zip(tampers(case.ledger, NOW), tampers(case.ledger, NOW, 1), strict=True)
+    names = {f"{one.name}_{other.name}": (one, other) for (one, _), (_, other) in combinations(made, 2)}
+    for name, pair in names.items():
+        fold_case(database, name, case, together(*pair))
+    reconcile(database, *(Provider(name, f"{name}_qb") for name in names))
+    missed = [
+        (tamper.item, first.story, second.story, exceptions(database, name))
+        for name, (first, second) in names.items()
+        for tamper in (first, second)
+        if tamper.item not in _named(database, name)
+    ]
+    assert missed == []
+
+
+def _named(url: str, connection: str) -> set[object]:
+    """Payouts, items and charges that the exceptions of an account name."""
+    columns = ("payout_source_id", "balance_transaction_source_id", "charge_source_id")
+    query = f"SELECT {', '.join(columns)} FROM reconciliation.payout_exceptions WHERE connection = %s"
+    return {one for row in rows(url, query, connection) for one in row}

@@ -56,12 +56,16 @@ NOTHING = {"payments": 0, "paid": "0", "resolver": None, "payment_source_ids": N
         ({}, "reconciled"),
         ({"resolver": "charge_id"}, "reconciled_with_fallback"),
         ({"money": "1000", "payments": 2, "paid": "1000.00"}, "reconciled"),  # 600 + 400
+        ({"money": "100", "payments": 3, "paid": "100"}, "reconciled"),  # 10 + 20 + 70
+        ({"money": "1000", "payments": 2, "paid": "600", "other_currency": 1}, "currency_mismatch"),
         ({"money": "102.75", "surcharge": "2.75"}, "reconciled"),
         ({"money": "102.75"}, "amount_mismatch"),
         ({"paid": "99.99"}, "amount_mismatch"),
         (NOTHING, "no_payment"),
         ({"state": "none", "money": "0"} | NOTHING, "failed"),
         ({"state": "none", "money": "0"}, "failed_but_paid"),
+        ({"state": "none", "money": "0", "refunded": "100", "is_returned": True} | NOTHING, "failed"),  # let go, voided
+        ({"state": "failed_late", "failed": "100", "is_returned": True} | NOTHING, "reconciled"),
         ({"state": "failed_late", "failed": "100"} | NOTHING, "failed"),
         ({"state": "failed_late", "failed": "100", "applied": "0"}, "reconciled"),
         ({"state": "failed_late", "failed": "100", "applied": "100"}, "failure_not_in_ledger"),
@@ -79,6 +83,14 @@ NOTHING = {"payments": 0, "paid": "0", "resolver": None, "payment_source_ids": N
         ({"refunded": "30", "disputed": "70", "applied": "70"}, "dispute_not_in_ledger"),
         ({"refunded": "30", "disputed": "70", "applied": "30"}, "refund_not_in_ledger"),
         ({"refunded": "30", "disputed": "100", "applied": "0"}, "reconciled"),
+        ({"disputed": "40", "applied": "60"}, "reconciled"),  # a part of it is disputed
+        ({"disputed": "40", "applied": "60.01"}, "dispute_not_in_ledger"),
+        ({"disputed": "200", "applied": "0"}, "reconciled"),  # two disputes, each of the whole
+        ({"disputed": "200", "applied": "0.01"}, "dispute_not_in_ledger"),
+        ({"money": "102.75", "surcharge": "2.75", "refunded": "2.75", "applied": "100"}, "reconciled"),
+        ({"money": "102.75", "surcharge": "2.75", "refunded": "12.75", "applied": "90"}, "reconciled"),
+        ({"money": "102.75", "surcharge": "2.75", "refunded": "12.75", "applied": "90.01"}, "refund_not_in_ledger"),
+        ({"money": "2", "surcharge": "2.75", "paid": "2"}, "amount_mismatch"),  # less was captured than the surcharge
     ],
 )
 def test_figures_worked_by_hand(cells: Row, wanted: str) -> None:

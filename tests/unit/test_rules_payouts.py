@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from kolleno_pipelines.rules.payouts import (
     exceptions_of_items,
     exceptions_of_payouts,
-    gap_of,
+    gaps_of,
     leg_outcome,
     payout_outcome,
     payout_row,
@@ -47,6 +47,7 @@ def payout(amount: str = "96.80", items_net: str | None = None, **more: Any) -> 
         "items": 1,
         "items_net": D(items_net or amount),
         "set_off": D(0),
+        "doubled": D(0),
         "suspected": D(0),
         "items_before_cutover": 0,
         "first_before_cutover": None,
@@ -147,17 +148,37 @@ def test_minimum_balance() -> None:
 
 
 def test_a_sum_is_explained_by_what_is_wrong_with_its_items() -> None:
-    assert gap_of(payout()) is None
-    assert gap_of(payout("96.80", "193.60", set_off=D("-96.80"))) is None  # one row twice
-    assert gap_of(payout("96.80", "95.80", suspected=D("1.00"))) is None  # a row says 1.00 less than its charge
+    assert gaps(payout()) == []
+    assert gaps(payout("96.80", "193.60", set_off=D("-96.80"), doubled=D("-96.80"))) == []  # one row twice
+    assert gaps(payout("96.80", "95.80", suspected=D("1.00"))) == []  # a row says 1.00 less than its charge
     row = payout_row(
         "stripe", "qb", payout("96.80", "96.79", suspected=D("0.01"), flags=flags(ExceptionCode.FEE_DETAILS))
     )
     assert (row.outcome, row.exceptions) == ("amount_mismatch", 1)  # explained, yet its net is another
-    gap = gap_of(payout("96.80", "95.80", set_off=D("0.50")))
-    assert gap is not None
-    assert gap.amount == D("0.50")
-    assert gap_of(payout(set_off=D("1"))) is None  # the payout's own list ties
+    assert gaps(payout("96.80", "95.80", set_off=D("0.50"))) == [D("0.50"), D("1.00")]
+    assert gaps(payout(set_off=D("1"))) == []  # the payout's own list ties
+    assert gaps(payout("96.81", "96.80", own_row_net=D("-96.80"))) == []  # the payout's own row says why
+
+
+def gaps(facts: PayoutFacts) -> list[Decimal]:
+    return [gap.amount for gap in gaps_of([facts])]
+
+
+def test_what_is_known_may_be_a_part_of_a_gap_or_not() -> None:
+    """19.12 is missing, beside a row that says 1.00 too much, or a charge that does while its row is right."""
+    assert gaps(payout("125.33", "107.21", suspected=D("-1.00"))) == [D("19.12"), D("18.12")]
+    assert gaps(payout("125.33", "106.21", suspected=D("0.01"))) == [D("19.11"), D("19.12")]
+
+
+def test_a_row_that_is_doubled_hides_no_other_that_is_missing() -> None:
+    """96.80 is in it twice, and another 96.80 not at all: it ties, and both are wrong."""
+    facts = payout("193.60", "193.60", set_off=D("-96.80"), doubled=D("-96.80"), flags=flags(ExceptionCode.DOUBLED))
+    assert gaps(facts) == [D("96.80")]
+    assert list(exceptions_of_payouts("stripe", [facts])) == []  # nothing of it is told unless a row is found
+    lost = Explanation("po_1", ExceptionCode.DROPPED, "txn_9", D("96.80"), True, True, None, "ch_9")
+    (one,) = exceptions_of_payouts("stripe", [facts], {"po_1": [lost]})
+    assert (one.code, one.balance_transaction_source_id, one.amount) == ("dropped", "txn_9", D("96.80"))
+    assert payout_row("stripe", "qb", facts, [lost]).exceptions == 2
 
 
 _LOST = "row txn_9 of charge ch_9 is neither in it nor in the balance's list."
@@ -172,7 +193,9 @@ def test_what_no_row_explains_is_said_so() -> None:
 @pytest.mark.parametrize(
     ("code", "is_missing", "is_known", "other", "wanted"),
     [
-        (ExceptionCode.DROPPED, True, True, None, "row txn_9, of exactly what is missing, is in no payout."),
+        (ExceptionCode.DROPPED, True, True, None, "row txn_9 over 10 is in no payout."),
+        (ExceptionCode.SOURCE_DIFFERS, True, True, "dp_1", "row txn_9 says 10 less than dp_1, which made it."),
+        (ExceptionCode.SOURCE_DIFFERS, False, True, "dp_1", "row txn_9 says 10 more than dp_1, which made it."),
         (ExceptionCode.DROPPED, True, False, None, _LOST),
         (ExceptionCode.MOVED, True, True, "po_2", "row txn_9 over 10 is missing here and too much in po_2."),
         (ExceptionCode.MOVED, False, True, "po_2", "row txn_9 over 10 is too much here and missing in po_2."),
@@ -183,21 +206,33 @@ def test_a_gap_names_the_row(
     code: ExceptionCode, is_missing: bool, is_known: bool, other: str | None, wanted: str
 ) -> None:
     facts = payout("100", "90" if is_missing else "110")
-    named = Explanation("po_1", code, "txn_9", is_missing, is_known, other, "ch_9", ("txn_8",))
-    (one,) = exceptions_of_payouts("stripe", [facts], {"po_1": named})
+    named = Explanation("po_1", code, "txn_9", D(10 if is_missing else -10), is_missing, is_known, other, "ch_9",
+                        ("txn_8",))  # fmt: skip
+    (one,) = exceptions_of_payouts("stripe", [facts], {"po_1": [named]})
     assert (one.code, one.balance_transaction_source_id) == (code, "txn_9")
     assert one.evidence.endswith(f"{wanted} It may be one of these instead: txn_8.")
-    row = payout_row("stripe", "qb", facts, named)
+    row = payout_row("stripe", "qb", facts, [named])
     assert (row.outcome, row.exceptions) == ("amount_mismatch", 1)
+
+
+def test_two_rows_that_explain_a_gap_together_are_told_each_with_its_part() -> None:
+    facts = payout("100", "71.47")
+    lost = Explanation("po_1", ExceptionCode.DROPPED, "txn_8", D("20"), True, False, None, "ch_8", is_exact=False)
+    dropped = Explanation("po_1", ExceptionCode.DROPPED, "txn_9", D("9.41"), True, True, None, "ch_9")
+    told = list(exceptions_of_payouts("stripe", [facts], {"po_1": [lost, dropped]}))
+    assert [one.amount for one in told] == [20, D("9.41")]
+    assert told[0].evidence.endswith("in the balance's list. That is at most 20 of 28.53.")
+    assert told[1].evidence.endswith("row txn_9 over 9.41 is in no payout. That is 9.41 of 28.53.")
+    assert payout_row("stripe", "qb", facts, [lost, dropped]).exceptions == 2
 
 
 def test_a_row_in_two_payouts_is_told_once() -> None:
     facts = payout("96.80", "193.60", flags=flags(ExceptionCode.IN_TWO_PAYOUTS))
-    named = Explanation("po_1", ExceptionCode.IN_TWO_PAYOUTS, "txn_1", False, True, None, None, ())
-    assert list(exceptions_of_payouts("stripe", [facts], {"po_1": named})) == []
+    named = Explanation("po_1", ExceptionCode.IN_TWO_PAYOUTS, "txn_1", D("-96.80"), False, True, None, None)
+    assert list(exceptions_of_payouts("stripe", [facts], {"po_1": [named]})) == []
     (one,) = exceptions_of_items("stripe", "qb", [item(ExceptionCode.IN_TWO_PAYOUTS, other_payouts="po_2")])
     assert one.evidence == "The row is in po_2 as well."
-    assert payout_row("stripe", "qb", facts, named).exceptions == 1
+    assert payout_row("stripe", "qb", facts, [named]).exceptions == 1
 
 
 def test_before_the_cut_over_is_one_exception_and_no_break() -> None:
@@ -210,7 +245,11 @@ def test_before_the_cut_over_is_one_exception_and_no_break() -> None:
 def test_the_payouts_own_row() -> None:
     (one,) = exceptions_of_payouts("stripe", [payout(own_row_net=D("-96.00"))])
     assert (one.code, one.balance_transaction_source_id, one.amount) == ("own_row", "txn_po_1", D("0.80"))
-    assert list(exceptions_of_payouts("stripe", [payout(own_row_net=None)])) == []
+    (one,) = exceptions_of_payouts("stripe", [payout(own_row_net=None)])
+    assert (one.code, one.balance_transaction_source_id, one.amount) == ("not_in_balance", "txn_po_1", D("-96.80"))
+    assert one.evidence == "The payout is USD 96.8, its own row is not in the balance's list."
+    assert payout_row("stripe", "qb", payout(own_row_net=None)).outcome == "blocked_unknown_member"
+    assert list(exceptions_of_payouts("stripe", [payout(own_row_net=None, own_row_source_id=None)])) == []
 
 
 @pytest.mark.parametrize(
@@ -220,7 +259,7 @@ def test_the_payouts_own_row() -> None:
             ExceptionCode.FEE_DETAILS,
             {"fee": D("3.21"), "net": D("96.79")},
             "0.01",
-            "The fee is 3.21, what it is made of comes to 3.2.",
+            "The fee is 3.21, what it is made of comes to 3.2 in USD.",
         ),
         (
             ExceptionCode.ALTERED,

@@ -53,6 +53,13 @@ def row(amount: int, fee: int, net: int, currency: str = "usd", **more: Any) -> 
         (5_124, "kwd", "5.124"),
         (12_300, "isk", "123"),
         (500_000, "ugx", "5000"),
+        (100_050, "huf", "1000.50"),
+        (100_050, "twd", "1000.50"),
+        *(
+            (500, currency, "500")
+            for currency in ["bif", "clp", "djf", "gnf", "kmf", "krw", "mga", "pyg", "rwf", "vuv", "xaf", "xof", "xpf"]
+        ),
+        *((5_120, currency, "5.12") for currency in ["bhd", "jod", "omr", "tnd"]),
         (123_456_789_012, "eur", "1234567890.12"),
         (123_456_789_012, "vnd", "123456789012"),
     ],
@@ -68,10 +75,28 @@ def test_decimals_that_must_be_00_are_quarantined_alone(currency: str) -> None:
     assert [(one.line, one.source_id) for one in block.quarantined] == [(1, "ch_1")]
     assert "not divided" in block.quarantined[0].reason
     assert block.rows["charges"]["source_id"].to_pylist() == ["ch_2"]
+    (block,) = said("charges", charge(12_300, currency, amount_captured=12_300, amount_refunded=150))
+    assert "amount_refunded has parts" in block.quarantined[0].reason
+    item = {**row(12_300, 50, 12_250, currency), "source": None}
+    (block,) = said("payout_members", {"id": "po_1|txn_1", "payout": "po_1", "item": item})
+    assert "item.fee has parts" in block.quarantined[0].reason
+
+
+def test_payouts_of_currencies_that_are_only_paid_out_whole_have_their_decimals() -> None:
+    """HUF and TWD are paid out in whole units, and stated in two decimals as all their amounts."""
+    for currency in ("huf", "twd"):
+        payload = charge(1_000_000, currency, id="po_1", automatic=True, arrival_date=CREATED, status="paid")
+        (made,) = rows("payouts", "payouts", payload)
+        assert made["amount"] == Decimal(10_000)
 
 
 @pytest.mark.parametrize(
-    ("gross", "fee", "net"), [(2_040_000, 59_190, 1_980_810), (19_350, 591, 18_759), (3_519_960, 137_308, 3_382_652)]
+    ("gross", "fee", "net"),
+    [
+        *((2_040_000, 59_190, 1_980_810), (117_524, 3_438, 114_086), (7_239_375, 209_972, 7_029_403)),
+        *((255_360, 7_435, 247_925), (438_750, 12_754, 425_996), (19_350, 591, 18_759)),
+        *((3_519_960, 137_308, 3_382_652), (7_499_999, 217_530, 7_282_469), (-400, 0, -400), (100, 0, 100)),
+    ],
 )
 def test_rows_of_the_balance(gross: int, fee: int, net: int) -> None:
     detail = {"amount": fee, "currency": "usd", "type": "stripe_fee", "description": "Processing"}
@@ -163,6 +188,21 @@ def test_lists_of_ids_are_cut_at_commas_alone() -> None:
         None,
         None,
     ]
+
+
+@pytest.mark.parametrize(
+    ("text", "surcharge"),
+    [
+        *(("2.75", "2.75"), ("0", "0"), ("102.74", "102.74"), ("102.75", None), ("500", None), ("-1", None)),
+        *(("2,75", None), ("1_0", None), ("NaN", None), ("1e99", None), ("", None), ("2.7500001", None), (" 2", None)),
+    ],
+)
+def test_a_surcharge_is_a_number_below_the_amount(text: str, surcharge: str | None) -> None:
+    metadata = {"created_by": "Kolleno", "surcharge": text}
+    (made,) = rows("charges", "charges", charge(10_275, metadata=metadata))
+    assert made["surcharge_amount"] == (None if surcharge is None else Decimal(surcharge))
+    (other,) = rows("charges", "charges", charge(10_275, metadata={**metadata, "created_by": "Somebody"}))
+    assert other["surcharge_amount"] is None
 
 
 def test_metadata_of_others_names_nothing() -> None:

@@ -74,12 +74,15 @@ _RULES: dict[str, _Rule] = {
     "balance_snapshots": _Rule(movements.balance_snapshots, ("created",)),
     "customers": _Rule(objects.customers, ()),
     "payment_intents": _Rule(objects.payment_intents, _PAID, _AMOUNT),
-    "charges": _Rule(objects.charges, _PAID, _AMOUNT),
+    "charges": _Rule(
+        objects.charges, _PAID, (*_AMOUNT, ("amount_captured", "currency"), ("amount_refunded", "currency"))
+    ),
     "refunds": _Rule(objects.refunds, _PAID, _AMOUNT),
     "disputes": _Rule(objects.disputes, (*_PAID, "charge"), _AMOUNT),
     "payouts": _Rule(movements.payouts, (*_PAID, "automatic"), _AMOUNT),
     "payout_members": _Rule(
         movements.payout_members,
         ("payout", "item.id", "item.amount", "item.fee", "item.net", "item.currency"),
+        tuple((f"item.{name}", "item.currency") for name in ("amount", "fee", "net")),
     ),
 }

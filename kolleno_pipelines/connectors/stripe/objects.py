@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from decimal import Decimal, InvalidOperation
+import re
+from decimal import Decimal
 from typing import Any
 
 import numpy as np
@@ -20,6 +21,7 @@ OURS = "Kolleno"
 #: A value holds 500 characters at most: a list of nearly so many may have been cut, an id is not longer than the rest.
 _FULL, _LONGEST_ID = 500, 60
 _MONEY = pa.decimal128(20, 6)
+_IS_NUMBER = re.compile(r"[0-9]{1,14}(\.[0-9]{1,6})?")
 #: What a JSON string holds in another form.
 _ESCAPED = r'[^ -~]|["\\]'
 
@@ -93,9 +95,10 @@ def charges(table: pa.Table) -> Rows:
     sources = at(table, "metadata.invoices_source_id")
     refs = at(table, "metadata.invoices_refs")
     is_own = pc.fill_null(pc.equal(at(table, "metadata.created_by"), OURS), False)
-    columns = money_columns(table, "amount_captured", "amount_refunded") | {
+    money = money_columns(table, "amount_captured", "amount_refunded")
+    columns = money | {
         "provider": PROVIDER,
-        "surcharge_amount": _surcharge(table),
+        "surcharge_amount": _surcharge(table, is_own, money["amount"]),
         "method": at(table, "payment_method_details.type"),
         "is_captured": at(table, "captured"),
         "is_disputed": at(table, "disputed"),
@@ -115,20 +118,20 @@ def charges(table: pa.Table) -> Rows:
     return {"charges": frame("charges", columns, table.num_rows)}
 
 
-def _surcharge(table: pa.Table) -> Any:
-    """What was taken beside the invoices, in major units, where it is a number; anything else stays in the metadata."""
-    texts = at(table, "metadata.surcharge")
+def _surcharge(table: pa.Table, is_own: Any, amounts: Any) -> Any:
+    """What the platform took beside the invoices, in major units, where it is a number below the amount.
+
+    Anything else stays in the metadata.
+    """
+    texts = pc.if_else(is_own, at(table, "metadata.surcharge"), None)
     distinct = texts.unique()
-    numbers = pa.array([None if text is None else _number(text) for text in distinct.to_pylist()], _MONEY)
-    return numbers.take(pc.index_in(texts, value_set=distinct))
+    numbers = pa.array([_number(text) for text in distinct.to_pylist()], _MONEY)
+    surcharges = numbers.take(pc.index_in(texts, value_set=distinct))
+    return pc.if_else(pc.less(surcharges, amounts), surcharges, pa.scalar(None, _MONEY))
 
 
-def _number(text: str) -> Decimal | None:
-    try:
-        number = Decimal(text).quantize(Decimal("0.000001"))
-    except InvalidOperation:
-        return None
-    return number if number == Decimal(text) and number >= 0 else None
+def _number(text: str | None) -> Decimal | None:
+    return Decimal(text) if text is not None and _IS_NUMBER.fullmatch(text) else None
 
 
 def _ids(lists: Any, is_own: Any) -> Any:
