@@ -319,7 +319,7 @@ def test_a_payment_provider_brings_charges_and_payouts(tmp_path: Path) -> None:
     definitions = build_definitions(Settings(home=tmp_path, connections=path))
     graph = definitions.get_repository_def().asset_graph
     checks = {key.name for key in graph.asset_check_keys if key.asset_key.path[-1] in {"charges", "payouts"}}
-    assert {"charges_in_ledger", "payouts_tie", "balance_proven"} <= checks
+    assert {"charges_in_ledger", "payouts_tie", "payouts_itemised", "balance_proven"} <= checks
     for result in ("charges", "payouts"):
         parents = graph.get(dg.AssetKey(["reconciliation", result])).parent_keys
         assert {key.path[1] for key in parents} == {"stripe", "books"}

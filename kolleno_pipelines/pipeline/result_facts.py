@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, timedelta
 from typing import Any
 
 import psycopg
@@ -16,6 +16,8 @@ from kolleno_pipelines.storage.overview import DayAmount, Tie
 __all__ = ["DayAmount", "OpenBreaks", "Tie", "ageing_of", "open_breaks", "red_unexplained", "roll_forward_of", "ties"]
 
 WORST = 20
+#: A provider lists a payout's items within hours; a week later something holds it up.
+DAYS_TO_ITEMISE = 7
 Rows = list[dict[str, Any]]
 
 
@@ -83,6 +85,13 @@ def newest_payouts(deployment: Deployment, providers: Sequence[str]) -> Rows:
     """Return the payouts made last from gross to net, a row each."""
     with deployment.session() as session:
         return _from_gross_to_net(session, result_rows.newest_payouts(session, providers, limit=WORST))
+
+
+def overdue_payouts(deployment: Deployment, providers: Sequence[str], today: date) -> Rows:
+    """Return the payouts that are pending DAYS_TO_ITEMISE after their arrival, oldest first."""
+    with deployment.session() as session:
+        before = today - timedelta(days=DAYS_TO_ITEMISE)
+        return result_rows.overdue_payouts(session, providers, before, limit=WORST)
 
 
 def payouts_of(deployment: Deployment, exceptions: Sequence[Mapping[str, Any]]) -> Rows:

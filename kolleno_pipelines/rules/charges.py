@@ -12,9 +12,10 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from kolleno_pipelines.rules.breaks import break_id, plain
+from kolleno_pipelines.rules.breaks import break_id
 from kolleno_pipelines.rules.columns import Flags, is_one_of, microseconds, rows_of, take
 from kolleno_pipelines.rules.scaled import Amounts, decimal, decimals, scaled
+from kolleno_pipelines.schemas.currencies import amount_text
 from kolleno_pipelines.schemas.payout_words import SETTLED_CHARGES, ChargeOutcome, ChargeState, Resolver
 from kolleno_pipelines.schemas.payouts import CHARGE_ROWS, CHARGES
 
@@ -136,7 +137,7 @@ def _told(
     amounts = {name: getattr(sums, name)[asking].tolist() for name in (*sums._fields, "expected", "excess")}
     rows = rows_of(take(charges.select(_NAMED), asking))
     for number, (place, row) in enumerate(zip(asking.tolist(), rows, strict=True)):
-        told = {name: plain(decimal(values[number])) for name, values in amounts.items()}
+        told = {name: amount_text(decimal(values[number]), row["currency_iso"]) for name, values in amounts.items()}
         ids[place] = break_id(KIND, connection, (KIND, row["source_id"]))
         sentences[place] = SENTENCES[_NAMES[outcomes[place]]].format(ledger=ledger, **row, **told)
     return pa.array(ids, pa.string()), pa.array(sentences, pa.string())

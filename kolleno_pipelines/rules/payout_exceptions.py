@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from decimal import Decimal
 
-from kolleno_pipelines.rules.breaks import Side, break_id, plain
+from kolleno_pipelines.rules.breaks import Side, break_id
+from kolleno_pipelines.schemas.currencies import amount_text
 from kolleno_pipelines.schemas.payout_words import EFFECTS, ExceptionCode
 from kolleno_pipelines.schemas.payouts import Explanation, PayoutException, PayoutFacts, SuspectItem
 
@@ -83,12 +84,21 @@ def _amount(item: SuspectItem, code: ExceptionCode) -> Decimal:
 
 
 def _shown(item: SuspectItem) -> dict[str, str]:
-    """Return the facts of an item as they are told; amounts without zeros, nothing as a dash."""
+    """Return the facts of an item as they are told; amounts with the decimals of their currency, nothing as a dash."""
     facts = {name: value for name, value in vars(item).items() if name not in {"flags", "since"}}
     facts["difference"] = item.net if item.balance_net is None else item.balance_net - item.net
     facts["counted"] = item.amount - item.fee
     facts["details"] = item.details_fee or _ZERO
-    return {name: plain(value) if isinstance(value, Decimal) else str(value or "-") for name, value in facts.items()}
+    facts["implied"] = item.amount - item.net
+    return {
+        name: amount_text(value, item.charge_currency_iso if name in _OF_THE_CHARGE else item.currency_iso)
+        if isinstance(value, Decimal)
+        else str(value or "-")
+        for name, value in facts.items()
+    }
+
+
+_OF_THE_CHARGE = {"charge_expected", "charge_paid"}
 
 
 #: Why an item keeps its payout from being reconciled.
@@ -104,7 +114,7 @@ _ITEM_SENTENCES: dict[ExceptionCode, str] = {
         " {balance_fee} is {balance_net}."
     ),
     _C.NET_DIFFERS: "{amount} less {fee} is {counted}, and the row says {net}.",
-    _C.FEE_DIFFERS: "{amount} is what made the row, and its net {net}; a fee of {fee} does not lie between them.",
+    _C.FEE_DIFFERS: "{amount} less {net} leaves a fee of {implied}, and the row says {fee}.",
     _C.DOUBLED: "The row is in the payout for the {occurrence}. time.",
     _C.IN_TWO_PAYOUTS: "The row is in {other_payouts} as well.",
     _C.SOURCE_DIFFERS: "The row says {amount}, what made it says {source_amount}.",
@@ -118,26 +128,29 @@ _ITEM_SENTENCES: dict[ExceptionCode, str] = {
 
 
 def _sentence(payout: PayoutFacts, code: ExceptionCode, named: Explanation | None) -> str:
-    stated = f"The payout is {payout.currency_iso} {plain(payout.amount)}"
+    def shown(amount: Decimal) -> str:
+        return amount_text(amount, payout.currency_iso)
+
+    stated = f"The payout is {payout.currency_iso} {shown(payout.amount)}"
     if code is _C.BEFORE_CUTOVER:
         charge = f"charge {payout.first_before_cutover}"
         return f"{payout.items_before_cutover} item(s) are of charges from before the cut-over, {charge} is one."
     if code is _C.OWN_ROW:
-        return f"{stated}, its own row of the balance says {plain(-(payout.own_row_net or _ZERO))}."
+        return f"{stated}, its own row of the balance says {shown(-(payout.own_row_net or _ZERO))}."
     if code is _C.NOT_IN_BALANCE:
         return f"{stated}, its own row is not in the balance's list."
-    apart = f"{stated}, its items come to {plain(payout.items_net)}"
+    apart = f"{stated}, its items come to {shown(payout.items_net)}"
     if named is None:
         return f"{apart}; no row explains the difference."
     is_all = named.amount == payout.amount - payout.items_net
     most = "" if named.is_exact else "at most "
-    rest = "" if is_all else f" That is {most}{plain(named.amount)} of {plain(payout.amount - payout.items_net)}."
+    rest = "" if is_all else f" That is {most}{shown(named.amount)} of {shown(payout.amount - payout.items_net)}."
     rivals = f" It may be one of these instead: {', '.join(named.rivals)}." if named.rivals else ""
-    return f"{apart}: {_explained(named)}.{rest}{rivals}"
+    return f"{apart}: {_explained(named, payout.currency_iso)}.{rest}{rivals}"
 
 
-def _explained(named: Explanation) -> str:
-    code, row, net = named.code, f"row {named.source_id}", plain(abs(named.amount))
+def _explained(named: Explanation, currency_iso: str) -> str:
+    code, row, net = named.code, f"row {named.source_id}", amount_text(abs(named.amount), currency_iso)
     if code is _C.MOVED and named.is_missing:
         return f"{row} over {net} is missing here and too much in {named.other_source_id}"
     if code is _C.MOVED:
@@ -149,4 +162,4 @@ def _explained(named: Explanation) -> str:
         return f"{row} says {net} {more} than {named.other_source_id}, which made it"
     if not named.is_known:
         return f"{row} of charge {named.charge_source_id} is neither in it nor in the balance's list"
-    return f"{row} over {plain(named.amount)} is in no payout"
+    return f"{row} over {amount_text(named.amount, currency_iso)} is in no payout"

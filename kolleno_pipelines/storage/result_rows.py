@@ -132,6 +132,16 @@ def newest_payouts(conn: psycopg.Connection[Any], connections: Sequence[str], *,
     )
 
 
+def overdue_payouts(conn: psycopg.Connection[Any], connections: Sequence[str], before: date, *, limit: int) -> Rows:
+    """Return the payouts whose items nobody listed yet although they were to arrive before a day, oldest first."""
+    return _query(
+        conn,
+        "SELECT * FROM reconciliation.payouts WHERE connection = ANY(%s) AND outcome = 'pending' AND date_arrival < %s"
+        " ORDER BY date_arrival, source_id LIMIT %s",
+        (list(connections), before, limit),
+    )
+
+
 def payouts_by_id(conn: psycopg.Connection[Any], payouts: Sequence[tuple[str, str]]) -> Rows:
     """Return payouts by connection and id, in the order in which they are named."""
     return _query(

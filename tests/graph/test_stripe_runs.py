@@ -13,6 +13,7 @@ import pytest
 from kolleno_pipelines.assets.partitions import range_tags
 from kolleno_pipelines.connections import load_connections
 from kolleno_pipelines.definitions import build_definitions
+from kolleno_pipelines.pipeline.result_facts import overdue_payouts
 from kolleno_pipelines.sandbox.stripe import charging
 from kolleno_pipelines.sandbox.stripe.access import no_limits
 from kolleno_pipelines.sandbox.stripe.charging import Payment
@@ -22,6 +23,7 @@ from kolleno_pipelines.settings import Settings
 from tests.canaries import CANARIES, CANARY
 from tests.stripe_deployment import NAME, SECRET_VARIABLE, StripeDeployment
 
+_PAYOUTS = "SELECT source_id FROM reconciliation.payouts ORDER BY 1"
 AT = datetime.now(UTC).replace(microsecond=0) - timedelta(days=12)
 
 
@@ -50,6 +52,19 @@ def test_payouts_are_whole_after_the_first_run(read: StripeDeployment, ephemeral
     assert _run(read, ephemeral).success
     outcomes = read.rows("SELECT items_outcome, count(*) FROM reporting.payouts GROUP BY 1")
     assert {outcome for outcome, _ in outcomes} == {"reconciled"}, "none is pending until the next poll"
+
+
+def test_a_payout_that_nobody_itemises_is_told_after_a_week(
+    read: StripeDeployment, ephemeral: dg.DagsterInstance
+) -> None:
+    result = _run(read, ephemeral)
+    assert {one.check_name: one.passed for one in result.get_asset_check_evaluations()}["payouts_itemised"]
+    arrival = datetime(2026, 3, 2, tzinfo=UTC).date()
+    read.rows(f"UPDATE reconciliation.payouts SET outcome = 'pending', date_arrival = '{arrival}' RETURNING 1")
+    assert overdue_payouts(read.deployment, [NAME], arrival + timedelta(days=7)) == []
+    told = overdue_payouts(read.deployment, [NAME], arrival + timedelta(days=8))
+    assert [one["source_id"] for one in told] == [one for (one,) in read.rows(_PAYOUTS)]
+    assert overdue_payouts(read.deployment, ["another"], arrival + timedelta(days=8)) == []
 
 
 def test_no_event_of_a_run_says_the_key(

@@ -95,7 +95,7 @@ def test_a_gap_asks_what_made_its_rows(database: str) -> None:
         ("po_2", "source_differs", "txn_out", -1),
     ]
     told = rows(database, "SELECT evidence FROM reconciliation.payout_exceptions ORDER BY 1")
-    assert told[0][0].endswith("row txn_out says 1 more than dp_1, which made it.")
+    assert told[0][0].endswith("row txn_out says 1.00 more than dp_1, which made it.")
 
 
 def test_two_quiet_changes_of_one_payout_are_both_named(database: str) -> None:

@@ -125,7 +125,7 @@ def test_a_break_names_the_charge_and_says_why() -> None:
     assert (good["break_id"], good["evidence"]) == (None, None)
     assert bad["break_id"] == break_id("charge", "stripe", ("charge", "ch_2"))
     assert bad["evidence"] == (
-        'USD 100 was taken, 0 of it as surcharge; qb must show 100, and shows 99: ["P1"].'
+        'USD 100.00 was taken, 0.00 of it as surcharge; qb must show 100.00, and shows 99.00: ["P1"].'
     )  # fmt: skip
     assert bad["difference"] == 1
     assert judged(charge(**NOTHING))[0]["paid"] is None

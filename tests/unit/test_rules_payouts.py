@@ -187,19 +187,19 @@ _LOST = "row txn_9 of charge ch_9 is neither in it nor in the balance's list."
 def test_what_no_row_explains_is_said_so() -> None:
     (one,) = exceptions_of_payouts("stripe", [payout("100", "90")])
     assert (one.code, one.balance_transaction_source_id, one.amount) == ("sum_differs", "", 10)
-    assert one.evidence == "The payout is USD 100, its items come to 90; no row explains the difference."
+    assert one.evidence == "The payout is USD 100.00, its items come to 90.00; no row explains the difference."
 
 
 @pytest.mark.parametrize(
     ("code", "is_missing", "is_known", "other", "wanted"),
     [
-        (ExceptionCode.DROPPED, True, True, None, "row txn_9 over 10 is in no payout."),
-        (ExceptionCode.SOURCE_DIFFERS, True, True, "dp_1", "row txn_9 says 10 less than dp_1, which made it."),
-        (ExceptionCode.SOURCE_DIFFERS, False, True, "dp_1", "row txn_9 says 10 more than dp_1, which made it."),
+        (ExceptionCode.DROPPED, True, True, None, "row txn_9 over 10.00 is in no payout."),
+        (ExceptionCode.SOURCE_DIFFERS, True, True, "dp_1", "row txn_9 says 10.00 less than dp_1, which made it."),
+        (ExceptionCode.SOURCE_DIFFERS, False, True, "dp_1", "row txn_9 says 10.00 more than dp_1, which made it."),
         (ExceptionCode.DROPPED, True, False, None, _LOST),
-        (ExceptionCode.MOVED, True, True, "po_2", "row txn_9 over 10 is missing here and too much in po_2."),
-        (ExceptionCode.MOVED, False, True, "po_2", "row txn_9 over 10 is too much here and missing in po_2."),
-        (ExceptionCode.DOUBLED, False, True, "txn_1", "row txn_9 over 10 is row txn_1 once more."),
+        (ExceptionCode.MOVED, True, True, "po_2", "row txn_9 over 10.00 is missing here and too much in po_2."),
+        (ExceptionCode.MOVED, False, True, "po_2", "row txn_9 over 10.00 is too much here and missing in po_2."),
+        (ExceptionCode.DOUBLED, False, True, "txn_1", "row txn_9 over 10.00 is row txn_1 once more."),
     ],
 )  # fmt: skip
 def test_a_gap_names_the_row(
@@ -221,7 +221,7 @@ def test_two_rows_that_explain_a_gap_together_are_told_each_with_its_part() -> N
     dropped = Explanation("po_1", ExceptionCode.DROPPED, "txn_9", D("9.41"), True, True, None, "ch_9")
     told = list(exceptions_of_payouts("stripe", [facts], {"po_1": [lost, dropped]}))
     assert [one.amount for one in told] == [20, D("9.41")]
-    assert told[0].evidence.endswith("in the balance's list. That is at most 20 of 28.53.")
+    assert told[0].evidence.endswith("in the balance's list. That is at most 20.00 of 28.53.")
     assert told[1].evidence.endswith("row txn_9 over 9.41 is in no payout. That is 9.41 of 28.53.")
     assert payout_row("stripe", "qb", facts, [lost, dropped]).exceptions == 2
 
@@ -247,7 +247,7 @@ def test_the_payouts_own_row() -> None:
     assert (one.code, one.balance_transaction_source_id, one.amount) == ("own_row", "txn_po_1", D("0.80"))
     (one,) = exceptions_of_payouts("stripe", [payout(own_row_net=None)])
     assert (one.code, one.balance_transaction_source_id, one.amount) == ("not_in_balance", "txn_po_1", D("-96.80"))
-    assert one.evidence == "The payout is USD 96.8, its own row is not in the balance's list."
+    assert one.evidence == "The payout is USD 96.80, its own row is not in the balance's list."
     assert payout_row("stripe", "qb", payout(own_row_net=None)).outcome == "blocked_unknown_member"
     assert list(exceptions_of_payouts("stripe", [payout(own_row_net=None, own_row_source_id=None)])) == []
 
@@ -259,26 +259,26 @@ def test_the_payouts_own_row() -> None:
             ExceptionCode.FEE_DETAILS,
             {"fee": D("3.21"), "net": D("96.79")},
             "0.01",
-            "The fee is 3.21, what it is made of comes to 3.2 in USD.",
+            "The fee is 3.21, what it is made of comes to 3.20 in USD.",
         ),
         (
             ExceptionCode.ALTERED,
             {"net": D("96.79"), "fee": D("3.21")},
             "0.01",
-            "The payout's list says 100 less 3.21 is 96.79, the balance's own list says 100 less 3.2 is 96.8.",
+            "The payout's list says 100.00 less 3.21 is 96.79, the balance's own list says 100.00 less 3.20 is 96.80.",
         ),
         (
             ExceptionCode.FEE_DIFFERS,
             {"fee": D("3.21")},
             "-0.01",
-            "100 is what made the row, and its net 96.8; a fee of 3.21 does not lie between them.",
+            "100.00 less 96.80 leaves a fee of 3.20, and the row says 3.21.",
         ),
-        (ExceptionCode.NET_DIFFERS, {"net": D("96.70")}, "0.10", "100 less 3.2 is 96.8, and the row says 96.7."),
+        (ExceptionCode.NET_DIFFERS, {"net": D("96.70")}, "0.10", "100.00 less 3.20 is 96.80, and the row says 96.70."),
         (
             ExceptionCode.PAYMENTS_SUM,
             {"charge_paid": D("99"), "amount": D("102.75"), "charge_expected": D("100")},
             "1",
-            "qb must show USD 100 of charge ch_1, and its payments come to 99.",
+            "qb must show USD 100.00 of charge ch_1, and its payments come to 99.00.",
         ),
         (ExceptionCode.NO_PAYMENT, {}, "96.80", "qb has no payment of charge ch_1."),
         (
@@ -287,7 +287,7 @@ def test_the_payouts_own_row() -> None:
             "96.80",
             "Nobody knows what a row of type network_cost and category network_cost is.",
         ),
-        (ExceptionCode.SOURCE_DIFFERS, {"amount": D("99")}, "1", "The row says 99, what made it says 100."),
+        (ExceptionCode.SOURCE_DIFFERS, {"amount": D("99")}, "1", "The row says 99.00, what made it says 100.00."),
     ],
 )
 def test_sentences(code: ExceptionCode, cells: dict[str, Any], amount: str, evidence: str) -> None:

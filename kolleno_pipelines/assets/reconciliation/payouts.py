@@ -11,9 +11,11 @@ from kolleno_pipelines.assets.reconciliation.present import entity_keys, result_
 from kolleno_pipelines.connections import StripeConnection
 from kolleno_pipelines.pipeline.clock import utc_now
 from kolleno_pipelines.pipeline.result_facts import (
+    DAYS_TO_ITEMISE,
     balance_breaks,
     newest_payouts,
     or_more,
+    overdue_payouts,
     payout_breaks,
     payouts_of,
 )
@@ -35,6 +37,7 @@ _EXCEPTIONS = (
 )
 _ALL_EXCEPTIONS = "`kolleno report payouts`, reporting.payout_exceptions; accepted ones are among them"
 _ALL_PAYOUTS = "`kolleno report payouts`, reporting.payout_lines"
+_PENDING = ("date_arrival", "currency_iso", "amount", "status", "connection", "source_id")
 _PROOFS = (
     *("connection", "currency_iso", "taken_at", "available", "pending", "computed", "difference", "change"),
     *("rows", "source_id", "break_id"),
@@ -74,7 +77,7 @@ def _payouts_table(rows: Sequence[Mapping[str, Any]]) -> dg.MetadataValue[Any] |
 
 def payout_checks(providers: Providers) -> list[dg.AssetChecksDefinition]:
     """Return the checks on payouts and on the balance."""
-    return [_payouts_tie(providers), _balance_proven(providers)]
+    return [_payouts_tie(providers), _payouts_itemised(providers), _balance_proven(providers)]
 
 
 def _payouts_tie(providers: Providers) -> dg.AssetChecksDefinition:
@@ -102,6 +105,33 @@ def _payouts_tie(providers: Providers) -> dg.AssetChecksDefinition:
         return told_one(context, deployment, fact)
 
     return payouts_tie
+
+
+def _payouts_itemised(providers: Providers) -> dg.AssetChecksDefinition:
+    key = result_key("payouts")
+
+    @dg.asset_check(
+        asset=key,
+        name="payouts_itemised",
+        description=f"The provider lists the items of each payout within {DAYS_TO_ITEMISE} days of its arrival.",
+    )
+    def payouts_itemised(
+        context: dg.AssetCheckExecutionContext, deployment: dg.ResourceParam[DeploymentResource]
+    ) -> dg.AssetCheckResult:
+        def fact() -> Fact:
+            rows = overdue_payouts(deployment.deployment, list(providers), utc_now().date())
+            words = "No payout waits for its items for longer than is usual."
+            if rows:
+                words = (
+                    f"Payouts without a list of their items {DAYS_TO_ITEMISE} days after they were to arrive:"
+                    f" {or_more(rows)}. Look at them in the provider's dashboard: they may still be on their way."
+                )
+            table = {"payouts": rows_table(rows, _PENDING)}
+            return Fact(key, "payouts_itemised", not rows, words, table, is_red=False)
+
+        return told_one(context, deployment, fact)
+
+    return payouts_itemised
 
 
 def _balance_proven(providers: Providers) -> dg.AssetChecksDefinition:
