@@ -8,8 +8,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
-from typing import Any, NamedTuple
+from typing import Any
 
+from kolleno_pipelines.rules.agreement_pairs import Pair, paired
 from kolleno_pipelines.rules.breaks import break_id
 from kolleno_pipelines.schemas.agreement import (
     AgreementBreak,
@@ -40,36 +41,6 @@ class Agreement:
     gaps: list[AgreementGap] = field(default_factory=list)
 
 
-class _Key(NamedTuple):
-    """What a document is known by on both sides; one without a ref, by its customer too."""
-
-    kind: str
-    ref: str
-    currency: str
-    day: str
-    customer: str
-
-
-@dataclass
-class _Pair:
-    """Documents that are known by one key: usually one on each side.
-
-    Sums are compared, since one system may keep as one payment what another keeps as several.
-    """
-
-    ledger: list[SideDocument] = field(default_factory=list)
-    mirror: list[SideDocument] = field(default_factory=list)
-
-    @property
-    def counts(self) -> tuple[bool, bool]:
-        """Whether each side has a posted document."""
-        return any(one.is_posted for one in self.ledger), any(one.is_posted for one in self.mirror)
-
-    @property
-    def every(self) -> list[SideDocument]:
-        return [*self.ledger, *self.mirror]
-
-
 def agree(ledger: Side, mirror: Side, tolerance: Mapping[str, Decimal]) -> Agreement:
     """Compare a mirror with the ledger. `tolerance` is by currency, 0 where it names none.
 
@@ -77,8 +48,8 @@ def agree(ledger: Side, mirror: Side, tolerance: Mapping[str, Decimal]) -> Agree
     one of the systems cannot state is a gap and no break. The order of documents does not matter.
     """
     work = _Work(ledger, mirror, tolerance)
-    alone: dict[tuple[str, str], list[_Pair]] = {}
-    for key, pair in sorted(_pairs(ledger.documents, mirror.documents).items()):
+    alone: dict[tuple[str, str], list[Pair]] = {}
+    for key, pair in sorted(paired(ledger.documents, mirror.documents).items()):
         in_ledger, in_mirror = pair.counts
         if in_ledger and in_mirror:
             work.compare(pair)
@@ -87,22 +58,12 @@ def agree(ledger: Side, mirror: Side, tolerance: Mapping[str, Decimal]) -> Agree
     for (_, ref), pairs in alone.items():
         mine, theirs = ([pair for pair in pairs if pair.counts[place]] for place in range(2))
         if ref and len(mine) == len(theirs) == 1:
-            work.compare(_Pair(mine[0].ledger, theirs[0].mirror))
+            work.compare(Pair(mine[0].ledger, theirs[0].mirror))
         else:
             for pair in pairs:
                 work.leave(pair)
     work.compare_customers()
     return work.result()
-
-
-def _pairs(ledger: Iterable[SideDocument], mirror: Iterable[SideDocument]) -> dict[_Key, _Pair]:
-    found: dict[_Key, _Pair] = {}
-    for name, documents in (("ledger", ledger), ("mirror", mirror)):
-        for one in documents:
-            ref = one.ref or ""
-            key = _Key(one.kind, ref, one.currency_iso, one.date_issued.isoformat(), "" if ref else one.customer)
-            getattr(found.setdefault(key, _Pair()), name).append(one)
-    return found
 
 
 class _Work:
@@ -116,13 +77,13 @@ class _Work:
         self.expected: dict[tuple[str, str], Decimal] = {}
         self.renamed: dict[tuple[str, str], list[SideDocument]] = {}
 
-    def compare(self, pair: _Pair) -> None:
+    def compare(self, pair: Pair) -> None:
         """Note what differs between the posted documents of the two sides, by customer if both have several."""
         mine, theirs = _posted(pair.ledger), _posted(pair.mirror)
         shared = _all(mine, "customer")
         if len(shared) > 1 and shared == _all(theirs, "customer"):
             for customer in sorted(shared):
-                self.compare(_Pair(*([one for one in side if one.customer == customer] for side in (mine, theirs))))
+                self.compare(Pair(*([one for one in side if one.customer == customer] for side in (mine, theirs))))
             return
         found: list[Differs] = []
         if _all(mine, "currency_iso") != _all(theirs, "currency_iso"):
@@ -142,7 +103,7 @@ class _Work:
         if found:
             self._note(pair, ", ".join(found), self._cause_of(mine, theirs, found))
 
-    def leave(self, pair: _Pair) -> None:
+    def leave(self, pair: Pair) -> None:
         """Note documents that only one side has: a gap, or missing."""
         in_ledger, _ = pair.counts
         mine, other = (pair.ledger, self.mirror) if in_ledger else (pair.mirror, self.ledger)
@@ -226,7 +187,7 @@ class _Work:
             key = (one.customer, one.currency_iso)
             self.expected[key] = self.expected.get(key, _ZERO) + net
 
-    def _note(self, pair: _Pair, differs: str, cause: Cause | None) -> None:
+    def _note(self, pair: Pair, differs: str, cause: Cause | None) -> None:
         sides = (_posted(pair.ledger) or pair.ledger, _posted(pair.mirror) or pair.mirror)
         ids = ["+".join(sorted(one.source_id for one in side)) for side in sides]
         first = min(_posted(pair.every), key=lambda one: one.source_id)
