@@ -4,8 +4,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.kolleno-installed
 CODE := kolleno_pipelines tests benchmarks
-# Test processes beside each other, a PostgreSQL each: tests wait much, so that three keep two cores busy. 0: one process.
-TEST_WORKERS ?= 3
+# Test processes beside each other, a PostgreSQL each: tests wait much, so that four keep two cores busy. 0: one process.
+TEST_WORKERS ?= 4
 
 .DEFAULT_GOAL := help
 .PHONY: help setup demo test check contracts bench lock clean

@@ -26,7 +26,7 @@ FLAGS = (
     *("--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"),
     *("--disable-background-networking", "--disable-component-update", "--disable-sync"),
 )
-DAYS = 4
+DAYS = 2
 SLOW = 120_000.0
 
 expect.set_options(timeout=SLOW)

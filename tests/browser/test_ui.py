@@ -12,7 +12,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from kolleno_pipelines.assets.presentation import amount_shown
-from tests.browser.conftest import Site
+from tests.browser.conftest import DAYS, Site
 from tests.graph.conftest import days_between
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.timeout(1200)]
@@ -47,7 +47,7 @@ def test_a_range_of_partitions_is_materialised_from_the_ui(site: Site, page: Pag
     days.fill(f"[{site.company.plan.first_day}...{site.company.last_day}]")
     page.keyboard.press("Enter")
     page.keyboard.press("Tab")
-    expect(dialog.get_by_text("4 partitions", exact=True)).to_be_visible()
+    expect(dialog.get_by_text(f"{DAYS} partitions", exact=True)).to_be_visible()
     with page.expect_response(lambda answer: "launchPartitionBackfill" in (answer.request.post_data or "")) as sent:
         dialog.get_by_role("button", name="Launch backfill").click()
     launched = sent.value.json()["data"]["launchPartitionBackfill"]

@@ -96,7 +96,7 @@ def expected(shared: World, folder: Path, told: Told) -> tuple[object, object]:
 
 
 @settings(
-    max_examples=6,
+    max_examples=4,
     deadline=None,
     derandomize=True,
     database=None,

@@ -139,4 +139,4 @@ def test_how_a_demo_goes_on_survives_any_folder(tmp_path: Path, capsys: pytest.C
     assert found["KOLLENO_CONNECTIONS"] == str(settings.connections)
     assert (found["KOLLENO_DATABASE_URL"], found["KOLLENO_SECRET_KEY"]) == ("", "")
     assert found["KOLLENO_ENV_FILE"] == str(settings.home / "secrets.env")
-    assert any(line.endswith("trace invoices 'I 1'") for line in lines)
+    assert any(line.endswith("trace invoices 'I 1' --connection sftp") for line in lines)
