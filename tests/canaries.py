@@ -6,7 +6,9 @@ A secret is searched for as it is, URL-encoded and in base64. What the search co
 from __future__ import annotations
 
 import base64
+import os
 import re
+import subprocess
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
@@ -21,7 +23,6 @@ CANARY = "s3cr3t-canary"
 
 # Where a secret may lie: keys, password files and environment files that only their owner reads, and what tests plant.
 _PLACES_OF_SECRETS = re.compile(r"(^|[./_-])(pgpass|env|id_\w+|\w*key\w*)$|\.pem$|^(secret\.csv|connections\.yaml)$")
-_LARGEST = 64 << 20
 
 
 class Canaries:
@@ -29,14 +30,15 @@ class Canaries:
 
     def __init__(self, *secrets: str) -> None:
         self._secrets: set[str] = set()
+        self._forms: list[bytes] = []
         self._pattern = re.compile(b"")
         self.watch(*secrets)
 
     def watch(self, *secrets: str) -> None:
         """Search for these from now on."""
         self._secrets |= {secret for secret in secrets if secret}
-        every = sorted({form for secret in self._secrets for form in forms(secret)}, key=len, reverse=True)
-        self._pattern = re.compile(b"|".join(map(re.escape, every)))
+        self._forms = sorted({form for secret in self._secrets for form in forms(secret)}, key=len, reverse=True)
+        self._pattern = re.compile(b"|".join(map(re.escape, self._forms)))
 
     def find(self, data: bytes | str) -> str | None:
         """Return the surroundings of the first secret in `data`, None where there is none."""
@@ -47,13 +49,25 @@ class Canaries:
     def in_files(self, folder: Path) -> Iterator[str]:
         """Yield a sentence per file below `folder` that says a secret, places of secrets apart."""
         for path in folder.rglob("*"):
-            if path.is_symlink() or not path.is_file() or path.stat().st_size > _LARGEST:
-                continue
-            told = self.find(path.name)
-            if told is None and not _PLACES_OF_SECRETS.search(path.name):
-                told = self.find(path.read_bytes())
-            if told is not None:
+            if not path.is_symlink() and (told := self.find(path.name)) is not None:
                 yield f"{path}: {told}"
+        for path in self._files_with_secrets(folder):
+            if not _PLACES_OF_SECRETS.search(path.name):
+                yield f"{path}: {self.find(path.read_bytes())}"
+
+    def _files_with_secrets(self, folder: Path) -> list[Path]:
+        """The files below `folder` that say a secret anywhere. `re` takes a minute for a gigabyte of them."""
+        done = subprocess.run(
+            ["grep", "--recursive", "--devices=skip", "--files-with-matches", "--null", "--no-messages", "--text",
+             "--fixed-strings", "--file=-", str(folder)],
+            input=b"\n".join(self._forms),
+            env={"PATH": os.defpath, "LC_ALL": "C"},
+            capture_output=True,
+            check=False,
+        )  # fmt: skip
+        # 2: a file went away meanwhile, as the sockets and logs of a server that ends.
+        assert done.returncode in {0, 1, 2}, done.stderr
+        return [Path(os.fsdecode(name)) for name in done.stdout.split(b"\0") if name]
 
     def in_database(self, url: str) -> Iterator[str]:
         """Yield a sentence per table of a database that says a secret in any column."""

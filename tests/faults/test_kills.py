@@ -12,20 +12,20 @@ from tests.faults.worlds import Digest, World
 POINTS = (
     "archive_written",
     "archive_written@17",
-    "ledger_row@9",
+    pytest.param("ledger_row@9", marks=pytest.mark.nightly),
     "mid_copy@5",
     "before_commit",
     "after_commit@2",
-    "before_merge",
+    pytest.param("before_merge", marks=pytest.mark.nightly),
     "after_merge",
     "before_fold_commit",
     "after_fold_commit",
     "reconcile_balances",
-    "reconcile_control_totals",
-    "reconcile_unapplied_cash",
+    pytest.param("reconcile_control_totals", marks=pytest.mark.nightly),
+    pytest.param("reconcile_unapplied_cash", marks=pytest.mark.nightly),
     "reconcile_differences",
-    "reconcile_ageing",
-    "reconcile_roll_forward",
+    pytest.param("reconcile_ageing", marks=pytest.mark.nightly),
+    pytest.param("reconcile_roll_forward", marks=pytest.mark.nightly),
 )
 
 

@@ -95,8 +95,9 @@ def expected(shared: World, folder: Path, told: Told) -> tuple[object, object]:
     return world.receivables(), world.batches()
 
 
+@pytest.mark.nightly
 @settings(
-    max_examples=4,
+    max_examples=12,
     deadline=None,
     derandomize=True,
     database=None,

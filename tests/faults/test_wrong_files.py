@@ -177,7 +177,7 @@ def _today():  # type: ignore[no-untyped-def]
     return datetime.now(UTC).date()
 
 
-@pytest.mark.parametrize("place", ["near the end", "early"])
+@pytest.mark.parametrize("place", [pytest.param("near the end", marks=pytest.mark.nightly), "early"])
 def test_two_hundred_megabytes_with_one_quote_unclosed(world: World, place: str) -> None:
     names = world.put_batch(customers=[customer("C1")])
     path = world.drop / names[TableName.INVOICES]

@@ -5,12 +5,15 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import pytest
+
 from kolleno_pipelines.sandbox.xero.cases import book_of_cases
 from kolleno_pipelines.settings import Settings
 from tests.killing import POINTS, extract_to_the_end, kill_while_extracting
 from tests.xero_deployment import NAME, XeroDeployment, xero_deployment
 
 
+@pytest.mark.nightly
 def test_killed_while_reading_xero_the_next_reading_makes_it_good(
     settings: Settings, second: Settings, tmp_path: Path
 ) -> None:

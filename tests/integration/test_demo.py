@@ -106,7 +106,7 @@ def _assert_it_goes_on_as_printed(site: Site, told: str) -> None:
     (site.folder / ".env").unlink()
 
 
-def test_the_planted_break_is_named_and_one_that_nobody_planted_fails(site: Site) -> None:
+def test_the_planted_break_is_named_and_no_other(site: Site) -> None:
     planted = site.run_slowly("demo", "--no-ui", "--with-break")
     named = re.search(
         r"The planted break is named, and no other: invoice (\S+) is (\S+) USD in quickbooks and (\S+) in xero\.",
@@ -131,6 +131,11 @@ def test_the_planted_break_is_named_and_one_that_nobody_planted_fails(site: Site
     _assert_the_planted_fee_is_named(site, planted.stdout)
     _assert_the_readme_shows(planted.stdout)
     _assert_it_went_the_real_way(site)
+
+
+@pytest.mark.nightly
+def test_a_break_that_nobody_planted_fails(site: Site) -> None:
+    site.run_slowly("demo", "--no-ui", "--with-break")
     _plant_another(site)
     other = site.run("demo", "--no-ui", "--with-break", code=1, timeout=300)
     assert "0 of them new" in other.stderr
