@@ -5,7 +5,7 @@ Pure text over the temp tables `touched`, `versions`, `record_rows`, `late_ids` 
 
 from collections.abc import Sequence
 
-from kolleno_pipelines.schemas.records import HOME, RECORD_TABLES, Ending, Parent
+from kolleno_pipelines.schemas.records import HOME, RECORD_TABLES, Ending, Parent, RecordTable
 from kolleno_pipelines.storage.record_specs import HOME_CURRENCY, RecordSpec
 
 CREATE_TABLES = (
@@ -243,7 +243,8 @@ CROSS JOIN LATERAL (VALUES (n.entry_source_id), (r.entry_source_id)) e (entry_so
 WHERE (n.source_id, n.entry_source_id, n.customer_source_id, n.amount)
       IS DISTINCT FROM (r.source_id, r.entry_source_id, r.customer_source_id, r.amount)"""
 
-#: Owners of allocations that name a line of an entry of which lines moved: they may mean another one now.
+#: Owners of allocations that name a line of an entry of which lines moved: they may mean another one now, and those
+#: that wait for something else may lack the line as well.
 TOUCH_MOVED_LINES = """
 WITH lines AS (
     SELECT source_id FROM moved_lines UNION SELECT j.source_id FROM receivables.journals j
@@ -253,6 +254,11 @@ WITH lines AS (
     WHERE a.to_kind = 'journal' AND a.connection = %(connection)s
     UNION SELECT a.source_id FROM receivables.allocations a JOIN lines l ON l.source_id = a.from_source_id
     WHERE a.from_kind = 'journal' AND a.connection = %(connection)s
+    UNION SELECT w.source_id FROM normalised.parked_rows w
+    JOIN normalised.allocations r USING (extract_id, line, source_id)
+    JOIN moved_lines m ON (r.to_kind = 'journal' AND r.to_source_id IN (m.source_id, m.entry_source_id))
+        OR (r.from_kind = 'journal' AND r.from_source_id IN (m.source_id, m.entry_source_id))
+    WHERE w.connection = %(connection)s AND w.entity = 'allocations'
 )
 SELECT p.kind, p.source_id
 FROM links JOIN normalised.allocations r USING (source_id) JOIN normalised.payloads p USING (extract_id, line)
@@ -260,14 +266,36 @@ WHERE p.connection = %(connection)s"""
 
 
 def touch_orphans(entity: str) -> str | None:
-    """Return the SELECT of the owners of records whose parents of `entity` are gone (`%(gone)s`); None: it has none."""
+    """Return the SELECT of the owners of records whose parents of `entity` are gone (`%(gone)s`); None: it has none.
+
+    Rows that are parked for another parent are among them: they wait for this one as well now.
+    """
     selects = [
-        f"SELECT p.kind, p.source_id FROM receivables.{table.entity} c JOIN normalised.{table.entity} r"
-        " ON r.source_id = c.source_id JOIN normalised.payloads p ON (p.extract_id, p.line) = (r.extract_id, r.line)"
-        f" WHERE c.connection = %(connection)s AND p.connection = %(connection)s AND c.{parent.column} = ANY(%(gone)s)"
-        + (f" AND c.{parent.when[0]} = '{parent.when[1]}'" if parent.when else "")
+        select
         for table in RECORD_TABLES.values()
         for parent in table.parents
         if parent.entity == entity and parent != HOME
+        for select in (_orphans(table, parent), _parked_orphans(table, parent))
     ]
     return " UNION ".join(selects) or None
+
+
+def _orphans(table: RecordTable, parent: Parent) -> str:
+    return (
+        f"SELECT p.kind, p.source_id FROM receivables.{table.entity} c JOIN normalised.{table.entity} r"
+        " ON r.source_id = c.source_id JOIN normalised.payloads p ON (p.extract_id, p.line) = (r.extract_id, r.line)"
+        f" WHERE c.connection = %(connection)s AND p.connection = %(connection)s AND {_names_gone(parent, 'c')}"
+    )
+
+
+def _parked_orphans(table: RecordTable, parent: Parent) -> str:
+    return (
+        f"SELECT p.kind, p.source_id FROM normalised.parked_rows w JOIN normalised.{table.entity} r"
+        " USING (extract_id, line, source_id) JOIN normalised.payloads p USING (extract_id, line)"
+        f" WHERE w.connection = %(connection)s AND w.entity = '{table.entity}' AND {_names_gone(parent, 'r')}"
+    )
+
+
+def _names_gone(parent: Parent, row: str) -> str:
+    own = f" AND {row}.{parent.when[0]} = '{parent.when[1]}'" if parent.when else ""
+    return f"{row}.{parent.column} = ANY(%(gone)s){own}"

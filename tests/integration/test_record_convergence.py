@@ -8,7 +8,7 @@ from typing import Any
 
 import psycopg
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from kolleno_pipelines.storage.extracts import lock_extract
@@ -145,6 +145,7 @@ def _history(rng: random.Random) -> list[Payload]:
 
 
 @settings(max_examples=10, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@example(seed=4727863)  # a line that an entry lost is missed by a row that waits for something else already
 @given(seed=st.integers(0, 2**32))
 def test_any_order_split_and_repetition_gives_the_same_state(world: psycopg.Connection[Any], seed: int) -> None:
     rng = random.Random(seed)
