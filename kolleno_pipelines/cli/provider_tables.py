@@ -17,6 +17,9 @@ _EXCEPTION = (
     *("payout", "currency_iso", "code", "balance_transaction_source_id", "charge_source_id", "amount", "evidence"),
     "break_id",
 )
+_OF_BALANCE = (
+    *("currency_iso", "code", "balance_transaction_source_id", "charge_source_id", "amount", "evidence", "break_id"),
+)
 _LINES = tuple(name.value for name in PayoutLineName)
 OF_SPREADSHEET = (
     *("connection", "source_id", "date_arrival", "currency_iso", *_LINES, "fees_taken_off", "items_net", "amount"),
@@ -77,9 +80,10 @@ def spread_payouts(rows: Rows) -> Rows:
 
 
 def print_balance_proofs(rows: Rows) -> None:
-    """Print the proofs of the balance, what asks for somebody first."""
-    columns = [name for name in rows[0] if name not in {"break_id", "since"}]
+    """Print the proofs of the balance, what asks for somebody first, and below them the rows that are wrong."""
+    columns = [name for name in rows[0] if name not in {"break_id", "since", "exceptions"}]
     print_rows([*columns, "break_id"], ([row[name] for name in (*columns, "break_id")] for row in rows))
+    _print_below(_OF_BALANCE, [one for row in rows for one in row["exceptions"]], "Rows of the balance in no payout")
 
 
 def _print_below(columns: Sequence[str], rows: Rows, title: str) -> None:

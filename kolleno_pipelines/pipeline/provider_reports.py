@@ -14,6 +14,15 @@ _LINES = list(PayoutLineName)
 #: What a nested row says of its charge, line or exception.
 _CHARGE = ("source_id", "customer_source_id", "amount", "paid", "difference", "evidence", "break_id")
 _LINE = ("line", "items", "amount", "fee", "net")
+_OF_BALANCE = (
+    "code",
+    "balance_transaction_source_id",
+    "charge_source_id",
+    "currency_iso",
+    "amount",
+    "evidence",
+    "break_id",
+)
 _EXCEPTION = ("code", "leg", "balance_transaction_source_id", "charge_source_id", "amount", "evidence", "break_id")
 
 
@@ -45,6 +54,22 @@ def payouts_report(read: Read) -> list[Row]:
         }
         for row in read("payouts")
     ]
+
+
+def balance_report(read: Read) -> list[Row]:
+    """Return a row per currency and snapshot, those that ask for somebody first, with the rows that are wrong.
+
+    These stand beside the newest proof of their currency; those of a currency without one beside the first row.
+    """
+    proofs: list[Row] = [{**plain_row(row), "exceptions": []} for row in read("balance_proofs")]
+    newest = {}
+    for one in sorted(proofs, key=lambda row: (row["taken_at"] or "", row["source_id"])):
+        newest[one["connection"], one["currency_iso"]] = one
+    first = {one["connection"]: one for one in reversed(proofs)}
+    for one in read("balance_exceptions"):
+        place = newest.get((one["connection"], one["currency_iso"])) or first[one["connection"]]
+        place["exceptions"].append(_part(one, _OF_BALANCE))
+    return proofs
 
 
 def gross_to_net(payouts: Sequence[Row]) -> list[Row]:

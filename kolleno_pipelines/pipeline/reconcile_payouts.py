@@ -5,7 +5,7 @@ What the figures mean is in rules/charges.py, rules/payouts.py and rules/balance
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import date, datetime
 from typing import Any
 
@@ -13,19 +13,21 @@ import psycopg
 
 from kolleno_pipelines.pipeline.reconciled import ProviderConnection, Providers
 from kolleno_pipelines.pipeline.result_summary import WORST, ResultSummary, merge_stages
+from kolleno_pipelines.rules import loose_rows as loose_rules
 from kolleno_pipelines.rules import payouts as rules
-from kolleno_pipelines.rules.balance_proof import balance_proofs
+from kolleno_pipelines.rules.balance_proof import balance_proofs, differing
 from kolleno_pipelines.rules.charges import charge_rows
 from kolleno_pipelines.rules.payout_pairs import pairs
 from kolleno_pipelines.schemas.payout_words import ChargeOutcome, PayoutOutcome, ProofOutcome
-from kolleno_pipelines.schemas.payouts import Gap
+from kolleno_pipelines.schemas.payouts import BalanceProof, Gap
 from kolleno_pipelines.storage import balance_proofs as balances
-from kolleno_pipelines.storage import charges, failpoints, freshness, payout_gaps, payouts, result_rows
+from kolleno_pipelines.storage import charges, failpoints, freshness, loose_rows, payout_gaps, payouts, result_rows
 from kolleno_pipelines.storage.charges import ChargeSource
 from kolleno_pipelines.storage.results import Changes, Stage, note_computed, result_transaction
 from kolleno_pipelines.storage.working_tables import working_tables
 
-TABLES = ("payouts", "payout_lines", "payout_exceptions", "balance_proofs")
+TABLES = ("payouts", "payout_lines", "payout_exceptions", "balance_proofs", "balance_exceptions")
+_EXCEPTIONS = ("payout_exceptions", "balance_exceptions")
 
 
 def reconcile_charges(
@@ -71,13 +73,14 @@ def reconcile_payouts(
         taken_over = freshness.is_computed(conn, "payouts", names, today, since)
         changes = Changes() if taken_over else _compute_payouts(conn, providers, today)
         totals, proofs = result_rows.payout_totals(conn, names), result_rows.proof_counts(conn, names)
-        exceptions = result_rows.row_count(conn, "payout_exceptions", names)
+        exceptions = {each: result_rows.row_count(conn, each, names) for each in _EXCEPTIONS}
         unknown = payouts.unknown_words(conn, names)
         worst = result_rows.red_rows(conn, "payout_exceptions", names, limit=WORST)
         failpoints.reach("reconcile_payouts")
     counts = {outcome.value: _count(totals, outcome.value, "payouts") for outcome in PayoutOutcome}
     counts |= {f"balance_{outcome.value}": proofs.get(outcome.value, 0) for outcome in ProofOutcome}
-    counts |= {"exceptions": exceptions, "unknown_rows": sum(unknown.values())}
+    counts |= {"exceptions": exceptions["payout_exceptions"], "rows_wrong": exceptions["balance_exceptions"]}
+    counts |= {"unknown_rows": sum(unknown.values())}
     counts |= {f"unknown: {words}": number for words, number in unknown.items()}
     rows = sum(row["payouts"] for row in totals)
     return ResultSummary("payouts", rows, changes, counts, totals, worst, taken_over)
@@ -86,10 +89,11 @@ def reconcile_payouts(
 def _compute_payouts(conn: psycopg.Connection[Any], providers: Providers, today: date) -> Changes:
     stages = {table: Stage(conn, table) for table in TABLES}
     for one in providers.values():
+        proofs = balance_proofs(one.name, balances.snapshots(conn, one.name), balances.unproven_days(conn, one.name))
+        stages["balance_proofs"].add_rows(proofs)
         with working_tables(conn):
-            _stage_payouts(conn, one, _source(one, providers), stages)
-        found = balance_proofs(one.name, balances.snapshots(conn, one.name), balances.unproven_days(conn, one.name))
-        stages["balance_proofs"].add_rows(found)
+            told = _stage_payouts(conn, one, _source(one, providers), stages)
+            _stage_loose_rows(conn, one, proofs, told, stages["balance_exceptions"])
     changes = merge_stages(providers, *stages.values())
     note_computed(conn, "payouts", list(providers), today)
     return changes
@@ -97,8 +101,8 @@ def _compute_payouts(conn: psycopg.Connection[Any], providers: Providers, today:
 
 def _stage_payouts(
     conn: psycopg.Connection[Any], one: ProviderConnection, source: ChargeSource, stages: Mapping[str, Stage]
-) -> None:
-    """Stage the payouts of one connection with their lines and exceptions."""
+) -> set[str]:
+    """Stage the payouts of one connection with their lines and exceptions; returns the rows that explain gaps."""
     payouts.lay_out_payouts(conn, source, one.cutover)
     facts = payouts.payouts(conn, one.name)
     explained = _explained(conn, one.name, rules.gaps_of(facts))
@@ -110,6 +114,24 @@ def _stage_payouts(
         exceptions.add_rows(rules.exceptions_of_items(one.name, source.ledger, items))
     named = ((payout, explained.get(payout.source_id, ())) for payout in facts)
     stages["payouts"].add_rows(rules.payout_row(one.name, source.ledger, *each) for each in named)
+    return {found.source_id for of_payout in explained.values() for found in of_payout}
+
+
+def _stage_loose_rows(
+    conn: psycopg.Connection[Any],
+    one: ProviderConnection,
+    proofs: Sequence[BalanceProof],
+    told: Collection[str],
+    exceptions: Stage,
+) -> None:
+    """Stage what is wrong with the rows of the balance that no compared payout holds; `told` are told of already."""
+    exceptions.add_rows(
+        loose_rules.exceptions_of_altered(one.name, loose_rows.altered_rows(conn, one.name, one.cutover))
+    )
+    proven = {proof.currency_iso for proof in proofs}
+    doubled, missing = loose_rows.doubled_and_missing_rows(conn, one.name, differing(proofs), proven, told)
+    exceptions.add_rows(loose_rules.exceptions_of_doubled(one.name, doubled))
+    exceptions.add_rows(loose_rules.exceptions_of_missing(one.name, missing))
 
 
 def _explained(conn: psycopg.Connection[Any], connection: str, gaps: Sequence[Gap]) -> rules.Explanations:

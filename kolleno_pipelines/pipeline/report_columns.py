@@ -10,6 +10,7 @@ _WITHOUT = {"differences": {"accepted_amount", "accepted_at", "resolved_on"}, "a
 _ADDED = {
     "agreement": ["breaks", "gaps"],
     "payouts": ["lines"],
+    "balance-proofs": ["exceptions"],
     "control-totals": ["breaks", "accounts"],
     "roll-forward": ["unexplained_documents"],
     "differences": ["age_days"],

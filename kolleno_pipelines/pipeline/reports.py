@@ -7,7 +7,7 @@ from datetime import date, datetime
 from decimal import Decimal
 
 from kolleno_pipelines.pipeline.plain_rows import Row, plain_row
-from kolleno_pipelines.pipeline.provider_reports import charges_report, payouts_report
+from kolleno_pipelines.pipeline.provider_reports import balance_report, charges_report, payouts_report
 from kolleno_pipelines.pipeline.reconcile_days import Book, FutureDayError, past_days, read_book
 from kolleno_pipelines.pipeline.reconciled import NO_PROVIDERS, Connections, Providers
 from kolleno_pipelines.rules.differences import is_red
@@ -30,7 +30,7 @@ _BREAKS = {
     AGREEMENT: ("agreement_breaks",),
     CHARGES: ("charges",),
     PAYOUTS: ("payout_exceptions",),
-    BALANCE_PROOFS: ("balance_proofs",),
+    BALANCE_PROOFS: ("balance_proofs", "balance_exceptions"),
 }
 
 
@@ -71,6 +71,8 @@ def report(
             return charges_report(result_rows.charge_totals(conn, names), result_rows.charge_breaks(conn, names))
         if name == PAYOUTS:
             return payouts_report(read)
+        if name == BALANCE_PROOFS:
+            return balance_report(read)
         if name == CONTROL_TOTALS:
             return _control_totals(read)
         if name == AGREEMENT:

@@ -81,6 +81,12 @@ def balance_breaks(deployment: Deployment, providers: Sequence[str]) -> Rows:
         return result_rows.red_rows(session, "balance_proofs", providers, limit=WORST)
 
 
+def balance_row_breaks(deployment: Deployment, providers: Sequence[str]) -> Rows:
+    """Return what is wrong with rows of balances that no compared payout holds and nobody accepted, largest first."""
+    with deployment.session() as session:
+        return result_rows.red_rows(session, "balance_exceptions", providers, limit=WORST)
+
+
 def newest_payouts(deployment: Deployment, providers: Sequence[str]) -> Rows:
     """Return the payouts made last from gross to net, a row each."""
     with deployment.session() as session:

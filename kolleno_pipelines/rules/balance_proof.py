@@ -36,6 +36,17 @@ def balance_proofs(
     return rows
 
 
+def differing(proofs: Iterable[BalanceProof]) -> dict[str, Decimal]:
+    """Return the currencies whose newest snapshot differs, and by how much."""
+    taken = [one for one in proofs if one.taken_at is not None]
+    newest = {one.currency_iso: one for one in sorted(taken, key=lambda one: (one.since, one.source_id))}
+    return {
+        currency: one.difference
+        for currency, one in newest.items()
+        if one.outcome == ProofOutcome.DIFFERS.value and one.difference is not None
+    }
+
+
 def _proofs(connection: str, snapshots: Sequence[SnapshotFacts]) -> list[BalanceProof]:
     computed = [_computed(one) for one in snapshots]
     differences = [sums.amount - _stated(one) for one, sums in zip(snapshots, computed, strict=True)]

@@ -27,8 +27,8 @@ def of_item(connection: str, ledger: str, item: SuspectItem, code: ExceptionCode
         occurrence=item.occurrence,
         charge_source_id=item.charge_source_id,
         currency_iso=item.currency_iso,
-        amount=_amount(item, code),
-        evidence=_ITEM_SENTENCES[code].format(ledger=ledger, **_shown(item)),
+        amount=item_amount(item, code),
+        evidence=item_evidence(item, code, ledger),
         since=item.since,
         is_break=True,
     )
@@ -68,7 +68,12 @@ def _break_id(connection: str, payout: str, code: ExceptionCode, item: str, occu
     return break_id(KIND, connection, (KIND, payout), row)
 
 
-def _amount(item: SuspectItem, code: ExceptionCode) -> Decimal:
+def item_evidence(item: SuspectItem, code: ExceptionCode, ledger: str = "") -> str:
+    """Return why, in a sentence; `ledger` is needed where the code is about the ledger."""
+    return _ITEM_SENTENCES[code].format(ledger=ledger, **_shown(item))
+
+
+def item_amount(item: SuspectItem, code: ExceptionCode) -> Decimal:
     """Return by how much something differs where it is compared with something, else what the item comes to."""
     if code is _C.ALTERED and item.balance_net is not None:
         return (item.balance_net - item.net) or (item.balance_amount or _ZERO) - item.amount

@@ -109,7 +109,12 @@ FROM reconciliation.payout_exceptions WHERE connection = ANY(%(connections)s) AN
 UNION ALL
 SELECT break_id, connection, 'balance_proof', 'balance', currency_iso, 'snapshot', source_id, NULL, currency_iso,
        change, NULL, since, jsonb_build_object('computed', computed::text, 'stated', (available + pending)::text)
-FROM reconciliation.balance_proofs WHERE connection = ANY(%(connections)s) AND is_break"""
+FROM reconciliation.balance_proofs WHERE connection = ANY(%(connections)s) AND is_break
+UNION ALL
+SELECT break_id, connection, 'balance_row', 'balance_transaction', balance_transaction_source_id, '', '', NULL,
+       currency_iso, amount, NULL, since,
+       jsonb_strip_nulls(jsonb_build_object('code', code, 'charge', charge_source_id, 'says', evidence))
+FROM reconciliation.balance_exceptions WHERE connection = ANY(%(connections)s)"""
 
 
 def stage_present(conn: psycopg.Connection[Any], connections: Sequence[str]) -> None:

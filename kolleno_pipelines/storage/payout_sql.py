@@ -32,7 +32,7 @@ _WITH_CHARGE = ", ".join(f"'{line.value}'" for line in LINES_WITH_CHARGE)
 #: What of a payout is decided by its own words, before its items are looked at.
 PAYOUT_STATES = """
 SELECT p.source_id, p.status, p.amount, p.currency_iso, p.created_at, p.date_arrival, p.observed_at,
-       p.balance_transaction_source_id AS own_row,
+       p.balance_transaction_source_id AS own_row, p.failure_balance_transaction_source_id AS failure_row,
        p.status IN ('failed', 'canceled') OR p.reversed_by_source_id IS NOT NULL AS is_reversed,
        p.is_automatic AND p.method IS DISTINCT FROM 'instant'
            AND p.reconciliation_status IS DISTINCT FROM 'not_applicable' AS is_itemisable,
@@ -44,6 +44,11 @@ WHERE p.connection = %(connection)s"""
 
 _IS_ITEM = """m.connection = %(connection)s AND m.balance_transaction_source_id IS DISTINCT FROM p.own_row
   AND (p.own_row IS NOT NULL OR m.type IS DISTINCT FROM 'payout')"""
+
+#: What the rows that payouts themselves made must say.
+PAYOUT_ROWS = """
+SELECT own_row AS id, -amount AS amount, currency_iso FROM payout_states WHERE own_row IS NOT NULL
+UNION ALL SELECT failure_row, amount, currency_iso FROM payout_states WHERE failure_row IS NOT NULL"""
 
 #: Items that are in a payout more than once, or in several, by the id that their list gave them.
 REPEATS = f"""
@@ -71,8 +76,10 @@ LEFT JOIN (SELECT balance_transaction_source_id AS id, sum(amount) AS fee, min(c
 WHERE t.connection = %(connection)s
   AND (t.fee <> COALESCE(f.fee, 0) OR f.lowest <> t.currency_iso OR f.highest <> t.currency_iso)"""
 
+
 #: What an item is, by both lists: its line, its charge, what made it.
-_SOURCES = f"""
+def _sources(members: str, condition: str) -> str:
+    return f"""
 SELECT m.payout_source_id AS payout, m.source_id AS member, m.balance_transaction_source_id AS id,
        COALESCE(x.occurrence, 1) AS occurrence, x.other_payouts, x.member IS NOT NULL AS is_repeated,
        COALESCE(t.type, m.type) AS type, k.category, COALESCE(tl.line, kl.line) AS line,
@@ -84,11 +91,11 @@ SELECT m.payout_source_id AS payout, m.source_id AS member, m.balance_transactio
            OR (t.amount, t.fee, t.net) IS DISTINCT FROM (m.amount, m.fee, m.net)) AS views_differ,
        f.id IS NOT NULL AS has_fee_fault, f.fee AS details_fee,
        t.created_at, t.source_object_id, GREATEST(m.observed_at, t.observed_at) AS since,
-       CASE WHEN r.currency_iso = m.currency_iso AND k.category = 'refund' THEN -r.amount END AS refund_amount,
+       CASE WHEN r.currency_iso = m.currency_iso AND k.category = 'refund' THEN -r.amount
+            WHEN o.currency_iso = m.currency_iso THEN o.amount END AS object_amount,
        COALESCE(t.charge_source_id, CASE WHEN t.source_kind = 'charge' THEN t.source_object_id END, r.charge_source_id,
                 d.charge_source_id, fr.source_id) AS charge
-FROM receivables.payout_members m
-JOIN payout_states p ON p.source_id = m.payout_source_id
+FROM {members}
 LEFT JOIN receivables.balance_transactions t
     ON t.source_id = m.balance_transaction_source_id AND t.connection = %(connection)s
 LEFT JOIN repeats x ON x.member = m.source_id
@@ -96,12 +103,16 @@ LEFT JOIN fee_faults f ON f.id = t.source_id
 LEFT JOIN receivables.refunds r ON r.source_id = t.source_object_id AND r.connection = %(connection)s
 LEFT JOIN receivables.disputes d ON d.source_id = t.source_object_id AND d.connection = %(connection)s
 LEFT JOIN failure_rows fr ON fr.failure_row = t.source_id
+LEFT JOIN payout_rows o ON o.id = t.source_id
 LEFT JOIN {_CATEGORIES} ON kc.type = COALESCE(t.type, m.type)
 CROSS JOIN LATERAL (SELECT COALESCE(NULLIF(t.reporting_category, ''), NULLIF(m.reporting_category, ''), kc.category,
                                     '') AS category) k
 LEFT JOIN {_LINES} ON kl.category = k.category
 LEFT JOIN {_TYPE_LINES} ON tl.type = COALESCE(t.type, m.type) AND kl.line IS NOT NULL
-WHERE {_IS_ITEM}"""
+WHERE {condition}"""
+
+
+_MEMBERS = "receivables.payout_members m JOIN payout_states p ON p.source_id = m.payout_source_id"
 
 FAILURE_ROWS = """
 SELECT failure_row, min(source_id) AS source_id FROM paid_charges WHERE failure_row IS NOT NULL GROUP BY 1"""
@@ -137,21 +148,27 @@ _CONDITIONS: dict[ExceptionCode, str] = {
 _FLAGS = " | ".join(
     f"(COALESCE({_CONDITIONS[code]}, false)::integer << {place})" for place, code in enumerate(ITEM_CODES)
 )
-#: What a row must come to: the whole of its charge, or what was captured, where the rest was released; its refund.
+#: What a row must come to: the whole of its charge, or what was captured, where the rest was released; its refund or
+#: payout.
 _CHARGE_AMOUNT = """CASE WHEN k.category = 'charge' AND c.currency_iso = k.currency_iso
             THEN CASE WHEN k.amount <> c.amount AND c.is_released THEN c.full_amount ELSE c.amount END
-            ELSE k.refund_amount END"""
+            ELSE k.object_amount END"""
 
 #: Keeps a subquery apart, so that what it names is computed once and not wherever the name stands. In quotes it is a
 #: constant from the start: otherwise no parallel worker would take part.
 _ONCE = "OFFSET '0'"
-_JUDGED = f"""
+
+
+def judged(members: str, condition: str) -> str:
+    """Return items with everything that is known of them and their `flags`, from `members` m with their payouts p."""
+    return f"""
 SELECT s.*, {_FLAGS} AS flags
 FROM (SELECT k.*, c.source_id IS NOT NULL AS has_charge, c.has_no_payment, c.has_foreign_payment, c.has_wrong_sum,
              c.has_shared_payment, c.paid, c.expected, c.currency_iso AS charge_currency, c.by_charge_id,
              {_CHARGE_AMOUNT} AS source_amount,
              COALESCE({_BEFORE.replace("s.", "k.")}, false) AS is_before
-      FROM ({_SOURCES}{{only}} {_ONCE}) k LEFT JOIN paid_charges c ON c.source_id = k.charge {_ONCE}) s"""
+      FROM ({_sources(members, condition)} {_ONCE}) k LEFT JOIN paid_charges c ON c.source_id = k.charge {_ONCE}) s"""
+
 
 #: Every item in few columns. `set_off` is what the balance's list says of it more than the payout's own, and nothing
 #: for what is in it twice; `suspected` what would make it agree with its source, its fee or its details.
@@ -164,7 +181,7 @@ SELECT payout, member, id, COALESCE(line, '{PayoutLineName.OTHER.value}') AS lin
        CASE WHEN {_SAYS_SAME.replace("s.", "")} THEN
            COALESCE(source_amount, amount) - net - CASE WHEN has_fee_fault THEN COALESCE(details_fee, 0) ELSE fee END
             ELSE 0 END AS suspected
-FROM ({_JUDGED.format(only="")}) j"""
+FROM ({judged(_MEMBERS, _IS_ITEM)}) j"""
 
 _DOUBLED = 1 << ITEM_CODES.index(_C.DOUBLED)
 #: The items of each payout by line and currency.
@@ -199,12 +216,18 @@ LEFT JOIN flagged f ON f.payout = p.source_id
 LEFT JOIN receivables.balance_transactions t ON t.source_id = p.own_row AND t.connection = %(connection)s
 ORDER BY p.source_id"""
 
-#: Items with a flag, of payouts that are compared, with everything that is told of them.
-SUSPECTS = f"""
+
+def suspects(items: str, flags: str = "flags") -> str:
+    """Return what is told of items with a flag, in the order of SuspectItem; `flags` are those that are told."""
+    return f"""
 SELECT payout, occurrence, id, COALESCE(type, ''), NULLIF(category, ''), currency_iso, payout_currency, amount, fee,
        net, t_amount, t_fee, t_net, details_fee, charge, source_object_id, source_amount, expected, charge_currency,
-       paid, other_payouts, since, flags
-FROM ({_JUDGED.format(only=" AND m.source_id IN (SELECT member FROM suspects)")}) j
+       paid, other_payouts, since, {flags}
+FROM ({items}) j"""
+
+
+#: Those of payouts that are compared.
+SUSPECTS = f"""{suspects(judged(_MEMBERS, f"{_IS_ITEM} AND m.source_id IN (SELECT member FROM suspects)"))}
 ORDER BY payout, id, occurrence"""
 
 SUSPECT_IDS = """

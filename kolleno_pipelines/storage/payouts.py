@@ -28,6 +28,7 @@ def lay_out_payouts(conn: psycopg.Connection[Any], source: ChargeSource, cutover
     params = source.params | {"cutover": cutover}
     for name, query in (
         ("payout_states", payout_sql.PAYOUT_STATES),
+        ("payout_rows", payout_sql.PAYOUT_ROWS),
         ("repeats", payout_sql.REPEATS),
         ("fee_faults", payout_sql.FEE_FAULTS),
         ("failure_rows", payout_sql.FAILURE_ROWS),
@@ -61,11 +62,12 @@ def suspects(conn: psycopg.Connection[Any], connection: str, cutover: date | Non
         cursor.itersize = CHUNK
         cursor.execute(payout_sql.SUSPECTS.encode(), {"connection": connection, "cutover": cutover})
         rows = iter(cursor)
-        while found := [_suspect(row) for row in islice(rows, CHUNK)]:
+        while found := [suspect_item(row) for row in islice(rows, CHUNK)]:
             yield found
 
 
-def _suspect(row: tuple[Any, ...]) -> SuspectItem:
+def suspect_item(row: tuple[Any, ...]) -> SuspectItem:
+    """Return an item as payout_sql.suspects tells it."""
     flags = tuple(bool(row[-1] >> place & 1) for place in range(len(ITEM_CODES)))
     return SuspectItem(*(*row[:-1], flags))
 

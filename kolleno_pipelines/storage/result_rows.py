@@ -22,10 +22,11 @@ _BREAKS = {
     "charges": ("t.break_id IS NOT NULL", "COALESCE(t.difference, t.amount)"),
     "payout_exceptions": ("t.is_break", "t.amount"),
     "balance_proofs": ("t.is_break", "t.change"),
+    "balance_exceptions": ("true", "t.amount"),
 }
 
 #: The cause of a break, where its table has none of its own.
-_CAUSES = dict.fromkeys(("charges", "payout_exceptions", "balance_proofs"), "d.cause")
+_CAUSES = dict.fromkeys(("charges", "payout_exceptions", "balance_proofs", "balance_exceptions"), "d.cause")
 
 _ORDER = {
     "balances": "cause IS NOT DISTINCT FROM 'opening', abs(difference) DESC, source_id",
@@ -45,6 +46,7 @@ _ORDER = {
     "payout_lines": "payout_source_id, line, currency_iso",
     "payout_exceptions": "NOT is_break, abs(amount) DESC, break_id",
     "balance_proofs": "NOT is_break, currency_iso, taken_at DESC NULLS LAST",
+    "balance_exceptions": "abs(amount) DESC, break_id",
 }
 
 

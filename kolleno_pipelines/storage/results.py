@@ -39,6 +39,7 @@ KEYS: dict[str, tuple[str, ...]] = {
     "payout_lines": ("payout_source_id", "line", "currency_iso", "connection"),
     "payout_exceptions": ("break_id",),
     "balance_proofs": ("source_id", "currency_iso", "connection"),
+    "balance_exceptions": ("break_id",),
 }
 
 

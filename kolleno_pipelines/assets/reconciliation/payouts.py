@@ -13,6 +13,7 @@ from kolleno_pipelines.pipeline.clock import utc_now
 from kolleno_pipelines.pipeline.result_facts import (
     DAYS_TO_ITEMISE,
     balance_breaks,
+    balance_row_breaks,
     newest_payouts,
     or_more,
     overdue_payouts,
@@ -37,6 +38,10 @@ _EXCEPTIONS = (
 )
 _ALL_EXCEPTIONS = "`kolleno report payouts`, reporting.payout_exceptions; accepted ones are among them"
 _ALL_PAYOUTS = "`kolleno report payouts`, reporting.payout_lines"
+_ROWS = (
+    *("code", "currency_iso", "amount", "evidence", "balance_transaction_source_id", "charge_source_id"),
+    *("connection", "break_id"),
+)
 _PENDING = ("date_arrival", "currency_iso", "amount", "status", "connection", "source_id")
 _PROOFS = (
     *("connection", "currency_iso", "taken_at", "available", "pending", "computed", "difference", "change"),
@@ -140,22 +145,32 @@ def _balance_proven(providers: Providers) -> dg.AssetChecksDefinition:
     @dg.asset_check(
         asset=key,
         name="balance_proven",
-        description="All rows of the balance come to what the provider states, at every snapshot, unless accepted.",
+        description=(
+            "All rows of the balance come to what the provider states, at every snapshot, and none outside payouts is"
+            " wrong, unless accepted."
+        ),
     )
     def balance_proven(
         context: dg.AssetCheckExecutionContext, deployment: dg.ResourceParam[DeploymentResource]
     ) -> dg.AssetCheckResult:
         def fact() -> Fact:
-            rows = balance_breaks(deployment.deployment, list(providers))
-            words = "All rows of the balance come to what the provider states."
-            if rows:
-                currencies = ", ".join(sorted({str(row["currency_iso"]) for row in rows}))
-                words = (
+            proofs = balance_breaks(deployment.deployment, list(providers))
+            wrong = balance_row_breaks(deployment.deployment, list(providers))
+            words = [] if proofs or wrong else ["All rows of the balance come to what the provider states."]
+            if proofs:
+                currencies = ", ".join(sorted({str(row["currency_iso"]) for row in proofs}))
+                words.append(
                     f"The rows of the balance do not come to what the provider states, in {currencies}: one is missing"
                     " or was changed. `kolleno report balance-proofs` shows since when; materialise"
                     " balance_transactions of those days, which asks for them once more."
                 )
-            return Fact(key, "balance_proven", not rows, words, {"balances": rows_table(rows, _PROOFS)})
+            if wrong:
+                words.append(
+                    f"Rows in no payout that are altered, doubled or missing: {or_more(wrong)}. The same report names"
+                    " each; docs/payouts.md says what to do."
+                )
+            tables = {"balances": rows_table(proofs, _PROOFS), "rows": rows_table(wrong, _ROWS)}
+            return Fact(key, "balance_proven", not (proofs or wrong), " ".join(words), tables)
 
         return told_one(context, deployment, fact)
 
