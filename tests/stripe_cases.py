@@ -11,7 +11,8 @@ import psycopg
 
 from kolleno_pipelines.connectors.payload_blocks import normalise_block, payload_blocks
 from kolleno_pipelines.connectors.stripe.connector import STRIPE
-from kolleno_pipelines.sandbox.stripe.book import Json, Kind
+from kolleno_pipelines.sandbox.stripe.account import balance
+from kolleno_pipelines.sandbox.stripe.book import Json, Kind, stamp
 from kolleno_pipelines.sandbox.stripe.reading import Reader, Tamper
 from kolleno_pipelines.sandbox.stripe.scenes import NOW, Case
 from kolleno_pipelines.storage.extracts import Landed, note_landed, note_normalised
@@ -42,6 +43,10 @@ def _said(reader: Reader, now: datetime) -> Iterator[tuple[str, list[Json]]]:
     for kind in _KINDS:
         yield kind.value, reader.records(kind, now)
     yield "payout_members", list(_members(reader, now))
+    rows = reader.ledger.book.records(Kind.BALANCE_TRANSACTIONS, now)
+    newest = rows[0]["id"] if rows else None
+    head = {"id": f"balance-{stamp(now)}", "created": stamp(now), "newest_balance_transaction": newest}
+    yield "balance_snapshots", [head | {"balance": balance(reader.ledger, now)}]
 
 
 def _members(reader: Reader, now: datetime) -> Iterator[Json]:
