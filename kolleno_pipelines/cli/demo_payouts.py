@@ -44,6 +44,7 @@ def show_payouts(deployment: Deployment, dropped: Dropped) -> bool:
     _print_kinds(payouts, answers)
     wrong = [*_not_as_taken(charges, account), *_amiss(charges), *not_as_answered(payouts, answers, planted)]
     wrong += [f"balance in {row['currency_iso']} {row['outcome']}" for row in proofs if row["is_break"]]
+    wrong += [f"{one['balance_transaction_source_id']} {one['code']}" for row in proofs for one in row["exceptions"]]
     if not payouts or not proofs:
         wrong.append("no payout or no balance was read")
     if wrong:

@@ -62,7 +62,7 @@ def _double(row: str, twin: str = "txn_z") -> Change:
 
 #: Name: change, and what is told of which row.
 CHANGES: dict[str, tuple[Change, list[tuple[str, str, str]]]] = {
-    "untouched": (lambda account: None, []),
+    "untouched": (lambda _: None, []),
     "charge_altered": (_alter("txn_ch_5", amount="0.01", net="0.01"), [("source_differs", "txn_ch_5", "-0.01")]),
     "refund_altered": (_alter("txn_re_2", amount="0.01", net="0.01"), [("source_differs", "txn_re_2", "-0.01")]),
     "payout_altered": (_alter("txn_po_hand", amount="1", net="1"), [("source_differs", "txn_po_hand", "-1")]),

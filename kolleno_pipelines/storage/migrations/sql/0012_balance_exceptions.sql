@@ -12,3 +12,5 @@ COMMENT ON COLUMN reconciliation.balance_exceptions.amount IS 'By how much the r
 
 CREATE VIEW reporting.balance_exceptions AS SELECT * FROM reconciliation.balance_exceptions;
 COMMENT ON VIEW reporting.balance_exceptions IS 'Rows of a provider''s balance that no compared payout holds, and of which something is wrong: the row, its charge, the amount, and why in a sentence.';
+
+COMMENT ON VIEW reporting.payouts IS 'Payouts of payment providers, with what became of each (outcome; empty until it is reconciled). Compared are its items and their payments in the ledger, not the line at the bank nor the deposit in the ledger.';
