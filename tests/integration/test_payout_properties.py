@@ -14,12 +14,12 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from kolleno_pipelines.storage.record_fold import fold_records
-from tests.provider_rows import Account, Ledger, Provider, exceptions, payout_outcomes, reconcile
+from tests.provider_rows import AT, HOUR, Account, Ledger, Provider, exceptions, payout_outcomes, reconcile
 from tests.receivables_rows import rows
 from tests.record_payloads import put
 
 _numbers = itertools.count(1)
-_WHAT = ("charges", "payouts", "payout_lines", "payout_exceptions")
+_WHAT = ("charges", "payouts", "payout_lines", "payout_exceptions", "balance_proofs", "balance_exceptions")
 
 
 @dataclass
@@ -46,6 +46,8 @@ class World:
                 items.setdefault(f"po_{place}", []).extend(made)
         for payout, its in items.items():
             account.payout(payout, str(sum(self.net(account, item) for item in its)), *its)
+        stated = sum(row["net"] for (entity, _), row in account.records.items() if entity == "balance_transactions")
+        account.snapshot("bal", AT + 48 * HOUR, str(stated))
         return account, ledger, items
 
     @staticmethod
@@ -100,6 +102,8 @@ def test_parts_tie_and_order_does_not_matter(database: str, world: World) -> Non
     reconcile(database, *(Provider(name, f"{name}_qb") for name in names))
     first, second = (told(database, name) for name in names)
     assert first == second
+    assert {one[2] for one in first["balance_proofs"]} <= {"tied", "no_snapshot"}
+    assert first["balance_exceptions"] == []
     assert payout_outcomes(database, names[0]) == dict.fromkeys(items, ("reconciled",) * 3)
     lines = rows(
         database, "SELECT sum(items), sum(net) FROM reconciliation.payout_lines WHERE connection = %s", names[0]
@@ -161,6 +165,7 @@ def test_whatever_is_changed_is_named(database: str, world: World, tamper: Tampe
     named = {(one[0], one[2]) for one in exceptions(database, account.name)}
     assert (payout, item) in named
     assert {one[1] for one in named} == {item}
+    assert told(database, account.name)["balance_exceptions"] == []  # what a payout tells is not told again
     outcomes = {name for name, told in payout_outcomes(database, account.name).items() if told[0] != "reconciled"}
     assert outcomes == {one[0] for one in named}
 
