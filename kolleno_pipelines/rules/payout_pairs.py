@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from decimal import Decimal
+from heapq import nlargest
 from itertools import combinations, islice, product
 
 from kolleno_pipelines.schemas.payout_words import ExceptionCode
@@ -57,6 +58,11 @@ def _pair(gap: Gap, candidates: Sequence[Explanation]) -> Pair | None:
     fitting = list(islice(_exact_pairs(gap, exact), 1 + _RIVALS))
     if not fitting:
         return _pair_with_lost(gap, exact, [one for one in candidates if not one.is_exact])
+    return _with_rivals(fitting)
+
+
+def _with_rivals(fitting: Sequence[Pair]) -> Pair:
+    """Return the first pair; the rows of the others may be it instead."""
     chosen = {one.source_id for one in fitting[0]}
     others = dict.fromkeys(one.source_id for pair in fitting[1:] for one in pair if one.source_id not in chosen)
     first, second = (one._replace(rivals=tuple(others)[:_RIVALS]) for one in fitting[0])
@@ -86,7 +92,8 @@ def _pair_with_lost(gap: Gap, exact: Sequence[Explanation], lost: Sequence[Expla
     for place, (row, other) in enumerate(combinations(lost, 2), len(exact)):
         if _may_be_net(gap.amount, row.amount + other.amount):
             beside.append((gap.amount / (row.amount + other.amount), -place, (row, other)))
-    return max(beside, key=lambda found: found[:2])[2] if beside else None
+    fitting = nlargest(1 + _RIVALS, beside, key=lambda found: found[:2])
+    return _with_rivals([pair for _, _, pair in fitting]) if fitting else None
 
 
 def _may_be_net(net: Decimal, money: Decimal) -> bool:

@@ -70,6 +70,20 @@ def test_a_row_of_which_only_its_charge_tells_leaves_a_fee() -> None:
     assert pairs([gap("20.00")], rows) == {}  # 10.59 of 20.00 or 30.00 would be a fee of about the half
 
 
+def test_what_else_would_leave_a_fee_is_told_as_a_rival() -> None:
+    """Of 28.53, 9.40 leaves 19.13 of 20.00, the least fee; 9.41 leaves 19.12 of it, 2.00 leaves 26.53 of 30.00."""
+    rows = [
+        row("txn_a", "9.41"),
+        row("txn_d", "9.40"),
+        row("txn_e", "2.00"),
+        lost("txn_b", "20.00"),
+        lost("txn_c", "30.00"),
+    ]
+    found = pairs([gap("28.53")], rows)["po_1"]
+    assert named(*found) == [("txn_b", D("19.13")), ("txn_d", D("9.40"))]
+    assert {one.rivals for one in found} == {("txn_a", "txn_c", "txn_e")}
+
+
 def test_of_two_such_rows_nothing_tells_how_much_is_whose() -> None:
     found = pairs([gap("48.00")], [lost("txn_b", "20.00"), lost("txn_c", "30.00")])
     assert named(*found["po_1"]) == [("txn_b", D("20.00")), ("txn_c", D("30.00"))]
