@@ -162,7 +162,7 @@ def finding_of_payout(sums: PayoutSums, flagged: Container[str]) -> ReportFindin
     payout = sums.payout_source_id
     place = _Place(sums.line, payout, None, sums.currency_iso)
     if sums.line is None:
-        return _absent(place, sums) if sums.api.rows else None
+        return _absent(place, sums) if sums.api.rows or sums.payout_amount else None
     if not sums.is_known:
         message = "The report has the payout, the API's view does not."
         return _finding(place, _C.PAYOUT_NOT_IN_API, message, column=_PAYOUT_COLUMN, report_value=payout)
@@ -170,24 +170,27 @@ def finding_of_payout(sums: PayoutSums, flagged: Container[str]) -> ReportFindin
         message = "By the API the payout was made by hand or at once, and nobody knows its items."
         return _finding(place, _C.NOT_ITEMISABLE, message, column=_PAYOUT_COLUMN, report_value=payout)
     if _differs(sums) and payout not in flagged:
-        net, paid = amount_text(sums.report.net, sums.currency_iso), text(sums.payout_amount, sums.currency_iso)
-        message = f"The report's rows come to net {sums.currency_iso} {net}, the payout is {paid}."
+        net, paid = amount_text(sums.report.net, sums.currency_iso), text(sums.payout_amount, sums.payout_currency_iso)
+        message = (
+            f"The report's rows come to net {sums.currency_iso} {net}, the payout is {sums.payout_currency_iso} {paid}."
+        )
         return _finding(place, _C.AMOUNT_DIFFERS, message, column="net", report_value=net, api_value=paid)
     return None
 
 
 def _absent(place: _Place, sums: PayoutSums) -> ReportFinding:
     """Return that a payout of the report's period is not in it."""
-    message = (
-        f"The payout arrived in the report's period and is not in it: {sums.api.rows} items over net"
-        f" {sums.currency_iso} {amount_text(sums.api.net, sums.currency_iso)}."
-    )
+    held = f"{sums.api.rows} items over net {sums.currency_iso} {amount_text(sums.api.net, sums.currency_iso)}"
+    if not sums.api.rows:
+        held = f"{sums.payout_currency_iso} {text(sums.payout_amount, sums.payout_currency_iso)}, without an item"
+    message = f"The payout arrived in the report's period and is not in it: by the API {held}."
     return _finding(place, _C.PAYOUT_NOT_IN_REPORT, message, column=_PAYOUT_COLUMN, api_value=sums.payout_source_id)
 
 
 def _differs(sums: PayoutSums) -> bool:
-    """Whether the report's rows do not come to what the payout states, where that can be told."""
-    return sums.is_complete and sums.currency_iso == sums.payout_currency_iso and sums.report.net != sums.payout_amount
+    """Whether the report's rows do not come to what the payout states, or are in another currency than it."""
+    stated, paid = (sums.currency_iso, sums.report.net), (sums.payout_currency_iso, sums.payout_amount)
+    return sums.is_complete and stated != paid
 
 
 def payout_compared(sums: PayoutSums, flagged: Container[str]) -> PayoutCompared:

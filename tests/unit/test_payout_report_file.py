@@ -137,6 +137,7 @@ def test_each_bad_cell_of_the_file_is_named() -> None:
         ",txn_4,2026-02-02 09:30:00,usd,1.00,0,1.00,a charge",
         "po_1,txn_5,2026-02-02 09:30:00,usd,1.00,0,1.00",
         "po_1,txn\u00a06,,usd,1.00,0,1.00,",
+        "po_1,txn_7,9999-12-31 23:59:59,usd,1.00,0,1.00,",
     )
     assert faults == [
         (3, "created_utc", "2026-02-30 09:30:00", Code.BAD_DATE),
@@ -149,6 +150,7 @@ def test_each_bad_cell_of_the_file_is_named() -> None:
         (6, None, None, Code.RAGGED_ROW),
         (7, "balance_transaction_id", "txn\\xa06", Code.VALUE_TOO_LONG),
         (7, "created_utc", None, Code.BAD_DATE),
+        (8, "created_utc", "9999-12-31 23:59:59", Code.BAD_DATE),
     ]
 
 
@@ -203,6 +205,7 @@ def test_a_file_that_cannot_be_read_says_why(content: bytes, code: Code, line: i
             ReportName("USD", date(2026, 1, 1), date(2026, 1, 31), "America/Port-au-Prince"),
         ),
         ("Itemized_payout_reconciliation_USD_2026-01-01_to_2026-02-31_UTC.csv", None),
+        ("Itemized_payout_reconciliation_USD_2026-01-31_to_2026-01-01_UTC.csv", None),
         ("Itemized_payout_reconciliation_USD_2026-01-01_to_2026-01-31_Moon-Base.csv", None),
         ("january.csv", None),
     ],
