@@ -8,10 +8,11 @@ from typing import Any
 
 import pyarrow as pa
 
+from kolleno_pipelines.pipeline.days import days_of
 from kolleno_pipelines.rules.ageing import Ageing, AgeingByCustomer
 from kolleno_pipelines.rules.breaks import plain
 from kolleno_pipelines.rules.effective_days import movements
-from kolleno_pipelines.rules.roll_forward import RollForward, days_between
+from kolleno_pipelines.rules.roll_forward import RollForward
 from kolleno_pipelines.schemas.ledger_parts import (
     ALLOCATION_MOVES,
     ALLOCATIONS,
@@ -141,7 +142,7 @@ def net_by_day(first: date, last: date, *parts: LedgerPart, today: date = TODAY)
     for one in parts:
         ageing.add(movements(one, today))
     net: dict[tuple[date, str], Decimal] = {}
-    for row in ageing.rows(days_between(first, last)):
+    for row in ageing.rows(days_of(first, last)):
         key = (row.day, row.currency_iso)
         net[key] = net.get(key, Decimal(0)) + row.amount
     return {key: amount for key, amount in net.items() if amount}

@@ -21,6 +21,8 @@ FINDINGS = (
     *("code", "line", "payout_source_id", "balance_transaction_source_id", "column", "currency_iso"),
     *("report_value", "api_value", "api_list", "message"),
 )
+#: Names of whatever zone a machine is in, which the database does not know.
+_OF_THE_MACHINE = {"localtime", "posixrules"}
 _FAULTS = ("line", "column", "value", "code", "message")
 
 
@@ -81,7 +83,7 @@ def _asked(first: date | None, last: date | None, timezone: str | None) -> Asked
         raise typer.BadParameter("--from and --to go together", param_hint="--from")
     if first is not None and last is not None and last < first:
         raise typer.BadParameter(f"{last} lies before {first}", param_hint="--to")
-    if timezone is not None and timezone not in available_timezones():
+    if timezone is not None and timezone not in available_timezones() - _OF_THE_MACHINE:
         raise typer.BadParameter(
             f"{timezone!r} is no time zone such as UTC or America/New_York", param_hint="--timezone"
         )

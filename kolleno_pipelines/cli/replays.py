@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import date
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -44,35 +44,39 @@ def reprocess(
     except DaysError as error:
         raise CannotRun(str(error)) from None
     drops = [each for each in deployment.connections.values() if isinstance(each, SftpConnection)]
-    apis = api_connections(deployment.connections)
-    shown: dict[str, Any] = {}
-    findings = False
+    failed = only == "failed"
     with working("Re-processing", total=len(drops) * sum(1 for _ in reprocessing.chunks(first, last))) as work:
-        for drop in drops:
-            done = reprocessing.reprocess(
+        person, step = operator_name(), work.step
+        files = [
+            reprocessing.reprocess(
                 deployment,
-                drop,
+                each,
                 first,
                 last,
-                only_failed=only == "failed",
+                only_failed=failed,
                 dry_run=dry_run,
-                requested_by=operator_name(),
-                progress=work.step,
+                requested_by=person,
+                progress=step,
             )
-            shown, findings = done.to_json(), done.has_findings
-            if not as_json:
-                _print_reprocessed(done)
-        again = [
-            deliver_again(
-                deployment, each, first, last, only_failed=only == "failed", dry_run=dry_run, progress=work.step
-            )
-            for each in apis
+            for each in drops
         ]
+        payloads = [
+            deliver_again(deployment, each, first, last, only_failed=failed, dry_run=dry_run, progress=step)
+            for each in api_connections(deployment.connections)
+        ]
+    _tell(files, payloads, as_json=as_json)
+    end(findings=any(each.has_findings for each in files) or any(each.has_findings for each in payloads))
+
+
+def _tell(files: list[Reprocessed], payloads: list[ApiDelivered], *, as_json: bool) -> None:
+    """Print what was done again; there is one drop folder at most."""
     if as_json:
-        print_json(shown | {"connections": [each.to_json() for each in again]})
-    else:
-        _print_again(again)
-    end(findings=findings or any(each.has_findings for each in again))
+        shown = files[0].to_json() if files else {}
+        print_json(shown | {"connections": [each.to_json() for each in payloads]})
+        return
+    for each in files:
+        _print_reprocessed(each)
+    _print_again(payloads)
 
 
 def _print_again(again: list[ApiDelivered]) -> None:

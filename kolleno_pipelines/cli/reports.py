@@ -44,7 +44,6 @@ def report(
     from kolleno_pipelines.pipeline import reports
     from kolleno_pipelines.pipeline.clock import utc_now
     from kolleno_pipelines.pipeline.deployment import open_deployment
-    from kolleno_pipelines.pipeline.report_columns import report_columns
 
     word = name.strip().lower().replace("_", "-")
     if word not in NAMES:
@@ -61,17 +60,23 @@ def report(
         providers=provider_connections(deployment.connections),
     )
     if csv_file is not None:
-        if word == "payouts":
-            write_csv(csv_file, provider_tables.OF_SPREADSHEET, provider_tables.spread_payouts(rows))
-        else:
-            write_csv(csv_file, list(rows[0]) if rows else report_columns(word, by_customer=by is not None), rows)
-        if str(csv_file) != "-":
-            say(f"{len(rows)} rows are in {csv_file}.")
+        _write(csv_file, word, rows, by_customer=by is not None)
     elif as_json:
         print_json(rows)
     else:
         _print(word, rows)
     end(findings=reports.asks_for_somebody(word, rows, deployment.database_url))
+
+
+def _write(target: Path, name: str, rows: list[dict[str, Any]], *, by_customer: bool) -> None:
+    from kolleno_pipelines.pipeline.report_columns import report_columns
+
+    if name == "payouts":
+        write_csv(target, provider_tables.OF_SPREADSHEET, provider_tables.spread_payouts(rows))
+    else:
+        write_csv(target, list(rows[0]) if rows else report_columns(name, by_customer=by_customer), rows)
+    if str(target) != "-":
+        say(f"{len(rows)} rows are in {target}.")
 
 
 def _print(name: str, rows: list[dict[str, Any]]) -> None:

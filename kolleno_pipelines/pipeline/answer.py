@@ -17,8 +17,9 @@ from kolleno_pipelines.pipeline.deployment import Deployment
 from kolleno_pipelines.schemas.codes import Code, level_of
 from kolleno_pipelines.schemas.escapes import escape
 from kolleno_pipelines.schemas.findings import shown
-from kolleno_pipelines.storage import answers, csv_rows, ledger, traces, turns
-from kolleno_pipelines.storage.ledger import FindingRow, LedgerFile
+from kolleno_pipelines.storage import answers, csv_rows, file_verdicts, traces, turns
+from kolleno_pipelines.storage.file_verdicts import FindingRow
+from kolleno_pipelines.storage.ledger import LedgerFile
 
 _COLUMNS = ("line", "column", "code", "message")
 _MOST_WAITING = 100_000
@@ -85,7 +86,7 @@ def _result(conn: psycopg.Connection[object], file: LedgerFile) -> bytes:
 
 def _findings(conn: psycopg.Connection[object], file: LedgerFile) -> Iterable[FindingRow]:
     """Yield what was found in a file, the rows rejected, and the rows that wait with whom they wait for."""
-    yield from ledger.findings_of(conn, file.id)
+    yield from file_verdicts.findings_of(conn, file.id)
     for line, _, findings in csv_rows.rejected_rows(conn, file.id):
         for f in findings:
             yield FindingRow(line, f.get("column"), f.get("value"), f["code"], f["level"], f["message"])

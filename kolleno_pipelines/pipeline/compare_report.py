@@ -166,6 +166,8 @@ def _refuse_others(deployment: Deployment, connection: str) -> None:
 def _open(path: Path) -> BinaryIO:
     if path.is_dir():
         raise NotComparableError(f"{printable(str(path))} is a folder; name the report in it.")
+    if path.exists() and not path.is_file():
+        raise NotComparableError(f"{printable(str(path))} is a pipe or a device; save the report as a file first.")
     try:
         return path.open("rb")
     except OSError as error:
@@ -180,8 +182,9 @@ def _told(rows: Iterator[ReportRow], progress: Progress) -> Iterator[ReportRow]:
 
 
 def _currencies(named: ReportName | None, staged: StagedReport) -> list[str] | None:
-    """Return the currencies that the report covers; None: all, where it has no row and its name says none."""
-    return [named.currency_iso] if named is not None else staged.currencies() or None
+    """Return the currencies that the report covers: its name's and its rows'. None: all, where nothing says one."""
+    said = {*staged.currencies(), *([named.currency_iso] if named else ())}
+    return sorted(said) or None
 
 
 def _refuse_strange(staged: StagedReport, name: str, rows: int, period: Period | None) -> None:

@@ -13,8 +13,9 @@ from typing import Any
 
 from kolleno_pipelines.connections import SftpConnection
 from kolleno_pipelines.pipeline.deployment import Deployment
-from kolleno_pipelines.storage import csv_rows, ledger, traces
-from kolleno_pipelines.storage.ledger import FindingRow, LedgerFile
+from kolleno_pipelines.storage import csv_rows, file_verdicts, ledger, traces
+from kolleno_pipelines.storage.file_verdicts import FindingRow
+from kolleno_pipelines.storage.ledger import LedgerFile
 from kolleno_pipelines.storage.traces import Waiting
 
 __all__ = ["FileView", "LedgerFile", "NoSuchFileError", "file_view", "files_of"]
@@ -91,7 +92,7 @@ def file_view(deployment: Deployment, connection: SftpConnection, name: str, *, 
             hint = f"; similar: {near}" if near else "; kolleno files lists what was"
             raise NoSuchFileError(f"No file {name} was ever seen in the drop folder of {connection.name}{hint}.")
         view = FileView(contents[-1], contents[:-1])
-        view.findings = ledger.findings_of(conn, view.file.id)[:limit]
+        view.findings = file_verdicts.findings_of(conn, view.file.id)[:limit]
         view.waiting = traces.waiting_in_file(conn, view.file.id, limit)
         rows = csv_rows.rejected_rows(conn, view.file.id)
         view.rejected = [RejectedView(*row) for row, _ in zip(rows, range(limit), strict=False)]

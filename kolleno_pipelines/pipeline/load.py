@@ -14,7 +14,7 @@ from kolleno_pipelines.pipeline.take import finding_row
 from kolleno_pipelines.rules.batches import Batch, BatchState
 from kolleno_pipelines.schemas.findings import Finding
 from kolleno_pipelines.schemas.sftp_tables import TABLES, TableName
-from kolleno_pipelines.storage import csv_rows, ledger, link_keys, standing, turns
+from kolleno_pipelines.storage import csv_rows, file_verdicts, ledger, link_keys, standing, turns
 from kolleno_pipelines.storage.failpoints import reach
 from kolleno_pipelines.storage.ledger import LedgerFile
 
@@ -169,7 +169,7 @@ def _record_failed(work: _Loading, file: LedgerFile, findings: Sequence[Finding]
         if now.is_pruned:
             csv_rows.queue_all(conn, work.connection.name, table)
         csv_rows.clear_file(conn, work.connection.name, table, file.id)
-        ledger.record_failed(conn, file.id, [finding_row(f) for f in findings], keyed_by)
+        file_verdicts.record_failed(conn, file.id, [finding_row(f) for f in findings], keyed_by)
         standing.revive_older(conn, file)
         work.result.failed.append(ledger.file_by_id(conn, file.id))
 

@@ -16,7 +16,7 @@ from kolleno_pipelines.pipeline.take import finding_row
 from kolleno_pipelines.schemas.codes import Code
 from kolleno_pipelines.schemas.findings import FileFailed, Finding, RejectedRow
 from kolleno_pipelines.schemas.sftp_tables import TABLES, CsvTable, TableName
-from kolleno_pipelines.storage import csv_rows, ledger, link_keys
+from kolleno_pipelines.storage import csv_rows, file_verdicts, ledger, link_keys
 from kolleno_pipelines.storage.ledger import LedgerFile
 
 
@@ -80,8 +80,8 @@ def load_file(
         _require_one_key(conn, connection, file, landing)
         if spool.count:
             csv_rows.add_rejected(conn, file.id, spool.rows())
-        ledger.add_findings(conn, file.id, map(finding_row, spool.warnings))
-    ledger.record_valid(conn, file.id, _verdict(landing), loaded=True)
+        file_verdicts.add_findings(conn, file.id, map(finding_row, spool.warnings))
+    file_verdicts.record_valid(conn, file.id, _verdict(landing), loaded=True)
 
 
 def judge_file(
@@ -100,10 +100,10 @@ def judge_file(
             raise FailedReadingError(file, failed.findings) from failed
         _require_one_key(conn, connection, file, landing)
         conn.execute("DELETE FROM sftp_csv.rejected_rows WHERE file_id = %s", [file.id])
-        ledger.clear_findings(conn, file.id)
+        file_verdicts.clear_findings(conn, file.id)
         csv_rows.add_rejected(conn, file.id, spool.rows())
-        ledger.add_findings(conn, file.id, map(finding_row, spool.warnings))
-    ledger.record_valid(conn, file.id, _verdict(landing), loaded=False)
+        file_verdicts.add_findings(conn, file.id, map(finding_row, spool.warnings))
+    file_verdicts.record_valid(conn, file.id, _verdict(landing), loaded=False)
 
 
 def key_fault(own: str | None, expected: str) -> Finding:
@@ -150,15 +150,15 @@ def _withdraw_duplicates(
         csv_rows.withdraw_lines(conn, table, file.id, lines)
 
 
-def _verdict(landing: Landing) -> ledger.Verdict:
+def _verdict(landing: Landing) -> file_verdicts.Verdict:
     summary, header = landing.summary, landing.header
-    return ledger.Verdict(
+    return file_verdicts.Verdict(
         summary.rows_read,
         summary.rows_accepted,
         summary.rows_rejected,
         summary.warnings,
         {str(code): number for code, number in summary.code_counts.items()},
-        ledger.money_as_text(summary.money_totals),
+        file_verdicts.money_as_text(summary.money_totals),
         list(header.fields),
         list(header.extra_columns),
         list(header.names),

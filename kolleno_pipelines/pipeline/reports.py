@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from datetime import date, datetime
 from decimal import Decimal
+from typing import Any
+
+import psycopg
 
 from kolleno_pipelines.pipeline.plain_rows import Row, plain_row
 from kolleno_pipelines.pipeline.provider_reports import balance_report, charges_report, payouts_report
@@ -63,23 +66,28 @@ def report(
     if name == DIFFERENCES:
         names += providers
     with reading(database_url) as conn:
+        return _as_computed(name, conn, names, today)
 
-        def read(table: str) -> list[Row]:
-            return result_rows.stored_rows(conn, table, names)
 
-        if name == CHARGES:
-            return charges_report(result_rows.charge_totals(conn, names), result_rows.charge_breaks(conn, names))
-        if name == PAYOUTS:
-            return payouts_report(read)
-        if name == BALANCE_PROOFS:
-            return balance_report(read)
-        if name == CONTROL_TOTALS:
-            return _control_totals(read)
-        if name == AGREEMENT:
-            return _agreement(read)
-        if name == DIFFERENCES:
-            return _differences(read, today)
-        return [plain_row(row) for row in read(name.replace("-", "_"))]
+def _as_computed(name: str, conn: psycopg.Connection[Any], names: Sequence[str], today: date) -> list[Row]:
+    """Return a report of what was computed last about some connections."""
+
+    def read(table: str) -> list[Row]:
+        return result_rows.stored_rows(conn, table, names)
+
+    if name == CHARGES:
+        return charges_report(result_rows.charge_totals(conn, names), result_rows.charge_breaks(conn, names))
+    if name == PAYOUTS:
+        return payouts_report(read)
+    if name == BALANCE_PROOFS:
+        return balance_report(read)
+    if name == CONTROL_TOTALS:
+        return _control_totals(read)
+    if name == AGREEMENT:
+        return _agreement(read)
+    if name == DIFFERENCES:
+        return _differences(read, today)
+    return [plain_row(row) for row in read(name.replace("-", "_"))]
 
 
 def asks_for_somebody(name: str, rows: Sequence[Row], database_url: str) -> bool:

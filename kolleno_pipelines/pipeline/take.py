@@ -17,7 +17,7 @@ from kolleno_pipelines.pipeline.deployment import Deployment
 from kolleno_pipelines.pipeline.look import Candidate, Look, Notice, look
 from kolleno_pipelines.schemas.codes import Code, level_of
 from kolleno_pipelines.schemas.findings import Finding
-from kolleno_pipelines.storage import ledger
+from kolleno_pipelines.storage import file_verdicts, ledger
 from kolleno_pipelines.storage.arrivals import Arrival, add_file
 from kolleno_pipelines.storage.failpoints import reach
 
@@ -70,9 +70,9 @@ def take(
     return taken
 
 
-def finding_row(finding: Finding) -> ledger.FindingRow:
+def finding_row(finding: Finding) -> file_verdicts.FindingRow:
     """Return a finding of validation as the ledger stores it."""
-    return ledger.FindingRow(
+    return file_verdicts.FindingRow(
         finding.line, finding.column, finding.value, finding.code, level_of(finding.code), finding.message
     )
 
@@ -91,12 +91,12 @@ def _note(
     """Write one name that is not taken; `type_` is set for one that could not be read. Tells whether that is new."""
     day, status = now.date(), notice.status
     arrival = Arrival(notice.name, type_, None, 0, notice.size, notice.modified_at, day, None, status, notice.message)
-    finding = ledger.FindingRow(None, None, None, notice.code, level_of(notice.code), notice.message)
+    finding = file_verdicts.FindingRow(None, None, None, notice.code, level_of(notice.code), notice.message)
     known = ledger.files_named(conn, notice.name, connection.name)
     is_new = not known or (known[-1].status, known[-1].message) != (status, notice.message)
     file_id = add_file(conn, connection.name, arrival)
     if file_id is not None:
-        ledger.add_findings(conn, file_id, [finding])
+        file_verdicts.add_findings(conn, file_id, [finding])
     return is_new
 
 
@@ -147,7 +147,7 @@ def _record(
         if file_id is None:
             ledger.note_duplicate(conn, connection.name, arrival.name)
         elif warning is not None:
-            ledger.add_findings(conn, file_id, [finding_row(warning)])
+            file_verdicts.add_findings(conn, file_id, [finding_row(warning)])
     reach("ledger_row")
     taken.bytes += arrival.size
     if file_id is None:
@@ -163,9 +163,9 @@ def _fail_too_large(deployment: Deployment, connection: SftpConnection, arrival:
         f"{arrival.name} has {arrival.size:,} bytes; this connection takes at most {connection.max_file_bytes:,}."
         " Split the file, or raise max_file_bytes in connections.yaml."
     )
-    finding = ledger.FindingRow(None, None, None, Code.TOO_LARGE, level_of(Code.TOO_LARGE), message)
+    finding = file_verdicts.FindingRow(None, None, None, Code.TOO_LARGE, level_of(Code.TOO_LARGE), message)
     unread = replace(arrival, sha256=f"{ledger.NOT_FETCHED}: {arrival.size} bytes", status="failed")
     with deployment.transaction() as conn:
         file_id = add_file(conn, connection.name, unread, run_id)
         if file_id is not None:
-            ledger.record_failed(conn, file_id, [finding])
+            file_verdicts.record_failed(conn, file_id, [finding])

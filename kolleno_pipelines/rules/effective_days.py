@@ -6,7 +6,7 @@ Sorting the movements into buckets or lines of a report does not belong here (ag
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import date
 
 import numpy as np
 
@@ -45,11 +45,6 @@ class Movements:
 def day_number(day: date) -> int:
     """Return days since 1970-01-01."""
     return (day - _EPOCH).days
-
-
-def day_from(number: int) -> date:
-    """Return the date of a number of days since 1970-01-01."""
-    return _EPOCH + timedelta(days=int(number))
 
 
 def movements(part: LedgerPart, today: date) -> Movements:

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Container, Iterator, Mapping
 from datetime import date, datetime
 from decimal import Decimal
+from typing import NamedTuple
 
 from kolleno_pipelines.schemas.currencies import amount_text
 from kolleno_pipelines.schemas.payout_report import (
@@ -29,6 +30,15 @@ _LISTS = {PAYOUT: "the payout's list", BALANCE: "the balance's list", BOTH: "bot
 _PAYOUT_COLUMN = "automatic_payout_id"
 
 
+class _Place(NamedTuple):
+    """Where something is wrong: in which line of the file, in which payout, in which of its rows."""
+
+    line: int | None
+    payout_source_id: str
+    source_id: str | None
+    currency_iso: str
+
+
 def findings_of_row(row: ComparedRow, columns: Mapping[str, str]) -> Iterator[ReportFinding]:
     """Yield what is wrong with a row of the report; `columns`: by field the name of the column that the file has."""
     yield from _of_place(row)
@@ -40,27 +50,27 @@ def findings_of_row(row: ComparedRow, columns: Mapping[str, str]) -> Iterator[Re
 
 def _of_place(row: ComparedRow) -> Iterator[ReportFinding]:
     """Yield where the row is too much or missing: in the report, in the API's lists, in its payout."""
-    missing = _missing(row)
+    place, missing = _row_place(row), _missing(row)
     if row.first_line is not None:
-        yield _finding(row, _C.DOUBLED_IN_REPORT, f"The report has the row in line {row.first_line} already.")
+        yield _finding(place, _C.DOUBLED_IN_REPORT, f"The report has the row in line {row.first_line} already.")
     if missing is not None:
         message = f"The report has the row, {_LISTS[missing]} of the API {'do' if missing == BOTH else 'does'} not."
-        yield _finding(row, _C.NOT_IN_API, message, api_list=missing)
+        yield _finding(place, _C.NOT_IN_API, message, api_list=missing)
     there = ", ".join(row.payouts)
     says = {"column": _PAYOUT_COLUMN, "report_value": row.payout_source_id, "api_value": there or None}
     if row.times > 1 and row.first_line is None:
         message = f"The payouts' lists have the row {row.times} times ({there}), the report once."
-        yield _finding(row, _C.DOUBLED_IN_API, message, api_list=PAYOUT, **says)
+        yield _finding(place, _C.DOUBLED_IN_API, message, api_list=PAYOUT, **says)
     elif not row.is_own and missing != BOTH and _is_elsewhere(row):
         message = f"The report has the row in {row.payout_source_id}, the API in {there or 'no payout'}."
-        yield _finding(row, _C.DIFFERS, message, api_list=PAYOUT, **says)
+        yield _finding(place, _C.DIFFERS, message, api_list=PAYOUT, **says)
 
 
 def _of_value(row: ComparedRow, column: str, stated: object, value: object, api_list: str) -> ReportFinding:
     currency = str(row.report["currency_iso"])
     said, told = text(stated, currency), text(value, currency)
     return _finding(
-        row,
+        _row_place(row),
         _C.DIFFERS,
         f"The report says {column} {said or 'nothing'}, {_LISTS[api_list]} of the API {told}.",
         column=column,
@@ -71,7 +81,7 @@ def _of_value(row: ComparedRow, column: str, stated: object, value: object, api_
 
 
 def _finding(
-    row: ComparedRow,
+    place: _Place,
     code: ReportCode,
     message: str,
     *,
@@ -82,16 +92,20 @@ def _finding(
 ) -> ReportFinding:
     return ReportFinding(
         code=code.value,
-        line=row.line,
-        payout_source_id=row.payout_source_id,
-        balance_transaction_source_id=row.source_id,
+        line=place.line,
+        payout_source_id=place.payout_source_id,
+        balance_transaction_source_id=place.source_id,
         column=column,
         report_value=report_value,
         api_value=api_value,
         api_list=api_list,
-        currency_iso=str(row.report["currency_iso"]),
+        currency_iso=place.currency_iso,
         message=message,
     )
+
+
+def _row_place(row: ComparedRow) -> _Place:
+    return _Place(row.line, row.payout_source_id, row.source_id, str(row.report["currency_iso"]))
 
 
 def _missing(row: ComparedRow) -> str | None:
@@ -138,66 +152,45 @@ def payouts_of(found: ReportFinding) -> set[str]:
 def finding_of_item(item: MissingItem) -> ReportFinding:
     """Return what an item is whose payout the report has without it."""
     net = amount_text(item.net, item.currency_iso)
-    return ReportFinding(
-        code=_C.NOT_IN_REPORT.value,
-        line=None,
-        payout_source_id=item.payout_source_id,
-        balance_transaction_source_id=item.source_id,
-        column="net",
-        report_value=None,
-        api_value=net,
-        api_list=PAYOUT,
-        currency_iso=item.currency_iso,
-        message=f"The payout's list of the API has the row, over net {item.currency_iso} {net}; the report does not.",
-    )
+    message = f"The payout's list of the API has the row, over net {item.currency_iso} {net}; the report does not."
+    place = _Place(None, item.payout_source_id, item.source_id, item.currency_iso)
+    return _finding(place, _C.NOT_IN_REPORT, message, column="net", api_value=net, api_list=PAYOUT)
 
 
 def finding_of_payout(sums: PayoutSums, flagged: Container[str]) -> ReportFinding | None:
     """Return what is wrong with a payout as a whole; `flagged`: payouts of which something is wrong already."""
-    named = sums.line is not None
-    report_value: str | None = sums.payout_source_id if named else None
-    api_value, column = None, _PAYOUT_COLUMN
-    if named and not sums.is_known:
-        code, message = _C.PAYOUT_NOT_IN_API, "The report has the payout, the API's view does not."
-    elif not named and sums.api.rows:
-        code, api_value = _C.PAYOUT_NOT_IN_REPORT, sums.payout_source_id
-        net = amount_text(sums.api.net, sums.currency_iso)
-        message = (
-            f"The payout arrived in the report's period and is not in it: {sums.api.rows} items over net"
-            f" {sums.currency_iso} {net}."
-        )
-    elif named and not sums.is_itemisable:
-        code = _C.NOT_ITEMISABLE
+    payout = sums.payout_source_id
+    place = _Place(sums.line, payout, None, sums.currency_iso)
+    if sums.line is None:
+        return _absent(place, sums) if sums.api.rows or sums.payout_amount else None
+    if not sums.is_known:
+        message = "The report has the payout, the API's view does not."
+        return _finding(place, _C.PAYOUT_NOT_IN_API, message, column=_PAYOUT_COLUMN, report_value=payout)
+    if not sums.is_itemisable:
         message = "By the API the payout was made by hand or at once, and nobody knows its items."
-    elif _differs(sums) and sums.payout_source_id not in flagged:
-        code, column = _C.AMOUNT_DIFFERS, "net"
-        report_value = amount_text(sums.report.net, sums.currency_iso)
-        api_value = text(sums.payout_amount, sums.currency_iso)
-        message = f"The report's rows come to net {sums.currency_iso} {report_value}, the payout is {api_value}."
-    else:
-        return None
-    return ReportFinding(
-        code=code.value,
-        line=sums.line,
-        payout_source_id=sums.payout_source_id,
-        balance_transaction_source_id=None,
-        column=column,
-        report_value=report_value,
-        api_value=api_value,
-        api_list=None,
-        currency_iso=sums.currency_iso,
-        message=message,
-    )
+        return _finding(place, _C.NOT_ITEMISABLE, message, column=_PAYOUT_COLUMN, report_value=payout)
+    if _differs(sums) and payout not in flagged:
+        net, paid = amount_text(sums.report.net, sums.currency_iso), text(sums.payout_amount, sums.payout_currency_iso)
+        message = (
+            f"The report's rows come to net {sums.currency_iso} {net}, the payout is {sums.payout_currency_iso} {paid}."
+        )
+        return _finding(place, _C.AMOUNT_DIFFERS, message, column="net", report_value=net, api_value=paid)
+    return None
+
+
+def _absent(place: _Place, sums: PayoutSums) -> ReportFinding:
+    """Return that a payout of the report's period is not in it."""
+    held = f"{sums.api.rows} items over net {sums.currency_iso} {amount_text(sums.api.net, sums.currency_iso)}"
+    if not sums.api.rows:
+        held = f"{sums.payout_currency_iso} {text(sums.payout_amount, sums.payout_currency_iso)}, without an item"
+    message = f"The payout arrived in the report's period and is not in it: by the API {held}."
+    return _finding(place, _C.PAYOUT_NOT_IN_REPORT, message, column=_PAYOUT_COLUMN, api_value=sums.payout_source_id)
 
 
 def _differs(sums: PayoutSums) -> bool:
-    """Whether the report's rows do not come to what the payout states, where that can be told."""
-    return (
-        sums.line is not None
-        and sums.is_complete
-        and sums.currency_iso == sums.payout_currency_iso
-        and sums.report.net != sums.payout_amount
-    )
+    """Whether the report's rows do not come to what the payout states, or are in another currency than it."""
+    stated, paid = (sums.currency_iso, sums.report.net), (sums.payout_currency_iso, sums.payout_amount)
+    return sums.is_complete and stated != paid
 
 
 def payout_compared(sums: PayoutSums, flagged: Container[str]) -> PayoutCompared:

@@ -9,6 +9,7 @@ from kolleno_pipelines.schemas.payout_report import Asked, Offsets, Period, Repo
 
 _DAY = timedelta(days=1)
 _HOUR = timedelta(hours=1)
+_LAST = date.max - _DAY  # the end of a day beyond it cannot be told
 #: Local times of the same moment are at most so far apart, where both are near where somebody works.
 _FARTHEST = 15 * _HOUR
 
@@ -32,7 +33,7 @@ def report_period(
 
 
 def _days(first: date, last: date, zone: str, told_by: str) -> Period:
-    start, end = (datetime.combine(day, time(), ZoneInfo(zone)) for day in (first, last + _DAY))
+    start, end = (datetime.combine(day, time(), ZoneInfo(zone)) for day in (first, min(last, _LAST) + _DAY))
     return Period(start, end, told_by)
 
 
@@ -48,7 +49,7 @@ def zone_fault(offsets: Offsets) -> str | None:
     if least is None or most is None or offsets.equal or not offsets.in_quarters:
         return None
     sizes = sorted({abs(least), abs(most)})
-    if sizes[-1] >= _FARTHEST:
+    if sizes[-1] >= _FARTHEST or (least < timedelta(0) < most):
         return None
     told = " to ".join(f"{size // _HOUR}:{size % _HOUR // timedelta(minutes=1):02d}" for size in sizes)
     return f"{told} hours {'before' if least < timedelta(0) else 'after'}"

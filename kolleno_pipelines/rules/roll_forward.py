@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
-from datetime import date, timedelta
+from datetime import date
 
 import numpy as np
 import pyarrow as pa
@@ -115,8 +115,3 @@ class RollForward:
             "amount": decimals(net),
         }
         self.unexplained.append(pa.table([arrays[name] for name in UNEXPLAINED.names], schema=UNEXPLAINED))
-
-
-def days_between(first: date, last: date) -> list[date]:
-    """Return every day from first to last, both included."""
-    return [first + timedelta(days=count) for count in range((last - first).days + 1)]

@@ -13,8 +13,9 @@ from datetime import UTC, date, datetime, time, timedelta
 from kolleno_pipelines.sandbox.books import Books, Touched
 from kolleno_pipelines.sandbox.desk import Desk, OpenBatch
 from kolleno_pipelines.sandbox.events import Batch, Event
-from kolleno_pipelines.sandbox.mishaps import correct_words, grow, happen, open_history, write_off
+from kolleno_pipelines.sandbox.mishaps import correct_words, grow, happen
 from kolleno_pipelines.sandbox.trading import add_contact, credit, issue_invoice, open_customer, trade
+from kolleno_pipelines.sandbox.unexplained import open_history, write_off
 from kolleno_pipelines.schemas.sftp_tables import TableName
 
 MORNING, EVENING = time(6, 0), time(20, 0)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from decimal import Decimal
@@ -139,6 +139,16 @@ class Desk:
     def invoice(self, source_id: str) -> Document:
         """Return an invoice by its id."""
         return self.books.documents[DocumentKey(INVOICE, source_id)]
+
+    def older(self, batch: OpenBatch, kind: DocumentKind, suits: Callable[[Document], bool]) -> Document | None:
+        """Pick a document that an earlier batch told and that suits; recent ones are likelier."""
+        issued = self.issued[kind]
+        for _ in range(40 if issued else 0):
+            place = max(self.rng.randrange(len(issued)), self.rng.randrange(len(issued)))
+            document = self.books.documents[DocumentKey(kind, issued[place])]
+            if document.batch < batch.number and not document.voided and suits(document):
+                return document
+        return None
 
     def next_id(self, kind: DocumentKind) -> str:
         """Return a new id; leading zeros are part of it."""

@@ -21,6 +21,13 @@ INVOICE: DocumentKind = "invoice"
 CREDIT_NOTE: Literal["credit_note"] = "credit_note"
 PAYMENT: Literal["payment"] = "payment"
 
+#: The file in which documents of a kind stand.
+TABLE_OF: Mapping[DocumentKind, TableName] = {
+    INVOICE: TableName.INVOICES,
+    CREDIT_NOTE: TableName.CREDIT_NOTES,
+    PAYMENT: TableName.PAYMENTS,
+}
+
 ZERO = Decimal(0)
 
 

@@ -7,16 +7,11 @@ from decimal import Decimal
 
 from kolleno_pipelines.sandbox.books import Books, Document, DocumentKey, PairKey, Touched
 from kolleno_pipelines.sandbox.desk import exponent
-from kolleno_pipelines.sandbox.events import CREDIT_NOTE, INVOICE, PAYMENT, Batch, DocumentKind
+from kolleno_pipelines.sandbox.events import CREDIT_NOTE, INVOICE, PAYMENT, TABLE_OF, Batch, DocumentKind
 from kolleno_pipelines.schemas.sftp_tables import TableName
 
 Cells = dict[str, str]
 
-_TABLE_OF: dict[DocumentKind, TableName] = {
-    INVOICE: TableName.INVOICES,
-    CREDIT_NOTE: TableName.CREDIT_NOTES,
-    PAYMENT: TableName.PAYMENTS,
-}
 # Words for untouched, partly settled and settled, by kind.
 _WORDS: dict[DocumentKind, tuple[str, str, str]] = {
     INVOICE: ("open", "partially_paid", "paid"),
@@ -110,7 +105,7 @@ def batch_rows(books: Books, touched: Touched, batch: Batch) -> dict[TableName, 
     rows[TableName.CUSTOMERS] = [dict(books.customers[each]) for each in touched.customers]
     rows[TableName.CONTACTS] = [dict(books.contacts[each]) for each in touched.contacts]
     for key in touched.documents:
-        rows[_TABLE_OF[key.kind]].append(document_cells(books, books.documents[key], batch))
+        rows[TABLE_OF[key.kind]].append(document_cells(books, books.documents[key], batch))
     for pair in touched.pairs:
         table = TableName.PAYMENTS_INVOICES if pair.from_kind == PAYMENT else TableName.CREDIT_NOTES_INVOICES
         rows[table].append(pair_cells(books, pair))

@@ -8,8 +8,6 @@ from datetime import date, datetime
 from decimal import Decimal
 from enum import StrEnum
 
-from kolleno_pipelines.schemas.ledger_parts import MONEY_KINDS, DocumentKind
-
 
 class Gap(StrEnum):
     """What one of two systems cannot state; listed as expected."""
@@ -49,11 +47,6 @@ TRAITS: dict[str, SystemTraits] = {
 def traits_of(system: str) -> SystemTraits:
     """Return what a system can state; one that nothing is said of can state everything."""
     return TRAITS.get(system, SystemTraits())
-
-
-def comparable_kind(kind: str) -> str:
-    """Return the kind as agreement compares it: money on account is a payment elsewhere."""
-    return DocumentKind.PAYMENT.value if kind in {one.value for one in MONEY_KINDS} else kind
 
 
 @dataclass(frozen=True)

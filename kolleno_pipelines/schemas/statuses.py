@@ -1,4 +1,7 @@
-"""The three statuses and the tables that map a source's word to them (model 3). No defaults that depend on data."""
+"""Posting and collection status, and the tables that map a word of a source to them (model 3). Settlement is derived.
+
+No default depends on data.
+"""
 
 from enum import StrEnum
 from string import ascii_lowercase, ascii_uppercase
@@ -13,15 +16,6 @@ class PostingStatus(StrEnum):
     POSTED = "posted"
     VOIDED = "voided"
     DELETED = "deleted"
-
-
-class Settlement(StrEnum):
-    """Derived from amount and balance, never stated."""
-
-    OPEN = "open"
-    PARTIALLY_PAID = "partially_paid"
-    PAID = "paid"
-    OVERPAID = "overpaid"
 
 
 class CollectionStatus(StrEnum):

@@ -14,7 +14,7 @@ import pyarrow.csv
 from psycopg.types.json import Jsonb
 
 from kolleno_pipelines.schemas.sftp_tables import CsvTable
-from kolleno_pipelines.storage import database, ledger
+from kolleno_pipelines.storage import database, file_verdicts
 from kolleno_pipelines.storage.failpoints import reach
 
 KeptRow = tuple[int, list[str], list[dict[str, Any]]]
@@ -106,7 +106,7 @@ def clear_verdict(conn: psycopg.Connection[Any], file_id: int) -> None:
     """Remove what an earlier reading of a file kept beside its rows."""
     conn.execute("DELETE FROM sftp_csv.rejected_rows WHERE file_id = %s", [file_id])
     conn.execute("DELETE FROM sftp_csv.parked_rows WHERE file_id = %s", [file_id])
-    ledger.clear_findings(conn, file_id)
+    file_verdicts.clear_findings(conn, file_id)
 
 
 def sum_up(url: str, tables: Iterable[CsvTable]) -> None:

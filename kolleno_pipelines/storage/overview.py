@@ -197,16 +197,6 @@ def last_complete_batch(conn: psycopg.Connection[Any], connection: str) -> tuple
     return (row[0], row[1]) if row else None
 
 
-def unread_names(conn: psycopg.Connection[Any], connection: str, first: date, last: date) -> int:
-    """Return how many names seen in [first, last] were not taken (ignored or held)."""
-    row = conn.execute(
-        "SELECT count(*) FROM raw.files WHERE connection = %s AND partition_day BETWEEN %s AND %s"
-        " AND status IN ('ignored', 'held')",
-        [connection, first, last],
-    ).fetchone()
-    return int(row[0]) if row else 0
-
-
 @dataclass(frozen=True)
 class DayAmount:
     """One bucket of the ageing, or one line of a day's roll-forward."""

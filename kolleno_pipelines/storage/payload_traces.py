@@ -13,7 +13,7 @@ import psycopg
 from psycopg.rows import class_row
 
 from kolleno_pipelines.schemas.records import RecordTable
-from kolleno_pipelines.storage.traces import EXACT
+from kolleno_pipelines.storage.traces import EXACT, FieldChange
 
 
 @dataclass(frozen=True)
@@ -56,15 +56,9 @@ class WaitingRecord:
 
 
 @dataclass(frozen=True)
-class RecordChange:
-    """One audited change of one field; `extract`, `part`, `line`: the payload in which the new value stands."""
+class RecordChange(FieldChange):
+    """A change that a payload brought; `extract`, `part`, `line`: where the new value stands."""
 
-    changed_at: datetime
-    version_at: datetime | None
-    entity: str
-    field: str
-    old_value: str | None
-    new_value: str | None
     extract: str | None
     part: int | None
     line: int | None

@@ -56,11 +56,8 @@ class Waiting:
 
 
 @dataclass(frozen=True)
-class Change:
-    """One audited change of one field; `version_at` is the time in the name of the file that brought it.
-
-    `file`, `receipt`, `line`: where the new value stands; None where no input names the record any more.
-    """
+class FieldChange:
+    """One audited change of one field; `version_at`: of the input that brought it."""
 
     changed_at: datetime
     version_at: datetime | None
@@ -68,6 +65,12 @@ class Change:
     field: str
     old_value: str | None
     new_value: str | None
+
+
+@dataclass(frozen=True)
+class Change(FieldChange):
+    """A change that a file brought, and where the new value stands; None where no input names the record any more."""
+
     file: str | None
     receipt: int | None
     line: int | None

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import psycopg
 import pytest
@@ -180,9 +181,11 @@ def test_payouts_that_one_side_does_not_have(desk: Desk) -> None:
     assert desk.compare(only_first, name="mine.csv", asked=asked).told == absent.told
     before = Asked(date(2026, 1, 26), case.ledger.opened.date())
     assert not desk.compare(only_first, name="mine.csv", asked=before).asks
-    assert not desk.compare(only_first, name=name_of("EUR")).asks, "the report of euros says nothing of dollars"
+    assert desk.compare(only_first, name=name_of("EUR")).told == absent.told, "it has dollars, whatever its name says"
     nothing = desk.compare(text.splitlines()[0])
     assert {each[5] for each in nothing.told} == {first, second}
+    euros = desk.compare(text.splitlines()[0], name=name_of("EUR"))
+    assert not euros.asks, "the report of euros says nothing of dollars"
 
 
 def _keep(lines: Lines, payout: str) -> None:
@@ -342,6 +345,49 @@ def test_a_row_in_two_payouts_or_twice_in_one_by_the_api(desk: Desk) -> None:
     assert compared.outcomes == {"po_1": "differs", "po_2": "differs"}
 
 
+def test_a_payout_that_its_items_do_not_explain_never_agrees(desk: Desk) -> None:
+    """By the API one is in euros with an item in dollars, and one has no item; the report says so, or not at all."""
+    account = Account()
+    account.charge("ch_1", "100.00", "3.20")
+    account.payout("po_1", "96.80", "txn_ch_1", currency_iso="EUR")
+    account.payout("po_2", "50.00")
+    account.fold(desk.url)
+    desk.connections["stripe"] = None
+    text = "automatic_payout_id,balance_transaction_id,currency,gross,fee,net\npo_1,txn_ch_1,usd,100.00,3.20,96.80\n"
+    compared = desk.compare(text)
+    assert compared.told == [
+        ("amount_differs", 2, None, "net", "96.80", "96.80"),
+        ("payout_not_in_report", None, None, "automatic_payout_id", None, "po_2"),
+    ]
+    assert compared.outcomes == {"po_1": "differs", "po_2": "differs"}
+
+
+def test_local_times_around_the_change_of_the_clocks(desk: Desk) -> None:
+    """In New York the hour from 1:00 comes twice on 1 November, that from 2:00 not at all on 8 March."""
+    account = Account()
+    made = {
+        "2026-11-01T05:30:00+00:00": "2026-11-01 01:30:00",
+        "2026-11-01T06:30:00+00:00": "2026-11-01 01:30:00",
+        "2026-03-08T06:59:59+00:00": "2026-03-08 01:59:59",
+        "2026-03-08T07:00:00+00:00": "2026-03-08 03:00:00",
+    }
+    lines = ["automatic_payout_id,balance_transaction_id,created,available_on,currency,gross,fee,net"]
+    for number, (moment, local) in enumerate(made.items()):
+        created = datetime.fromisoformat(moment)
+        midnight = datetime.combine(created.date(), time(), UTC).astimezone(ZoneInfo(NEW_YORK))
+        row = f"txn_{account.charge(f'ch_{number}', '100.00', '3.20')}"
+        account.say("balance_transactions", row, created_at=created, available_on=created.date())
+        lines.append(f"po_1,{row},{local},{midnight:%Y-%m-%d %H:%M:%S},usd,100.00,3.20,96.80")
+    account.payout("po_1", "387.20", *[f"txn_ch_{number}" for number in range(len(made))])
+    account.fold(desk.url)
+    desk.connections["stripe"] = None
+    asked = Asked(timezone=NEW_YORK)
+    assert desk.compare("\n".join(lines), name="mine.csv", asked=asked).told == []
+    lines[4] = lines[4].replace("03:00:00", "02:00:00")  # what no clock there ever showed
+    found = desk.compare("\n".join(lines), name="mine.csv", asked=asked).told
+    assert [each[:5] for each in found] == [("differs", 5, "txn_ch_3", "created", "2026-03-08 02:00:00")]
+
+
 def test_a_payout_s_own_row_is_no_item_of_it(desk: Desk) -> None:
     case = shared()
     desk.fold(case)
@@ -388,6 +434,8 @@ def test_what_cannot_be_read_is_not_compared(desk: Desk) -> None:
         compare(desk.deployment, "stripe", desk.folder)
     with pytest.raises(NotComparableError, match=r"nothing\.csv cannot be read: No such file"):
         compare(desk.deployment, "stripe", desk.folder / "nothing.csv")
+    with pytest.raises(NotComparableError, match="/dev/null is a pipe or a device; save the report"):
+        compare(desk.deployment, "stripe", Path("/dev/null"))
 
 
 def test_nothing_is_left_in_the_database(desk: Desk) -> None:

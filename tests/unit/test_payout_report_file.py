@@ -77,6 +77,28 @@ def test_lines_are_those_of_the_file() -> None:
     assert [row["line"] for row in _cells(text)] == [2, 5]
 
 
+@pytest.mark.parametrize(
+    ("header", "rows"),
+    [
+        (f"description,{HEADER}", [f'"open,{ROW}', f"b,{ROW}", f'ends",{ROW}']),
+        (f"{HEADER},description", [f'{ROW},"open', f'{ROW},ends"']),
+        (f"{HEADER},description", [f'{ROW},"open', f'{ROW},b\r{ROW},ends"']),
+    ],
+)
+def test_rows_that_an_open_quote_swallows_are_not_one_row(header: str, rows: list[str]) -> None:
+    before = f"x,{ROW}" if header.startswith("description") else f"{ROW},x"
+    assert _faults(before, *rows, header=header) == [(3, None, None, Code.UNCLOSED_QUOTE)]
+
+
+@pytest.mark.parametrize("text", ["a\nb", "a\r\n\r\nb,c", "1,2,3,4,5,6,7,8\n1,2,3,4,5,6,7,8"])
+@pytest.mark.parametrize("first", [True, False])
+def test_a_description_of_several_lines_is_no_row(text: str, *, first: bool) -> None:
+    header, row = (
+        (f"description,{HEADER}", f'"{text}",{ROW}') if first else (f"{HEADER},description", f'{ROW},"{text}"')
+    )
+    assert [cells["source_id"] for cells in _cells(f"{header}\n{row}\n")] == ["txn_1"]
+
+
 def test_columns_in_utc_are_taken_before_those_of_a_zone() -> None:
     report = _report(f"{HEADER},created,available_on\n{ROW},2026-02-02 04:30:00,2026-02-03 19:00:00\n")
     assert report.layout.columns["created_at"] == "created_utc"
@@ -122,6 +144,7 @@ def test_a_decimal_comma_is_one_throughout() -> None:
         ("usd", [""]),
         ("usd", ["123456789012345.00"]),
         ("usd", ["NaN"]),
+        ("usd", ["\uff11.00"]),
     ],
 )
 def test_an_amount_that_is_none_is_named(currency: str, amounts: list[str]) -> None:
@@ -137,6 +160,8 @@ def test_each_bad_cell_of_the_file_is_named() -> None:
         ",txn_4,2026-02-02 09:30:00,usd,1.00,0,1.00,a charge",
         "po_1,txn_5,2026-02-02 09:30:00,usd,1.00,0,1.00",
         "po_1,txn\u00a06,,usd,1.00,0,1.00,",
+        "po_1,txn_7,9999-12-31 23:59:59,usd,1.00,0,1.00,",
+        "po_1,txn_8,2026-02-02 09:30:00,u\u017fd,1.00,0,1.00,",
     )
     assert faults == [
         (3, "created_utc", "2026-02-30 09:30:00", Code.BAD_DATE),
@@ -149,6 +174,8 @@ def test_each_bad_cell_of_the_file_is_named() -> None:
         (6, None, None, Code.RAGGED_ROW),
         (7, "balance_transaction_id", "txn\\xa06", Code.VALUE_TOO_LONG),
         (7, "created_utc", None, Code.BAD_DATE),
+        (8, "created_utc", "9999-12-31 23:59:59", Code.BAD_DATE),
+        (9, "currency", "u\u017fd", Code.BAD_CURRENCY),
     ]
 
 
@@ -203,6 +230,7 @@ def test_a_file_that_cannot_be_read_says_why(content: bytes, code: Code, line: i
             ReportName("USD", date(2026, 1, 1), date(2026, 1, 31), "America/Port-au-Prince"),
         ),
         ("Itemized_payout_reconciliation_USD_2026-01-01_to_2026-02-31_UTC.csv", None),
+        ("Itemized_payout_reconciliation_USD_2026-01-31_to_2026-01-01_UTC.csv", None),
         ("Itemized_payout_reconciliation_USD_2026-01-01_to_2026-01-31_Moon-Base.csv", None),
         ("january.csv", None),
     ],

@@ -22,8 +22,8 @@ from ledger_rows import (
     rolled,
 )
 
+from kolleno_pipelines.pipeline.days import days_of
 from kolleno_pipelines.rules.ageing import Buckets
-from kolleno_pipelines.rules.roll_forward import days_between
 
 JAN = [date(2026, 1, day) for day in range(1, 32)]
 
@@ -99,7 +99,7 @@ def test_an_allocation_counts_from_the_latest_of_three_days(applied: date | None
             [allocation("P1", ("invoice", "I1"), "60", jan(20), date_applied=applied)],
         ),
     )
-    for day in days_between(jan(20), jan(31)):
+    for day in days_of(jan(20), jan(31)):
         expected = {"I1": "40"} if day >= effective else {"I1": "100"}
         shown = ageing_on(day, *ledger)
         assert [amount for bucket, (_, amount) in shown.items() if bucket != "unapplied"] == list(expected.values())
@@ -119,7 +119,7 @@ class TestUnexplainedParts:
     def listed(self, *documents: object, **frames: object) -> list[tuple[date, str, str]]:
         ledger = part(INVOICE, list(documents), **frames)  # type: ignore[arg-type]
         roll = rolled(date(2025, 12, 1), TODAY, ledger)
-        rows = roll.listed(days_between(date(2025, 12, 1), TODAY))
+        rows = roll.listed(days_of(date(2025, 12, 1), TODAY))
         return sorted((row["day"], row["basis"], f"{row['amount']:.2f}") for row in rows.to_pylist())
 
     def test_at_first_sight_it_is_dated_at_issue_and_says_so(self) -> None:
@@ -210,7 +210,7 @@ class TestRollForward:
                 ],
             ),
         )
-        rows = {row.day: row for row in rolled(jan(1), jan(6), *ledger).rows(days_between(jan(1), jan(6)), TODAY)}
+        rows = {row.day: row for row in rolled(jan(1), jan(6), *ledger).rows(days_of(jan(1), jan(6)), TODAY)}
         assert [(row.opening, row.closing) for row in rows.values()] == [
             (0, 80),
             (80, 20),
@@ -225,7 +225,7 @@ class TestRollForward:
 
     def test_days_before_the_first_document_have_no_row(self) -> None:
         roll = rolled(jan(1), jan(3), *paid_invoice())
-        assert list(roll.rows(days_between(jan(1), jan(3)), TODAY)) == []
+        assert list(roll.rows(days_of(jan(1), jan(3)), TODAY)) == []
 
     def test_what_is_dated_ahead_counts_today_and_is_named(self) -> None:
         today = jan(10)
@@ -254,8 +254,7 @@ class TestRollForward:
         lines = [(row.currency_iso, row.receipts, row.unexplained, row.closing) for row in roll.rows([jan(3)], TODAY)]
         assert lines == [("EUR", 100, -100, 0), ("USD", 0, 110, 0)]
         assert [
-            (row["source_id"], row["basis"], row["amount"])
-            for row in roll.listed(days_between(jan(1), jan(5))).to_pylist()
+            (row["source_id"], row["basis"], row["amount"]) for row in roll.listed(days_of(jan(1), jan(5))).to_pylist()
         ] == [
             ("I1", "currency", 110),
             ("P1", "first_seen", -100),

@@ -135,12 +135,13 @@ TIED = PayoutSums("po_1", "USD", 2, True, True, True, Decimal(100), "USD", SUMS,
     [
         (TIED, None, "agrees"),
         (replace(TIED, payout_amount=Decimal("100.01")), "amount_differs", "agrees"),
-        (replace(TIED, payout_amount=Decimal("100.01"), payout_currency_iso="EUR"), None, "agrees"),
+        (replace(TIED, payout_currency_iso="EUR"), "amount_differs", "agrees"),
         (replace(TIED, is_complete=False, payout_amount=Decimal(7)), None, "pending"),
         (replace(TIED, is_known=False, is_itemisable=False, is_complete=False), "payout_not_in_api", "pending"),
         (replace(TIED, is_itemisable=False, is_complete=False), "not_itemisable", "pending"),
         (replace(TIED, line=None, report=NOTHING), "payout_not_in_report", "agrees"),
-        (replace(TIED, line=None, report=NOTHING, api=NOTHING), None, "agrees"),
+        (replace(TIED, line=None, report=NOTHING, api=NOTHING), "payout_not_in_report", "agrees"),
+        (replace(TIED, line=None, report=NOTHING, api=NOTHING, payout_amount=Decimal(0)), None, "agrees"),
     ],
 )
 def test_what_is_wrong_with_a_payout_as_a_whole(sums: PayoutSums, code: str | None, outcome: str) -> None:
@@ -156,6 +157,18 @@ def test_a_sum_is_told_only_where_nothing_else_of_the_payout_is() -> None:
     assert found is not None
     assert (found.report_value, found.api_value, found.line) == ("100.00", "100.01", 2)
     assert finding_of_payout(apart, {"po_1"}) is None
+    foreign = finding_of_payout(replace(TIED, payout_amount=Decimal(100), payout_currency_iso="JPY"), set())
+    assert foreign is not None
+    assert foreign.message == "The report's rows come to net USD 100.00, the payout is JPY 100."
+
+
+def test_what_a_payout_holds_that_the_report_does_not_name() -> None:
+    absent = replace(TIED, line=None, report=NOTHING)
+    found = [finding_of_payout(each, set()) for each in (absent, replace(absent, api=NOTHING))]
+    assert [one and one.message.rpartition(": ")[2] for one in found] == [
+        "by the API 2 items over net USD 100.00.",
+        "by the API USD 100.00, without an item.",
+    ]
 
 
 JANUARY = ReportName("USD", date(2026, 1, 1), date(2026, 1, 31), "America/Chicago")
@@ -174,6 +187,9 @@ def test_the_period_is_what_a_person_says_then_the_name_then_what_the_file_holds
     assert (held.start, held.end) == (datetime(2026, 1, 4, tzinfo=UTC), datetime(2026, 1, 9, tzinfo=UTC))
     assert report_period(Asked(), None, "UTC", (SPAN[0], SPAN[0])) is None
     assert report_period(Asked(), None, "UTC", None) is None
+    endless = report_period(Asked(date.min, date.max), None, "Asia/Tokyo", None)
+    assert endless is not None
+    assert endless.start < SPAN[0] < SPAN[1] < endless.end
 
 
 def _off(rows: int, equal: int, least: float, most: float, *, in_quarters: bool = True) -> Offsets:
@@ -188,6 +204,7 @@ def test_moments_of_another_zone_are_off_in_every_row() -> None:
         _off(9, 8, 0, 1),
         _off(9, 0, -5, -4, in_quarters=False),
         _off(9, 0, -400, -4),
+        _off(9, 0, -1, 2),
         Offsets(0, 0, None, None, None),
     ):
         assert zone_fault(offsets) is None

@@ -13,9 +13,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from ledger_rows import INVOICE, allocation, document, move, net_by_day, part, rolled
 
+from kolleno_pipelines.pipeline.days import days_of
 from kolleno_pipelines.rules.allocated import link
 from kolleno_pipelines.rules.residuals import parts_by_input, settle
-from kolleno_pipelines.rules.roll_forward import days_between
 from kolleno_pipelines.rules.scaled import decimal, decimals, scaled
 from kolleno_pipelines.schemas.ledger_parts import AMOUNT, DocumentKind, LedgerPart
 
@@ -134,7 +134,7 @@ def open_on(book: Book, kind: DocumentKind, row: dict[str, object], day: date) -
 @given(books())
 @settings(max_examples=150, deadline=None)
 def test_closing_is_the_ageing_and_the_chain_holds(book: Book) -> None:
-    parts, days = book.parts(), days_between(FIRST, LAST)
+    parts, days = book.parts(), days_of(FIRST, LAST)
     roll, net = rolled(FIRST, LAST, *parts, today=LAST), net_by_day(FIRST, LAST, *parts, today=LAST)
     rows = {(row.day, row.currency_iso): row for row in roll.rows(days, LAST)}
     assert {key: row.closing for key, row in rows.items() if row.closing} == net
@@ -216,7 +216,7 @@ def cut(book: Book) -> Iterator[LedgerPart]:
 @given(books())
 @settings(max_examples=50, deadline=None)
 def test_parts_of_a_ledger_come_to_the_same(book: Book) -> None:
-    days = days_between(FIRST, LAST)
+    days = days_of(FIRST, LAST)
     whole, pieces = (rolled(FIRST, LAST, *some, today=LAST) for some in (book.parts(), tuple(cut(book))))
     assert list(whole.rows(days, LAST)) == list(pieces.rows(days, LAST))
     assert net_by_day(FIRST, LAST, *book.parts(), today=LAST) == net_by_day(FIRST, LAST, *cut(book), today=LAST)

@@ -6,7 +6,8 @@ from collections.abc import Iterable
 from datetime import date
 from decimal import Decimal
 
-from kolleno_pipelines.sandbox.answers import AgeingLine, Answers, Difference
+from kolleno_pipelines.sandbox.answer_lines import AgeingLine, Difference
+from kolleno_pipelines.sandbox.answers import Answers
 from kolleno_pipelines.sandbox.books import Books, Touched
 from kolleno_pipelines.sandbox.events import (
     AllocationStated,

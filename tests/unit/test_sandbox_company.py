@@ -16,7 +16,8 @@ from pathlib import Path
 import pytest
 
 from kolleno_pipelines.sandbox import drops
-from kolleno_pipelines.sandbox.answers import Answers, bucket_of, net_of
+from kolleno_pipelines.sandbox.answer_lines import net_of
+from kolleno_pipelines.sandbox.answers import Answers, bucket_of
 from kolleno_pipelines.sandbox.books import DocumentKey
 from kolleno_pipelines.sandbox.company import Company
 from kolleno_pipelines.sandbox.events import AllocationStated, BalanceMoved, DocumentIssued, DocumentVoided

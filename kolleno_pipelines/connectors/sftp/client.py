@@ -15,8 +15,8 @@ from pathlib import Path
 from typing import TypeVar
 
 from kolleno_pipelines.connectors.errors import Changed, NeedsHuman, Permanent, Retryable
-from kolleno_pipelines.connectors.sftp import conversation as status
-from kolleno_pipelines.connectors.sftp.conversation import Attributes, Conversation, Lost, Refused
+from kolleno_pipelines.connectors.sftp import packets as status
+from kolleno_pipelines.connectors.sftp.conversation import Conversation
 from kolleno_pipelines.connectors.sftp.drop import (
     CLOCK_MARGIN,
     Drop,
@@ -32,6 +32,7 @@ from kolleno_pipelines.connectors.sftp.drop import (
 )
 from kolleno_pipelines.connectors.sftp.local_folder import FolderDrop
 from kolleno_pipelines.connectors.sftp.location import DropSettings, Resolve, is_local, join, read_account, read_root
+from kolleno_pipelines.connectors.sftp.packets import Attributes, Lost, Refused
 from kolleno_pipelines.connectors.sftp.server_folder import (
     is_as_listed,
     lstat_or_none,

@@ -1,4 +1,4 @@
-"""SFTP version 3 requests (draft-ietf-secsh-filexfer-02) over one SSH channel, names as bytes, reads in a window.
+"""SFTP version 3 requests over one SSH channel, names as bytes, reads in a window. Packets are packets.py.
 
 paramiko's own SFTPClient is not used: its listing fails on a name that is not UTF-8, and its read-ahead leaves a
 waiting thread behind when the connection drops. Which folder is read, and what a fault means, does not belong here.
@@ -6,36 +6,33 @@ waiting thread behind when the connection drops. Which folder is read, and what 
 
 from __future__ import annotations
 
-import stat
 import struct
 from collections import deque
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Protocol
+
+from kolleno_pipelines.connectors.sftp.packets import (
+    EOF,
+    OK,
+    STATUS,
+    Attributes,
+    Cursor,
+    Lost,
+    Refused,
+    packet,
+    refusal_in,
+    text_field,
+)
 
 _INIT, _VERSION, _OPEN, _CLOSE, _READ, _WRITE, _LSTAT, _FSTAT = 1, 2, 3, 4, 5, 6, 7, 8
 _OPENDIR, _READDIR, _REMOVE, _MKDIR, _REALPATH, _STAT, _RENAME, _EXTENDED = 11, 12, 13, 14, 16, 17, 18, 200
-_STATUS, _HANDLE, _DATA, _NAME, _ATTRS = 101, 102, 103, 104, 105
-
-OK, EOF, NO_SUCH_FILE, PERMISSION_DENIED, FAILURE, UNSUPPORTED = 0, 1, 2, 3, 4, 8
+_HANDLE, _DATA, _NAME, _ATTRS = 102, 103, 104, 105
 _FOR_READING, _FOR_NEW_CONTENT = 0x01, 0x02 | 0x08 | 0x10
 
 # 32 KiB is what every server must accept; 64 of them in flight fill paramiko's receive window of 2 MiB.
 _BLOCK = 32 * 1024
 _IN_FLIGHT = 64
 _LARGEST_PACKET = 1024 * 1024
-
-
-class Lost(Exception):  # noqa: N818 - a state of the conversation
-    """The channel is gone, silent for too long, or speaks nonsense: only a new connection helps."""
-
-
-class Refused(Exception):  # noqa: N818 - an answer of the server
-    """The server answered a request with an error status (`code`) and its own words."""
-
-    def __init__(self, code: int, words: str) -> None:
-        super().__init__(f"{words or 'no reason given'} (status {code})")
-        self.code = code
 
 
 class Channel(Protocol):
@@ -50,66 +47,6 @@ class Channel(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
-class Attributes:
-    """What the server says about a file; every field is optional in the protocol. Times in whole seconds."""
-
-    size: int | None
-    mode: int | None
-    atime: int | None
-    mtime: int | None
-
-    @property
-    def is_file(self) -> bool:
-        """A regular file, not a link to one; a server that states no mode is not believed."""
-        return self.mode is not None and stat.S_ISREG(self.mode)
-
-    @property
-    def is_folder(self) -> bool:
-        """A folder; also where the server states no mode, since the next request will tell."""
-        return self.mode is None or stat.S_ISDIR(self.mode)
-
-
-class _Cursor:
-    """Reads the fields of one packet in order."""
-
-    def __init__(self, packet: bytes) -> None:
-        self._packet = packet
-        self._at = 0
-
-    def number(self, size: int = 4) -> int:
-        self._at += size
-        if self._at > len(self._packet):
-            raise Lost("the server sent a packet that ends too early")
-        return int.from_bytes(self._packet[self._at - size : self._at], "big")
-
-    def text(self) -> bytes:
-        size = self.number()
-        self._at += size
-        if self._at > len(self._packet):
-            raise Lost("the server sent a packet that ends too early")
-        return self._packet[self._at - size : self._at]
-
-    def attributes(self) -> Attributes:
-        flags = self.number()
-        size = self.number(8) if flags & 1 else None
-        if flags & 2:
-            self.number(8)
-        mode = self.number() if flags & 4 else None
-        atime, mtime = (self.number(), self.number()) if flags & 8 else (None, None)
-        for _ in range(self.number() if flags & 0x80000000 else 0):
-            self.text(), self.text()
-        return Attributes(size, mode, atime, mtime)
-
-
-def _text(value: bytes) -> bytes:
-    return struct.pack(">I", len(value)) + value
-
-
-def _packet(kind: int, payload: bytes) -> bytes:
-    return struct.pack(">IB", len(payload) + 1, kind) + payload
-
-
 class Conversation:
     """One SFTP conversation. Every method raises Lost, or Refused with the server's status."""
 
@@ -117,7 +54,7 @@ class Conversation:
         self._channel = channel
         self._received = bytearray()
         self._last_id = 0
-        self._send(_packet(_INIT, struct.pack(">I", 3)))
+        self._send(packet(_INIT, struct.pack(">I", 3)))
         kind, cursor = self._receive()
         if kind != _VERSION or cursor.number() < 3:
             raise Lost("the server does not speak SFTP version 3")
@@ -128,10 +65,10 @@ class Conversation:
         most: how many names are enough; a few more may come.
         """
         found: list[tuple[bytes, Attributes]] = []
-        handle = self._ask(_HANDLE, _OPENDIR, _text(path)).text()
+        handle = self._ask(_HANDLE, _OPENDIR, text_field(path)).text()
         while most is None or len(found) < most:
             try:
-                cursor = self._ask(_NAME, _READDIR, _text(handle))
+                cursor = self._ask(_NAME, _READDIR, text_field(handle))
             except Refused as refusal:
                 if refusal.code != EOF:
                     raise
@@ -145,54 +82,54 @@ class Conversation:
 
     def real_path(self, path: bytes) -> bytes:
         """The absolute form of a path, as the server sees it."""
-        cursor = self._ask(_NAME, _REALPATH, _text(path))
+        cursor = self._ask(_NAME, _REALPATH, text_field(path))
         return cursor.text() if cursor.number() else path
 
     def stat(self, path: bytes) -> Attributes:
         """What is behind a path, links followed."""
-        return self._ask(_ATTRS, _STAT, _text(path)).attributes()
+        return self._ask(_ATTRS, _STAT, text_field(path)).attributes()
 
     def lstat(self, path: bytes) -> Attributes:
         """What a path is, links not followed."""
-        return self._ask(_ATTRS, _LSTAT, _text(path)).attributes()
+        return self._ask(_ATTRS, _LSTAT, text_field(path)).attributes()
 
     def fstat(self, handle: bytes) -> Attributes:
         """What an open file is now."""
-        return self._ask(_ATTRS, _FSTAT, _text(handle)).attributes()
+        return self._ask(_ATTRS, _FSTAT, text_field(handle)).attributes()
 
     def open_to_read(self, path: bytes) -> bytes:
         """A handle for reading."""
-        return self._ask(_HANDLE, _OPEN, _text(path) + struct.pack(">II", _FOR_READING, 0)).text()
+        return self._ask(_HANDLE, _OPEN, text_field(path) + struct.pack(">II", _FOR_READING, 0)).text()
 
     def open_new(self, path: bytes) -> bytes:
         """A handle for writing a file from its beginning, made or emptied."""
-        return self._ask(_HANDLE, _OPEN, _text(path) + struct.pack(">II", _FOR_NEW_CONTENT, 0)).text()
+        return self._ask(_HANDLE, _OPEN, text_field(path) + struct.pack(">II", _FOR_NEW_CONTENT, 0)).text()
 
     def write(self, handle: bytes, data: bytes) -> None:
         """Write all of `data` from the beginning of an open file, a block at a time."""
         for offset in range(0, len(data), _BLOCK):
             block = data[offset : offset + _BLOCK]
-            self._ask(_STATUS, _WRITE, _text(handle) + struct.pack(">Q", offset) + _text(block))
+            self._ask(STATUS, _WRITE, text_field(handle) + struct.pack(">Q", offset) + text_field(block))
 
     def close(self, handle: bytes) -> None:
         """Give a handle back."""
-        self._ask(_STATUS, _CLOSE, _text(handle))
+        self._ask(STATUS, _CLOSE, text_field(handle))
 
     def make_folder(self, path: bytes) -> None:
         """Make one folder with the server's default mode."""
-        self._ask(_STATUS, _MKDIR, _text(path) + struct.pack(">I", 0))
+        self._ask(STATUS, _MKDIR, text_field(path) + struct.pack(">I", 0))
 
     def remove(self, path: bytes) -> None:
         """Remove a file."""
-        self._ask(_STATUS, _REMOVE, _text(path))
+        self._ask(STATUS, _REMOVE, text_field(path))
 
     def rename(self, old: bytes, new: bytes) -> None:
         """Rename; refused when the new name exists."""
-        self._ask(_STATUS, _RENAME, _text(old) + _text(new))
+        self._ask(STATUS, _RENAME, text_field(old) + text_field(new))
 
     def replace(self, old: bytes, new: bytes) -> None:
         """Rename over whatever has the new name, in one step; Refused with UNSUPPORTED where the server cannot."""
-        self._ask(_STATUS, _EXTENDED, _text(b"posix-rename@openssh.com") + _text(old) + _text(new))
+        self._ask(STATUS, _EXTENDED, text_field(b"posix-rename@openssh.com") + text_field(old) + text_field(new))
 
     def blocks(self, handle: bytes, offset: int, end: int) -> Iterator[bytes]:
         """The bytes of an open file from `offset` to `end` in order; stops early where the file does.
@@ -230,8 +167,8 @@ class Conversation:
         for offset in range(start, end, _BLOCK):
             self._last_id += 1
             asked.append((self._last_id, min(_BLOCK, end - offset)))
-            payload = struct.pack(">I", self._last_id) + _text(handle) + struct.pack(">QI", offset, asked[-1][1])
-            packets += _packet(_READ, payload)
+            payload = struct.pack(">I", self._last_id) + text_field(handle) + struct.pack(">QI", offset, asked[-1][1])
+            packets += packet(_READ, payload)
         self._send(bytes(packets))
         return asked
 
@@ -241,7 +178,7 @@ class Conversation:
         if kind == _DATA:
             arrived[request] = cursor.text()
             return
-        refusal = _refusal(kind, cursor)
+        refusal = refusal_in(kind, cursor)
         if refusal is None or refusal.code != EOF:
             raise refusal or Lost(f"the server answered a read with a packet of type {kind}")
         arrived[request] = None
@@ -252,18 +189,18 @@ class Conversation:
                 self._take_block(arrived)
             del arrived[request]
 
-    def _ask(self, expected: int, kind: int, payload: bytes) -> _Cursor:
+    def _ask(self, expected: int, kind: int, payload: bytes) -> Cursor:
         self._last_id += 1
-        self._send(_packet(kind, struct.pack(">I", self._last_id) + payload))
+        self._send(packet(kind, struct.pack(">I", self._last_id) + payload))
         answer, cursor = self._receive()
         if cursor.number() != self._last_id:
             raise Lost("the server answered a request that was not made")
-        if answer == expected and answer != _STATUS:
+        if answer == expected and answer != STATUS:
             return cursor
-        refusal = _refusal(answer, cursor)
+        refusal = refusal_in(answer, cursor)
         if refusal is None:
             raise Lost(f"the server answered with a packet of type {answer} where {expected} was due")
-        if refusal.code != OK or expected != _STATUS:
+        if refusal.code != OK or expected != STATUS:
             raise refusal
         return cursor
 
@@ -275,12 +212,12 @@ class Conversation:
         except (OSError, EOFError) as error:
             raise Lost(str(error) or "the connection was closed") from error
 
-    def _receive(self) -> tuple[int, _Cursor]:
+    def _receive(self) -> tuple[int, Cursor]:
         size = int.from_bytes(self._bytes(4), "big")
         if not 1 <= size <= _LARGEST_PACKET:
             raise Lost("the server sent something that is not SFTP (does the login print text?)")
-        packet = self._bytes(size)
-        return packet[0], _Cursor(packet[1:])
+        received = self._bytes(size)
+        return received[0], Cursor(received[1:])
 
     def _bytes(self, count: int) -> bytes:
         while len(self._received) < count:
@@ -296,12 +233,3 @@ class Conversation:
         taken = bytes(self._received[:count])
         del self._received[:count]
         return taken
-
-
-def _refusal(kind: int, cursor: _Cursor) -> Refused | None:
-    """The status in a packet, None where it is of another type. The words are the server's: printed with care."""
-    if kind != _STATUS:
-        return None
-    code = cursor.number()
-    words = cursor.text().decode("utf-8", "replace") if code != OK else ""
-    return Refused(code, "".join(c if c.isprintable() else " " for c in words)[:200])

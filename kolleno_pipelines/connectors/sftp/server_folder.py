@@ -5,10 +5,11 @@ Connecting, retrying and turning refusals into errors for a person (client.py) d
 
 from __future__ import annotations
 
-from kolleno_pipelines.connectors.sftp import conversation as status
-from kolleno_pipelines.connectors.sftp.conversation import Attributes, Conversation, Refused
+from kolleno_pipelines.connectors.sftp import packets as status
+from kolleno_pipelines.connectors.sftp.conversation import Conversation
 from kolleno_pipelines.connectors.sftp.drop import Entry, looks_like_ours, make_entry, to_moment
 from kolleno_pipelines.connectors.sftp.location import join
+from kolleno_pipelines.connectors.sftp.packets import Attributes, Refused
 
 # The root may hold many thousands of invoice PDFs; a look for misplaced files reads no further than this.
 _ROOT_NAMES = 20_000

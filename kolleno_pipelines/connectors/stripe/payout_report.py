@@ -41,7 +41,7 @@ _MOMENTS = {
 _AMOUNTS = ("amount", "fee", "net")
 _AMOUNT = re.compile(r"-?[0-9]{1,14}(?:([.,])([0-9]{1,6}))?")
 _WORD = re.compile(r"[!-~]{1,255}")
-_MOMENT = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2} [0-9]{2}:[0-9]{2}:[0-9]{2}")
+_MOMENT = re.compile(r"20[0-9]{2}-[0-9]{2}-[0-9]{2} [0-9]{2}:[0-9]{2}:[0-9]{2}")
 _UTF_16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 _AS_DOWNLOADED = "use the file as Stripe wrote it, a spreadsheet may have changed it"
 _WHICH = "download the itemized payout reconciliation, and choose the column there"
@@ -117,6 +117,10 @@ class PayoutReport:
             message = f"The row has {len(cells)} cells, the header {self._width}; {_AS_DOWNLOADED}"
             self._add(Finding(line, None, None, Code.RAGGED_ROW, message))
             return None
+        if self._is_several(cells):
+            message = f"The row holds others, since a quote before them is left open or stands alone; {_AS_DOWNLOADED}"
+            self._add(Finding(line, None, None, Code.UNCLOSED_QUOTE, message))
+            return None
         said: dict[str, Cell] = {field: cells[place] or None for field, place in self._places.items()}
         currency = self._currency(line, said["currency_iso"])
         for field, value in said.items():
@@ -129,9 +133,20 @@ class PayoutReport:
         said["currency_iso"] = currency
         return (line, *map(said.get, CELLS)) if self.faults == before else None
 
+    def _is_several(self, cells: list[str]) -> bool:
+        """Whether rows of the file stand within a value: more than one line of the row is a row by itself.
+
+        One may be: where the first or the last value has lines, the others are all in one of them.
+        """
+        if not any("\n" in cell or "\r" in cell for cell in cells):
+            return False
+        lines = [line.split(",") for line in re.split(r"[\r\n]+", ",".join(cells))]
+        places = [self._places[field] for field in _AMOUNTS]
+        return sum(len(line) == self._width and all(_AMOUNT.fullmatch(line[at]) for at in places) for line in lines) > 1
+
     def _currency(self, line: int, value: Cell) -> str | None:
         currency = (value or "").upper()
-        if currency in currency_codes():
+        if currency in currency_codes() and value is not None and value.isascii():
             return currency
         self._fault(line, "currency_iso", value, Code.BAD_CURRENCY, "is no currency code such as usd")
         return None

@@ -31,4 +31,4 @@ def report_name(name: str) -> ReportName | None:
         first, last = date.fromisoformat(found[2]), date.fromisoformat(found[3])
     except ValueError:
         return None
-    return None if zone is None else ReportName(found[1].upper(), first, last, zone)
+    return None if zone is None or last < first else ReportName(found[1].upper(), first, last, zone)

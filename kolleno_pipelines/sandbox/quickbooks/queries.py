@@ -5,16 +5,15 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, date, datetime
 from decimal import InvalidOperation
-from functools import lru_cache
 from operator import itemgetter
 from typing import Any
 from zoneinfo import ZoneInfo
 
 from kolleno_pipelines.sandbox.quickbooks.book import KINDS, LIST_KINDS
+from kolleno_pipelines.sandbox.quickbooks.properties import comparable, properties, stated
 from kolleno_pipelines.sandbox.quickbooks.refusals import QuickBooksRefusal
-from kolleno_pipelines.sandbox.quickbooks.wire import Json, money
+from kolleno_pipelines.sandbox.quickbooks.wire import Json
 
 PAGE, LARGEST_PAGE = 100, 1000
 _TOKENS = re.compile(r"\s*(?:('(?:\\.|[^'\\])*')|([A-Za-z_][\w.]*)|(-?\d+(?:\.\d+)?)|(<=|>=|=|<|>|\(|\)|,|\*))")
@@ -25,35 +24,6 @@ _OPERATORS: Mapping[str, Callable[[Any, Any], bool]] = {
     "<=": lambda left, right: bool(left <= right),
     ">=": lambda left, right: bool(left >= right),
 }
-
-#: What may stand in WHERE and ORDERBY, with the type of its values.
-_EVERYWHERE = {"Id": "id", "MetaData.CreateTime": "moment", "MetaData.LastUpdatedTime": "moment"}
-_TRANSACTION = {**_EVERYWHERE, "DocNumber": "text", "TxnDate": "date", "TotalAmt": "number"}
-_SALE = {**_TRANSACTION, "CustomerRef": "ref", "Balance": "number"}
-PROPERTIES: dict[str, dict[str, str]] = {
-    "Account": {**_EVERYWHERE, "Name": "text", "Active": "flag", "AccountType": "text", "AccountSubType": "text"},
-    "Customer": {
-        **_EVERYWHERE,
-        "DisplayName": "text",
-        "FullyQualifiedName": "text",
-        "CompanyName": "text",
-        "GivenName": "text",
-        "FamilyName": "text",
-        "Active": "flag",
-        "Job": "flag",
-        "Balance": "number",
-    },
-    "Invoice": {**_SALE, "DueDate": "date"},
-    "CreditMemo": _SALE,
-    "RefundReceipt": _SALE,
-    "Payment": {**_TRANSACTION, "CustomerRef": "ref", "PaymentRefNum": "text"},
-    "Deposit": _TRANSACTION,
-    "Purchase": {**_TRANSACTION, "PaymentType": "text"},
-    "JournalEntry": _TRANSACTION,
-    "CompanyInfo": _EVERYWHERE,
-    "Preferences": _EVERYWHERE,
-}
-_NAMED = {**_EVERYWHERE, "Name": "text", "Active": "flag"}
 
 
 @dataclass(frozen=True)
@@ -100,17 +70,12 @@ def answer(query: Query, objects: Sequence[Json], zone: ZoneInfo) -> Json:
 
 def _ordered(objects: list[Json], name: str, kind: str, zone: ZoneInfo, *, descending: bool) -> list[Json]:
     """Sort by one property, stably; objects without it are the smallest."""
-    pairs = [(_get(each, name), each) for each in objects]
+    pairs = [(stated(each, name), each) for each in objects]
     without = [each for value, each in pairs if value is None]
-    keyed = [(_value(kind, value, zone), each) for value, each in pairs if value is not None]
+    keyed = [(comparable(kind, value, zone), each) for value, each in pairs if value is not None]
     keyed.sort(key=itemgetter(0), reverse=descending)
     having = [each for _, each in keyed]
     return having + without if descending else without + having
-
-
-def properties(kind: str) -> dict[str, str]:
-    """Return what a kind can be filtered and ordered by."""
-    return PROPERTIES.get(kind, _NAMED)
 
 
 class _Reader:
@@ -244,48 +209,9 @@ def _unreadable(token: str) -> QuickBooksRefusal:
 def _checked(kind: str, value: str, name: str) -> None:
     """Refuse a value that is not of the property's type."""
     try:
-        _value(kind, value, ZoneInfo("UTC"))
+        comparable(kind, value, ZoneInfo("UTC"))
     except (ValueError, InvalidOperation):
         raise QuickBooksRefusal(4001, f"QueryValidationError: Invalid value for {name}") from None
-
-
-@lru_cache
-def _parts(name: str) -> list[str]:
-    return name.split(".")
-
-
-@lru_cache(maxsize=100_000)
-def _moment(text: str, zone: ZoneInfo) -> datetime:
-    moment = datetime.fromisoformat(text)
-    return (moment if moment.tzinfo is not None else moment.replace(tzinfo=zone)).astimezone(UTC)
-
-
-def _get(content: Json, name: str) -> Any:
-    value: Any = content
-    for part in _parts(name):
-        value = value.get(part) if isinstance(value, dict) else None
-    return value
-
-
-def _value(kind: str, value: Any, zone: ZoneInfo) -> Any:
-    """Return a value that can be compared: moments as instants; one without an offset has the company's."""
-    match kind:
-        case "moment":
-            return _moment(value, zone)
-        case "date":
-            return date.fromisoformat(value)
-        case "number":
-            return money(value)
-        case "id":
-            return int(value)
-        case "flag":
-            if str(value).lower() not in {"true", "false"}:
-                raise ValueError(value)
-            return str(value).lower() == "true"
-        case "ref":
-            return value["value"] if isinstance(value, dict) else value
-        case _:
-            return str(value)
 
 
 def _test(kind: str, condition: Condition, zone: ZoneInfo) -> Callable[[Json], bool]:
@@ -293,16 +219,16 @@ def _test(kind: str, condition: Condition, zone: ZoneInfo) -> Callable[[Json], b
     typed = properties(kind)[condition.name]
     if condition.operator == "like":
         pattern = re.compile(".*".join(map(re.escape, condition.values[0].split("%"))), re.IGNORECASE | re.DOTALL)
-        return lambda each: pattern.fullmatch(str(_get(each, condition.name) or "")) is not None
+        return lambda each: pattern.fullmatch(str(stated(each, condition.name) or "")) is not None
     if typed == "text" and condition.operator == "=" and not condition.values[0].strip():
-        return lambda each: _get(each, condition.name) is None
-    wanted = [_value(typed, each, zone) for each in condition.values]
+        return lambda each: stated(each, condition.name) is None
+    wanted = [comparable(typed, each, zone) for each in condition.values]
 
     def test(content: Json) -> bool:
-        value = _get(content, condition.name)
+        value = stated(content, condition.name)
         if value is None:
             return False
-        mine = _value(typed, value, zone)
+        mine = comparable(typed, value, zone)
         return mine in wanted if condition.operator == "in" else _OPERATORS[condition.operator](mine, wanted[0])
 
     return test

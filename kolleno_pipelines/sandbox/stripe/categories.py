@@ -31,7 +31,6 @@ CATEGORY_OF: Mapping[str, str] = {
     "application_fee": "platform_earning",
 }
 DISPUTE, DISPUTE_REVERSAL = "dispute", "dispute_reversal"
-PARTIAL_CAPTURE = "partial_capture_reversal"
 #: In real accounts, in no list of the vendor's: whoever reads it must not guess.
 UNKNOWN_TYPE = "network_cost"
 

@@ -17,7 +17,6 @@ from kolleno_pipelines.sandbox.stripe.ledger import Ledger
 from kolleno_pipelines.sandbox.stripe.money import exponent, major
 from kolleno_pipelines.sandbox.stripe.payouts import members_of
 
-REPORT = "payout_reconciliation.itemized.5"
 COLUMNS = (
     *("automatic_payout_id", "automatic_payout_effective_at"),
     *("balance_transaction_id", "created_utc", "created", "available_on_utc", "available_on"),

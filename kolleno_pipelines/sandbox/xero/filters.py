@@ -10,73 +10,20 @@ import operator
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import UTC, date, datetime
+from datetime import UTC, datetime
 from decimal import Decimal
-from typing import Any, Literal
+from typing import Any
 from uuid import UUID
 
+from kolleno_pipelines.sandbox.xero.fields import FIELDS, FieldType, comparable, value_at
 from kolleno_pipelines.sandbox.xero.objects import Kind, Record
 
-FieldType = Literal["text", "guid", "amount", "date", "flag"]
 Test = Callable[[Mapping[str, Any]], bool]
 
 
 class QueryError(Exception):
     """A `where` or `order` that the vendor cannot read; the text is its message."""
 
-
-def _fields(text: str = "", *, guid: str = "", amount: str = "", day: str = "", flag: str = "") -> dict[str, FieldType]:
-    kinds: dict[FieldType, str] = {"text": text, "guid": guid, "amount": amount, "date": day, "flag": flag}
-    return {name: kind for kind, names in kinds.items() for name in names.split()}
-
-
-_OF_CONTACT = _fields("Contact.Name", guid="Contact.ContactID")
-_DOCUMENT = _OF_CONTACT | _fields(
-    "Type Status Reference CurrencyCode", amount="SubTotal TotalTax Total CurrencyRate", day="Date UpdatedDateUTC"
-)
-_CREDIT = _DOCUMENT | _fields(amount="RemainingCredit AppliedAmount", flag="HasAttachments")
-
-#: Which fields `where` and `order` may name, by kind.
-FIELDS: Mapping[Kind, Mapping[str, FieldType]] = {
-    Kind.ACCOUNTS: _fields(
-        "Code Name Type Status Class TaxType SystemAccount BankAccountNumber CurrencyCode",
-        guid="AccountID",
-        day="UpdatedDateUTC",
-        flag="EnablePaymentsToAccount ShowInExpenseClaims",
-    ),
-    Kind.CONTACTS: _fields(
-        "Name FirstName LastName EmailAddress ContactNumber AccountNumber ContactStatus DefaultCurrency",
-        guid="ContactID MergedToContactID",
-        day="UpdatedDateUTC",
-        flag="IsCustomer IsSupplier",
-    ),
-    Kind.CONTACT_GROUPS: _fields("Name Status", guid="ContactGroupID"),
-    Kind.INVOICES: _DOCUMENT
-    | _fields(
-        "InvoiceNumber",
-        guid="InvoiceID",
-        amount="AmountDue AmountPaid AmountCredited",
-        day="DueDate FullyPaidOnDate ExpectedPaymentDate PlannedPaymentDate",
-        flag="SentToContact HasAttachments",
-    ),
-    Kind.CREDIT_NOTES: _CREDIT | _fields("CreditNoteNumber", guid="CreditNoteID", day="FullyPaidOnDate"),
-    Kind.OVERPAYMENTS: _CREDIT | _fields(guid="OverpaymentID"),
-    Kind.PREPAYMENTS: _CREDIT | _fields("InvoiceNumber", guid="PrepaymentID"),
-    Kind.PAYMENTS: _fields(
-        "Status PaymentType Reference Invoice.InvoiceNumber Invoice.Type Invoice.Contact.Name Account.Code",
-        guid="PaymentID BatchPaymentID Invoice.InvoiceID Invoice.Contact.ContactID Account.AccountID",
-        amount="Amount BankAmount CurrencyRate",
-        day="Date UpdatedDateUTC",
-        flag="IsReconciled",
-    ),
-    Kind.BATCH_PAYMENTS: _fields(
-        "Type Status Reference",
-        guid="BatchPaymentID Account.AccountID",
-        amount="TotalAmount",
-        day="Date UpdatedDateUTC",
-        flag="IsReconciled",
-    ),
-}
 
 _TOKEN = re.compile(
     r"""\s*(?:
@@ -117,21 +64,6 @@ class Where:
     indexed: Test
 
 
-def value_at(record: Mapping[str, Any], field: str) -> Any:
-    """Return the value of a field by its name with dots, None where there is none."""
-    value: Any = record
-    for name in field.split("."):
-        value = value.get(name) if isinstance(value, Mapping) else None
-    return value
-
-
-def _comparable(value: Any) -> Any:
-    """Days and moments on one scale: a plain day is its midnight in UTC."""
-    if isinstance(value, date) and not isinstance(value, datetime):
-        return datetime(value.year, value.month, value.day, tzinfo=UTC)
-    return value
-
-
 def parse_where(kind: Kind, text: str) -> Where:
     """Read a `where` of a kind. Raises QueryError with the vendor's sentence."""
     parser = _Parser(kind, _tokens(text))
@@ -166,7 +98,7 @@ def in_order(records: list[Record], order: list[tuple[str, bool]]) -> list[Recor
 
 
 def _order_key(value: Any) -> tuple[bool, Any]:
-    return (value is not None, _comparable(value) if value is not None else 0)
+    return (value is not None, comparable(value) if value is not None else 0)
 
 
 def _unknown(kind: Kind, field: str) -> str:
@@ -299,4 +231,4 @@ def _text_test(field: str, method: _Token) -> Test:
 def _holds(compare: Callable[[Any, Any], bool], actual: Any, value: Any) -> bool:
     if actual is None or value is None:
         return compare in {operator.eq, operator.ne} and compare(actual, value)
-    return compare(_comparable(actual), value)
+    return compare(comparable(actual), value)

@@ -12,6 +12,7 @@ from uuid import UUID
 
 from kolleno_pipelines.sandbox.xero import filters
 from kolleno_pipelines.sandbox.xero.book import Book
+from kolleno_pipelines.sandbox.xero.fields import value_at
 from kolleno_pipelines.sandbox.xero.objects import Kind, Record, moment_of
 from kolleno_pipelines.sandbox.xero.refusals import unreadable_query, validation
 
@@ -188,7 +189,7 @@ def _flag(query: Mapping[str, str], name: str) -> bool:
 
 
 def _one_of(field: str, wanted: set[str]) -> Test:
-    return lambda record: filters.value_at(record, field) in wanted
+    return lambda record: value_at(record, field) in wanted
 
 
 def _search(fields: tuple[str, ...], term: str) -> Test:
