@@ -120,6 +120,21 @@ def test_the_key_of_another_account_is_refused(read: StripeDeployment, monkeypat
     assert _state(read).state == "connected"
 
 
+def test_the_key_of_another_account_is_refused_where_the_first_reading_was_stopped(
+    read: StripeDeployment, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Somebody began with the wrong key: what landed is of that account, and nothing of it is folded yet."""
+    own, today = read.vendor.new_key(), read.vendor.clock.now.date()
+    monkeypatch.setenv(SECRET_VARIABLE, read.vendor.new_key(list(read.vendor.ledgers)[1]).secret)
+    read_days(read.deployment, read.connection, [today], clock=lambda: read.vendor.clock.now)
+    landed = _landed(read)
+    assert read.rows("SELECT count(*) FROM receivables.balance_transactions") == [(0,)]
+    monkeypatch.setenv(SECRET_VARIABLE, own.secret)
+    with pytest.raises(NeedsHuman, match=r"opens another account.* a connection of another name"):
+        read.read()
+    assert _landed(read) == landed
+
+
 def test_a_row_that_was_told_and_never_was_keeps_nobody_out(read: StripeDeployment) -> None:
     read.read()
     with read.deployment.transaction() as conn:
