@@ -10,7 +10,7 @@ import pytest
 
 from kolleno_pipelines.assets.checks.api import reading_facts
 from kolleno_pipelines.connectors.errors import NeedsHuman
-from kolleno_pipelines.pipeline.api_runs import read_days
+from kolleno_pipelines.pipeline.api_runs import fold_days, read_days
 from kolleno_pipelines.pipeline.connecting import Tried, describe_connections
 from kolleno_pipelines.pipeline.connection_states import ConnectionState, connection_states
 from kolleno_pipelines.sandbox.stripe import charging
@@ -175,6 +175,26 @@ def test_a_vendor_that_is_away_ends_a_reading_cleanly(read: StripeDeployment) ->
     assert [(each.extract, each.records) for each in done.failed] == [("balance_transactions", 0)]
     read.read()
     assert _state(read).state == "connected"
+
+
+def test_a_changed_object_that_is_refused_is_told(read: StripeDeployment) -> None:
+    """It is asked for by its id, beside the extracts: that this failed shows where the readings are judged."""
+    (ledger, _) = read.vendor.ledgers.values()
+    charge = ledger.book.records(Kind.CHARGES, ledger.now)[-1]["id"]
+    charging.charge(ledger, read.vendor.clock.now, Payment(700))  # so that no window shows the other one again
+    changed = read.vendor.clock.now + timedelta(minutes=5)
+    ledger.change(charge, Kind.CHARGES, changed, "charge.updated", metadata={"customer": "C-1"})
+    today = [read.vendor.clock.now.date()]
+    told = []
+    for is_refused in (False, False, True, False):  # all lands, the event does, what it names is refused, told no more
+        if is_refused:
+            read.vendor.server.fail_next("/v1/charges/", 400)
+        read_days(read.deployment, read.connection, today, clock=lambda: read.vendor.clock.now)
+        fold_days(read.deployment, read.connection, today, again=False)
+        facts = {fact.name: fact for fact in reading_facts(read.deployment, read.connection)}
+        told.append(facts["no_failed_reading"].holds)
+        read.later(timedelta(minutes=10))
+    assert told == [True, True, False, True]
 
 
 def test_no_secret_of_an_intent_reaches_the_archive(read: StripeDeployment) -> None:
