@@ -51,6 +51,15 @@ WITH telling AS (
     UNION ALL  -- a refund or dispute changes its charge
     SELECT 'charge', charge_source_id, created_at, origin FROM receivables.balance_transactions
     WHERE connection = %(connection)s AND loaded_at > COALESCE(%(since)s, '-infinity'::timestamptz)
+    UNION ALL  -- without a row too, and no event tells of the charge then
+    SELECT 'charge', COALESCE(r.charge_source_id, d.charge_source_id), e.created_at, e.origin
+    FROM receivables.provider_events e
+    LEFT JOIN receivables.refunds r ON e.source_kind = 'refund' AND r.source_id = e.source_object_id
+        AND r.connection = %(connection)s
+    LEFT JOIN receivables.disputes d ON e.source_kind = 'dispute' AND d.source_id = e.source_object_id
+        AND d.connection = %(connection)s
+    WHERE e.connection = %(connection)s AND e.loaded_at > COALESCE(%(since)s, '-infinity'::timestamptz)
+        AND e.source_kind IN ('refund', 'dispute')
 ), named AS (
     SELECT t.kind, t.id, max(t.created_at) AS named_at, max(p.observed_at) AS told_at
     FROM telling t LEFT JOIN raw.extracts p ON p.id = substring(t.origin FROM '^e([0-9]+):')::integer
@@ -76,8 +85,8 @@ def named_since_seen(
 ) -> list[Named]:
     """Return objects that an event or a row of the balance names, folded after `since`, and not surely seen later.
 
-    A row names what made it, and the charge behind that. Surely later is what was seen after the reading that told of
-    it began, by our clock, and a while after the provider's own moment of it.
+    A row names what made it, and the charge behind that, as an event of a known refund or dispute does. What was seen
+    surely later: after the reading that told of it began, by our clock, and a while after the provider's moment of it.
 
     extract_of: kind -> extract of the payloads by which it is seen; other kinds are left out.
     """

@@ -81,3 +81,24 @@ def test_what_was_perhaps_seen_before_its_change_is_asked_for_again(
         named = renewals.named_since_seen(conn, "stripe", None, EXTRACT_OF)
         assert renewals.named_since_seen(conn, "stripe", SEEN + 10_000 * HOUR, EXTRACT_OF) == []
     assert named == ([("charge", "ch_1")] if is_asked else [])
+
+
+def test_the_charge_behind_a_refund_or_dispute_is_asked_for(database: str) -> None:
+    """Nothing tells of the charge where a refund is given up, or a dispute is an inquiry: no money moves."""
+    account = Account()
+    for name in ("ch_1", "ch_2", "ch_3"):
+        account.charge(name, "100.00", row=False)
+    account.say("refunds", "re_1", status="canceled", amount="5.00", currency_iso="USD", created_at=AT,
+                charge_source_id="ch_1")  # fmt: skip
+    account.dispute("dp_1", "ch_2", "5.00", "warning_closed")
+    for number, (kind, name) in enumerate((("refund", "re_1"), ("dispute", "dp_1"), ("refund", "re_unknown"))):
+        account.say("provider_events", f"evt_{number}", type="-", created_at=SEEN, source_kind=kind,
+                    source_object_id=name)  # fmt: skip
+    account.fold(database)
+    with psycopg.connect(database) as conn:
+        named = renewals.named_since_seen(conn, "stripe", None, EXTRACT_OF)
+        assert renewals.named_since_seen(conn, "other", None, EXTRACT_OF) == []
+    assert named == [
+        *(("charge", "ch_1"), ("charge", "ch_2")),
+        *(("dispute", "dp_1"), ("refund", "re_1"), ("refund", "re_unknown")),
+    ]
