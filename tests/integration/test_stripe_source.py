@@ -148,7 +148,7 @@ def test_a_deleted_customer_is_in_no_list_and_told_by_its_id(
     kept, gone = (charging.add_customer(ledger, ledger.now, name=name)["id"] for name in ("kept", "gone"))
     charging.delete_customer(ledger, ledger.now, gone)
     assert source.ids("customers") == [kept]
-    found = source.read("customers", None, NOW, (kept, gone, "cus_nobody"))
+    found = source.read("customers", None, NOW, (kept, gone, "cus_nobody", "../balance", f"{kept}?limit=1"))
     assert [record.source_id for record in found] == [kept, gone]
     assert json.loads(found[1].payload) == {"id": gone, "object": "customer", "deleted": True}
 

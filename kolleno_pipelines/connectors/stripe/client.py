@@ -12,6 +12,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from datetime import datetime
 from typing import Any
+from urllib.parse import quote
 
 from kolleno_pipelines.connectors.answers import Answer, no_json, shown
 from kolleno_pipelines.connectors.contract import Extract, Pass, Record, Window
@@ -116,7 +117,7 @@ class StripeSource:
         expand = {"expand": ["source"]} if listing is _ROWS else {}
         for source_id in window.ids:
             try:
-                answer = self._api.get(f"{listing.path}/{source_id}", **expand)
+                answer = self._api.get(f"{listing.path}/{quote(source_id, safe='')}", **expand)
             except NotThere:
                 continue
             yield Record(_object(answer), source_id, None)
