@@ -7,9 +7,9 @@ that what changed comes by events and by id; a payout's list is whole once `reco
 from __future__ import annotations
 
 import json
-import re
 from collections import Counter
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 from urllib.parse import quote
@@ -22,6 +22,7 @@ from kolleno_pipelines.connectors.json_pages import elements
 from kolleno_pipelines.connectors.stripe.account import VERSION
 from kolleno_pipelines.connectors.stripe.lists import Listing, falling, newest, rising
 from kolleno_pipelines.connectors.stripe.sdk import Api
+from kolleno_pipelines.connectors.stripe.secrets import without_secrets
 
 _ROWS = Listing("/v1/balance_transactions", {"expand": ["data.source"]})
 _LISTINGS: dict[str, Listing] = {
@@ -34,8 +35,6 @@ _LISTINGS: dict[str, Listing] = {
     "disputes": Listing("/v1/disputes", {}),
     "payouts": Listing("/v1/payouts", {}),
 }
-#: Lets a payer's browser go on with a payment: no secret reaches the archive.
-_CLIENT_SECRET = re.compile(rb'("client_secret"\s*:\s*)"(?:[^"\\]|\\.)*"')
 _LOOKS = 5
 
 
@@ -110,7 +109,7 @@ class StripeSource:
             found = self._by_id(_LISTINGS[extract.name], window)
         else:
             found = rising(self._api, _LISTINGS[extract.name], window.after, window.until)
-        yield from (_without_secret(record) for record in found)
+        yield from (replace(record, payload=without_secrets(record.payload)) for record in found)
 
     def _by_id(self, listing: Listing, window: Window) -> Iterator[Record]:
         """Read single objects; one that Stripe does not know is left out."""
@@ -168,9 +167,3 @@ def _object(answer: Answer) -> bytes:
     except ValueError:
         raise Retryable(f"{answer.told()} without the object that was asked for.", answer.connection) from None
     return payload
-
-
-def _without_secret(record: Record) -> Record:
-    if b'"client_secret"' not in record.payload:
-        return record
-    return Record(_CLIENT_SECRET.sub(rb"\1null", record.payload), record.source_id, record.modified_at)
