@@ -149,7 +149,8 @@ class Reader:
     def read_objects(self, extract: Extract, ids: Sequence[str]) -> ReadConnection:
         """Ask for single objects by their ids. Raises NeedsHuman."""
         done = ReadConnection(self.connection.name)
-        self._take(done, extract, Pass.LOOKUP, partial(extract_objects, self._reading(extract), ids), note=False)
+        if self._is_same_account(done):
+            self._take(done, extract, Pass.LOOKUP, partial(extract_objects, self._reading(extract), ids), note=False)
         return done
 
     def _reading(self, extract: Extract) -> Reading:

@@ -12,6 +12,7 @@ import pytest
 from kolleno_pipelines.assets.checks.api import reading_facts
 from kolleno_pipelines.connectors.errors import NeedsHuman
 from kolleno_pipelines.connectors.registry import connector_of
+from kolleno_pipelines.pipeline.api_delivery import deliver_objects
 from kolleno_pipelines.pipeline.api_runs import fold_days, read_days
 from kolleno_pipelines.pipeline.connecting import Tried, describe_connections
 from kolleno_pipelines.pipeline.connection_states import ConnectionState, connection_states
@@ -116,6 +117,9 @@ def test_the_key_of_another_account_is_refused(read: StripeDeployment, monkeypat
     for days in ([today], [today - DAY]):
         with pytest.raises(NeedsHuman, match=r"opens another account, or another mode.* is not there"):
             read_days(read.deployment, own, days, clock=lambda: read.vendor.clock.now)
+    (of_other,) = list(read.vendor.ledgers.values())[1].book.records(Kind.CHARGES, read.vendor.clock.now)
+    with pytest.raises(NeedsHuman, match="opens another account"):
+        deliver_objects(read.deployment, own, "charges", [of_other["id"]])
     assert _landed(read) == landed, "nothing of it is taken in"
     assert "opens another account" in str(_state(read).reason)
     monkeypatch.setenv(SECRET_VARIABLE, read.vendor.new_key().secret)
