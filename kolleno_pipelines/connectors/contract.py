@@ -116,6 +116,7 @@ class Connector:
     tombstone: for an id and a moment, the payload that says deleted then; None where nothing vanishes from the system.
     deletions_reach: how far back the system tells of deletions, where it does so.
     events: how it tells of changes, where no window shows them.
+    without_secrets: for a recorded payload, what of it may be kept; None where its payloads hold no secret.
     """
 
     system: str
@@ -125,6 +126,7 @@ class Connector:
     tombstone: Callable[[str, datetime], bytes] | None = None
     deletions_reach: timedelta | None = None
     events: Events | None = None
+    without_secrets: Callable[[bytes], bytes] | None = None
 
     def extract(self, name: str) -> Extract:
         """Return an extract by name; KeyError when there is none."""

@@ -15,6 +15,7 @@ from kolleno_pipelines.pipeline.clock import Clock, utc_now
 from kolleno_pipelines.pipeline.deployment import Deployment
 from kolleno_pipelines.pipeline.normalise import fold, normalise_pending
 from kolleno_pipelines.storage import extracts
+from kolleno_pipelines.storage.archive import Digest
 from kolleno_pipelines.storage.batches import days_in_flight
 from kolleno_pipelines.storage.extracts import Landed
 from kolleno_pipelines.storage.fold_report import FoldReport
@@ -57,7 +58,7 @@ def import_extracts(
     done = Imported(observed)
     day = min(observed.astimezone(UTC).date(), clock().date())
     with deployment.session() as session, days_in_flight(session, connection, [day]):
-        _take(deployment, connection, files, done, day, run_id)
+        _take(deployment, connection, connector, files, done, day, run_id)
         normalise_pending(deployment, connection, connector)
         done.folded = fold(deployment, connection, run_id=run_id)
     return done
@@ -66,6 +67,7 @@ def import_extracts(
 def _take(
     deployment: Deployment,
     connection: str,
+    connector: Connector,
     files: dict[Extract, Path],
     done: Imported,
     day: date,
@@ -73,7 +75,7 @@ def _take(
 ) -> None:
     """Put the files into the archive and the ledger, for a day."""
     for extract, path in files.items():
-        digest = deployment.archive.put_file(path)
+        digest = _archived(deployment, connector, path)
         records = _lines(path)
         done.payloads[extract.name] = records
         landed = Landed(
@@ -89,6 +91,16 @@ def _take(
         )
         with deployment.transaction() as conn:
             extracts.note_landed(conn, landed)
+
+
+def _archived(deployment: Deployment, connector: Connector, path: Path) -> Digest:
+    """Put a file into the archive as it is, but for what no payload may keep."""
+    if connector.without_secrets is None:
+        return deployment.archive.put_file(path)
+    with path.open("rb") as lines, deployment.archive.writer() as writer:
+        for line in lines:
+            writer.write(connector.without_secrets(line))
+    return writer.close()
 
 
 def _files(connector: Connector, folder: Path) -> dict[Extract, Path]:

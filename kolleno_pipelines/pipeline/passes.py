@@ -149,7 +149,8 @@ class Reader:
     def read_objects(self, extract: Extract, ids: Sequence[str]) -> ReadConnection:
         """Ask for single objects by their ids. Raises NeedsHuman."""
         done = ReadConnection(self.connection.name)
-        self._take(done, extract, Pass.LOOKUP, partial(extract_objects, self._reading(extract), ids), note=False)
+        if self._is_same_account(done):
+            self._take(done, extract, Pass.LOOKUP, partial(extract_objects, self._reading(extract), ids), note=False)
         return done
 
     def _reading(self, extract: Extract) -> Reading:
@@ -234,20 +235,25 @@ class Reader:
         return came.error is None
 
     def _by_id(self, done: ReadConnection) -> None:
-        is_provider = self.connection.role == "provider"
+        """Ask for what the fold names, and note how that ended. Raises NeedsHuman, noted too."""
+        is_provider, began = self.connection.role == "provider", self.clock()
+        came = PassDone("changed objects" if is_provider else "missing parents", Pass.LOOKUP.value)
         try:
             if is_provider:
                 found = extract_renewed(self.connector, self._reading, every=self.connection.sweep_every)
             else:
                 found = extract_missing_parents(self.connector, self._reading)
-        except NeedsHuman:
-            raise
         except ConnectorError as error:
-            what = "changed objects" if is_provider else "missing parents"
-            done.passes.append(PassDone(what, Pass.LOOKUP.value, error=str(error)))
+            came.error = str(error)
+            self._note(came, began)
+            if isinstance(error, NeedsHuman):
+                raise
+            done.passes.append(came)
             return
-        for extract, landed in found.items():
-            done.passes.append(_summary(extract, Pass.LOOKUP, landed))
+        passes = [_summary(extract, Pass.LOOKUP, landed) for extract, landed in found.items()]
+        came.error = next((one.error for one in passes if one.error), None)
+        self._note(came, began)
+        done.passes += passes
 
     def _take(
         self,

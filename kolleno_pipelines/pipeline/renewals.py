@@ -76,9 +76,10 @@ def _whole_in_hand(connector: Connector, reading: Reading) -> Iterator[str]:
         try:
             with deployment.archive.open(part.sha256) as stream:
                 for table, _ in payload_blocks(stream, extract.schema, forms=extract.forms):
-                    said = normalise_block(connector.normalise, extract.name, table).rows[_PAYOUTS]
-                    yield from _whole(said.select(_SAYS).to_pylist())
-        except (ArchiveError, OSError):
+                    said = normalise_block(connector.normalise, extract.name, table).rows.get(_PAYOUTS)
+                    if said is not None:  # None: no payload of the block makes sense
+                        yield from _whole(said.select(_SAYS).to_pylist())
+        except (ArchiveError, OSError, ValueError, LookupError):
             continue  # it is told when the part is normalised
 
 

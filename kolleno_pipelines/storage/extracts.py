@@ -67,6 +67,11 @@ def extracts_to_normalise(conn: psycopg.Connection[Any], connection: str) -> lis
     return _where(conn, "connection = %s AND status IN ('landed', 'failed')", [connection])
 
 
+def extracts_to_fold(conn: psycopg.Connection[Any], connection: str, extract: str) -> list[ExtractRow]:
+    """Return what has landed of an extract and is not folded yet, oldest first."""
+    return _where(conn, "connection = %s AND extract = %s AND status <> 'folded'", [connection, extract])
+
+
 def extracts_of_days(
     conn: psycopg.Connection[Any], connection: str, first: date, last: date, *, only_failed: bool = False
 ) -> list[ExtractRow]:

@@ -17,9 +17,11 @@ Named = tuple[str, str]
 
 #: The status of reconciliation of a payout whose list is whole.
 WHOLE = "completed"
-#: Moments of the provider are cut to the second, and its clock is not ours: what was seen so shortly after an object
-#: was named may be from before.
+#: Moments of the provider are cut to the second: what was seen so shortly after an object was named may be from before.
 _SAME_MOMENT = timedelta(minutes=1)
+#: Its clock is not ours: what was seen within so long after an object was named, by the two clocks, may be from before
+#: where it was told of only later. Older news that comes late, as of a first reading that was stopped, names too much.
+_CLOCKS = timedelta(days=1)
 #: Statuses from which an object still moves.
 _OPEN = {
     # One that is held waits to be taken, or is given back: that it was given back makes no row of the balance.
@@ -40,17 +42,28 @@ _OPEN = {
 
 
 _NAMED_SINCE_SEEN = """
-WITH named AS (
-    SELECT source_kind AS kind, source_object_id AS id, max(created_at) AS named_at FROM (
-        SELECT source_kind, source_object_id, created_at FROM receivables.provider_events
-        WHERE connection = %(connection)s AND loaded_at > COALESCE(%(since)s, '-infinity'::timestamptz)
-        UNION ALL
-        SELECT source_kind, source_object_id, created_at FROM receivables.balance_transactions
-        WHERE connection = %(connection)s AND loaded_at > COALESCE(%(since)s, '-infinity'::timestamptz)
-        UNION ALL  -- a refund or dispute changes its charge
-        SELECT 'charge', charge_source_id, created_at FROM receivables.balance_transactions
-        WHERE connection = %(connection)s AND loaded_at > COALESCE(%(since)s, '-infinity'::timestamptz)
-    ) n WHERE source_object_id IS NOT NULL GROUP BY 1, 2
+WITH telling AS (
+    SELECT source_kind AS kind, source_object_id AS id, created_at, origin FROM receivables.provider_events
+    WHERE connection = %(connection)s AND loaded_at > COALESCE(%(since)s, '-infinity'::timestamptz)
+    UNION ALL
+    SELECT source_kind, source_object_id, created_at, origin FROM receivables.balance_transactions
+    WHERE connection = %(connection)s AND loaded_at > COALESCE(%(since)s, '-infinity'::timestamptz)
+    UNION ALL  -- a refund or dispute changes its charge
+    SELECT 'charge', charge_source_id, created_at, origin FROM receivables.balance_transactions
+    WHERE connection = %(connection)s AND loaded_at > COALESCE(%(since)s, '-infinity'::timestamptz)
+    UNION ALL  -- without a row too, and no event tells of the charge then
+    SELECT 'charge', COALESCE(r.charge_source_id, d.charge_source_id), e.created_at, e.origin
+    FROM receivables.provider_events e
+    LEFT JOIN receivables.refunds r ON e.source_kind = 'refund' AND r.source_id = e.source_object_id
+        AND r.connection = %(connection)s
+    LEFT JOIN receivables.disputes d ON e.source_kind = 'dispute' AND d.source_id = e.source_object_id
+        AND d.connection = %(connection)s
+    WHERE e.connection = %(connection)s AND e.loaded_at > COALESCE(%(since)s, '-infinity'::timestamptz)
+        AND e.source_kind IN ('refund', 'dispute')
+), named AS (
+    SELECT t.kind, t.id, max(t.created_at) AS named_at, max(p.observed_at) AS told_at
+    FROM telling t LEFT JOIN raw.extracts p ON p.id = substring(t.origin FROM '^e([0-9]+):')::integer
+    WHERE t.id IS NOT NULL GROUP BY 1, 2
 ), extracts AS (
     SELECT * FROM unnest(%(kinds)s::text[], %(extracts)s::text[]) e (kind, extract)
 ), seen AS (
@@ -62,7 +75,8 @@ WITH named AS (
 SELECT n.kind, n.id FROM named n JOIN extracts e USING (kind) LEFT JOIN seen s ON s.extract = e.extract AND s.id = n.id
 LEFT JOIN raw.lookups l ON l.connection = %(connection)s AND l.extract = e.extract AND l.source_id = n.id
 WHERE GREATEST(s.seen_at, l.asked_at) IS NULL
-   OR GREATEST(s.seen_at, l.asked_at) < n.named_at + %(same_moment)s
+   OR GREATEST(s.seen_at, l.asked_at) < GREATEST(n.named_at + %(same_moment)s,
+                                                    LEAST(n.told_at, n.named_at + %(clocks)s))
 ORDER BY n.named_at, n.kind, n.id"""
 
 
@@ -71,7 +85,8 @@ def named_since_seen(
 ) -> list[Named]:
     """Return objects that an event or a row of the balance names, folded after `since`, and not surely seen later.
 
-    A row names what made it, and the charge behind that.
+    A row names what made it, and the charge behind that, as an event of a known refund or dispute does. What was seen
+    surely later: after the reading that told of it began, by our clock, and a while after the provider's moment of it.
 
     extract_of: kind -> extract of the payloads by which it is seen; other kinds are left out.
     """
@@ -83,6 +98,7 @@ def named_since_seen(
             "kinds": list(extract_of),
             "extracts": list(extract_of.values()),
             "same_moment": _SAME_MOMENT,
+            "clocks": _CLOCKS,
         },
     ).fetchall()
     return [(row[0], row[1]) for row in rows]

@@ -62,11 +62,14 @@ def test_a_payout_of_which_a_part_landed_is_asked_for_again(database: str) -> No
         assert renewals.whole_payouts(conn, "stripe", MEMBERS) == []
 
 
-@pytest.mark.parametrize(("after", "is_asked"), [(-1, True), (0, True), (30, True), (3600, False)])
-def test_what_was_seen_in_the_second_of_its_change_is_asked_for_again(
-    database: str, after: int, is_asked: bool
+@pytest.mark.parametrize(
+    ("after", "told", "is_asked"),
+    [(-1, 0, True), (0, 0, True), (30, 0, True), (3600, 0, False), (3600, 60, True), (90_000, 60, False)],
+)
+def test_what_was_perhaps_seen_before_its_change_is_asked_for_again(
+    database: str, after: int, told: int, is_asked: bool
 ) -> None:
-    """Moments are told by the second, and by two clocks."""
+    """Moments are told by the second, and by two clocks. Seen so long after its change, which was told later still."""
     account = Account()
     account.charge("ch_1", "100.00", "3.20", created_at=AT)
     changed_at = SEEN - timedelta(seconds=after)
@@ -74,6 +77,28 @@ def test_what_was_seen_in_the_second_of_its_change_is_asked_for_again(
                 source_object_id="ch_1", charge_source_id="ch_1")  # fmt: skip
     account.fold(database)
     with psycopg.connect(database) as conn:
+        conn.execute("UPDATE raw.extracts SET observed_at = %s", [SEEN + timedelta(seconds=told)])
         named = renewals.named_since_seen(conn, "stripe", None, EXTRACT_OF)
         assert renewals.named_since_seen(conn, "stripe", SEEN + 10_000 * HOUR, EXTRACT_OF) == []
     assert named == ([("charge", "ch_1")] if is_asked else [])
+
+
+def test_the_charge_behind_a_refund_or_dispute_is_asked_for(database: str) -> None:
+    """Nothing tells of the charge where a refund is given up, or a dispute is an inquiry: no money moves."""
+    account = Account()
+    for name in ("ch_1", "ch_2", "ch_3"):
+        account.charge(name, "100.00", row=False)
+    account.say("refunds", "re_1", status="canceled", amount="5.00", currency_iso="USD", created_at=AT,
+                charge_source_id="ch_1")  # fmt: skip
+    account.dispute("dp_1", "ch_2", "5.00", "warning_closed")
+    for number, (kind, name) in enumerate((("refund", "re_1"), ("dispute", "dp_1"), ("refund", "re_unknown"))):
+        account.say("provider_events", f"evt_{number}", type="-", created_at=SEEN, source_kind=kind,
+                    source_object_id=name)  # fmt: skip
+    account.fold(database)
+    with psycopg.connect(database) as conn:
+        named = renewals.named_since_seen(conn, "stripe", None, EXTRACT_OF)
+        assert renewals.named_since_seen(conn, "other", None, EXTRACT_OF) == []
+    assert named == [
+        *(("charge", "ch_1"), ("charge", "ch_2")),
+        *(("dispute", "dp_1"), ("refund", "re_1"), ("refund", "re_unknown")),
+    ]

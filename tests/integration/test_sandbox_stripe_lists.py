@@ -186,8 +186,8 @@ def test_events_of_thirty_days_by_type(cases_served: tuple[Client, dict[str, Cas
     assert all(each == "payout.paid" or each.startswith("charge.dispute.") for each in chosen)
     closed = client.data("events", type="charge.dispute.closed")[0]
     assert (closed["data"]["object"]["id"], closed["data"]["object"]["status"]) == (case.ids["dispute"], "won")
-    updated = client.data("events", type="charge.updated")[0]
-    assert updated["data"]["previous_attributes"] == {"disputed": False}
+    updated = client.data("events", type="payout.updated")[0]
+    assert updated["data"]["previous_attributes"] == {"reconciliation_status": "in_progress"}
     try:
         client.stripe.clock.set(NOW + timedelta(days=31))
         old = client.ask(f"events/{closed['id']}")

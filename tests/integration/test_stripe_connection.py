@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -10,9 +11,12 @@ import pytest
 
 from kolleno_pipelines.assets.checks.api import reading_facts
 from kolleno_pipelines.connectors.errors import NeedsHuman
-from kolleno_pipelines.pipeline.api_runs import read_days
+from kolleno_pipelines.connectors.registry import connector_of
+from kolleno_pipelines.pipeline.api_delivery import deliver_objects
+from kolleno_pipelines.pipeline.api_runs import fold_days, read_days
 from kolleno_pipelines.pipeline.connecting import Tried, describe_connections
 from kolleno_pipelines.pipeline.connection_states import ConnectionState, connection_states
+from kolleno_pipelines.pipeline.import_extracts import import_extracts
 from kolleno_pipelines.sandbox.stripe import charging
 from kolleno_pipelines.sandbox.stripe.access import READ_ALL, no_limits
 from kolleno_pipelines.sandbox.stripe.book import Kind
@@ -113,11 +117,29 @@ def test_the_key_of_another_account_is_refused(read: StripeDeployment, monkeypat
     for days in ([today], [today - DAY]):
         with pytest.raises(NeedsHuman, match=r"opens another account, or another mode.* is not there"):
             read_days(read.deployment, own, days, clock=lambda: read.vendor.clock.now)
+    (of_other,) = list(read.vendor.ledgers.values())[1].book.records(Kind.CHARGES, read.vendor.clock.now)
+    with pytest.raises(NeedsHuman, match="opens another account"):
+        deliver_objects(read.deployment, own, "charges", [of_other["id"]])
     assert _landed(read) == landed, "nothing of it is taken in"
     assert "opens another account" in str(_state(read).reason)
     monkeypatch.setenv(SECRET_VARIABLE, read.vendor.new_key().secret)
     read.read()
     assert _state(read).state == "connected"
+
+
+def test_the_key_of_another_account_is_refused_where_the_first_reading_was_stopped(
+    read: StripeDeployment, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Somebody began with the wrong key: what landed is of that account, and nothing of it is folded yet."""
+    own, today = read.vendor.new_key(), read.vendor.clock.now.date()
+    monkeypatch.setenv(SECRET_VARIABLE, read.vendor.new_key(list(read.vendor.ledgers)[1]).secret)
+    read_days(read.deployment, read.connection, [today], clock=lambda: read.vendor.clock.now)
+    landed = _landed(read)
+    assert read.rows("SELECT count(*) FROM receivables.balance_transactions") == [(0,)]
+    monkeypatch.setenv(SECRET_VARIABLE, own.secret)
+    with pytest.raises(NeedsHuman, match=r"opens another account.* a connection of another name"):
+        read.read()
+    assert _landed(read) == landed
 
 
 def test_a_row_that_was_told_and_never_was_keeps_nobody_out(read: StripeDeployment) -> None:
@@ -162,9 +184,36 @@ def test_a_vendor_that_is_away_ends_a_reading_cleanly(read: StripeDeployment) ->
     assert _state(read).state == "connected"
 
 
-def test_no_secret_of_an_intent_reaches_the_archive(read: StripeDeployment) -> None:
+def test_a_changed_object_that_is_refused_is_told(read: StripeDeployment) -> None:
+    """It is asked for by its id, beside the extracts: that this failed shows where the readings are judged."""
+    (ledger, _) = read.vendor.ledgers.values()
+    charge = ledger.book.records(Kind.CHARGES, ledger.now)[-1]["id"]
+    charging.charge(ledger, read.vendor.clock.now, Payment(700))  # so that no window shows the other one again
+    changed = read.vendor.clock.now + timedelta(minutes=5)
+    ledger.change(charge, Kind.CHARGES, changed, "charge.updated", metadata={"customer": "C-1"})
+    today = [read.vendor.clock.now.date()]
+    told = []
+    for is_refused in (False, False, True, False):  # all lands, the event does, what it names is refused, told no more
+        if is_refused:
+            read.vendor.server.fail_next("/v1/charges/", 400)
+        read_days(read.deployment, read.connection, today, clock=lambda: read.vendor.clock.now)
+        fold_days(read.deployment, read.connection, today, again=False)
+        facts = {fact.name: fact for fact in reading_facts(read.deployment, read.connection)}
+        told.append(facts["no_failed_reading"].holds)
+        read.later(timedelta(minutes=10))
+    assert told == [True, True, False, True]
+
+
+def test_no_secret_of_an_intent_reaches_the_archive(read: StripeDeployment, tmp_path: Path) -> None:
+    """Whether it was read, or recorded elsewhere and imported."""
     read.read()
     (ledger, _) = read.vendor.ledgers.values()
+    recorded = tmp_path / "recorded"
+    recorded.mkdir()
+    intents = ledger.book.records(Kind.PAYMENT_INTENTS, ledger.now)
+    (recorded / "payment_intents.jsonl").write_text("".join(f"{json.dumps(one)}\n" for one in intents))
+    import_extracts(read.deployment, NAME, connector_of("stripe"), recorded)
+    (recorded / "payment_intents.jsonl").unlink()  # what tests leave is searched for secrets
     secrets = [each["client_secret"].encode() for each in ledger.book.records(Kind.PAYMENT_INTENTS, ledger.now)]
     assert secrets
     nulls = 0
@@ -173,7 +222,7 @@ def test_no_secret_of_an_intent_reaches_the_archive(read: StripeDeployment) -> N
             payloads = stream.read()
         assert not [secret for secret in secrets if secret in payloads]
         nulls += payloads.count(b'"client_secret": null')
-    assert nulls >= 3, "the intent itself, and the events about it"
+    assert nulls >= 4, "the intent itself, twice, and the events about it"
     assert list(CANARIES.in_database(read.deployment.database_url)) == []
 
 

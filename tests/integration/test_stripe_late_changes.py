@@ -89,16 +89,17 @@ class Account:
             "won": by_id(state, "disputes")[ids["dispute_won"]]["status"],
             "lost": by_id(state, "disputes")[ids["dispute_lost"]]["status"],
             "refund": by_id(state, "refunds")[ids["refund"]]["status"],
+            "refunded": charges[ids["refunded"]]["amount_refunded"],
             "payout": by_id(state, "payouts")[next(iter(self.ledger.members))]["status"],
             **self._edits(state),
         }
         before = {"debit": "succeeded", "won": "needs_response", "lost": "needs_response"}
-        after = {"debit": "failed", "won": "won", "lost": "lost", "refund": "failed", "payout": "failed"}
+        after = {"debit": "failed", "won": "won", "lost": "lost", "refund": "failed", "payout": "failed", "refunded": 0}
         if happened:
             assert found == {**after, "edited": ["PAY-9"] * 5, "renamed": "Renamed new@example.com", "left": False}
         else:
             unchanged = {"edited": [None] * 5, "renamed": "renamed None", "left": True}
-            assert found == {**before, "refund": "succeeded", "payout": "paid", **unchanged}
+            assert found == {**before, "refund": "succeeded", "refunded": 40, "payout": "paid", **unchanged}
 
     def _edits(self, state: dict[str, list[Row]]) -> dict[str, object]:
         ids, customers = self.ids, by_id(state, "psp_customers")

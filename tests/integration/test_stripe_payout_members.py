@@ -16,6 +16,7 @@ from kolleno_pipelines.sandbox.stripe import charging, payouts
 from kolleno_pipelines.sandbox.stripe.access import no_limits
 from kolleno_pipelines.sandbox.stripe.charging import Payment
 from kolleno_pipelines.sandbox.stripe.ledger import Ledger
+from kolleno_pipelines.sandbox.stripe.reading import Tamper
 from kolleno_pipelines.sandbox.stripe.server import SandboxStripe
 from kolleno_pipelines.sandbox.vendor_clock import VendorClock
 from kolleno_pipelines.settings import Settings
@@ -115,6 +116,22 @@ def test_payouts_that_landed_in_a_run_that_was_stopped_are_asked_for_by_the_next
     _run(read)
     assert _members(read) == _whole(ledger)
     assert set(_asked(read).values()) == {1}
+
+
+def test_a_payout_that_makes_no_sense_ends_no_reading(read: StripeDeployment, ledger: Ledger) -> None:
+    """One that the normaliser cannot take, alone in what landed: it is quarantined until it can be taken."""
+    read.vendor.clock.set(WHOLE)
+    ledger.advance(WHOLE)
+    (payout,) = ledger.members
+    read.vendor.tamper(Tamper("huge", "more money than there is", payout, altered={payout: {"amount": 10**18}}))
+    _run(read)
+    assert (payout,) in read.rows("SELECT source_id FROM raw.quarantined_payloads")
+    assert _asked(read) == {}
+    read.vendor.tamper(None)
+    read.later(DAY)
+    for _ in range(2):
+        _run(read)
+    assert _members(read) == _whole(ledger)
 
 
 def test_payouts_that_are_normalised_and_not_folded_are_asked_for(

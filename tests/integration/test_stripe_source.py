@@ -148,7 +148,7 @@ def test_a_deleted_customer_is_in_no_list_and_told_by_its_id(
     kept, gone = (charging.add_customer(ledger, ledger.now, name=name)["id"] for name in ("kept", "gone"))
     charging.delete_customer(ledger, ledger.now, gone)
     assert source.ids("customers") == [kept]
-    found = source.read("customers", None, NOW, (kept, gone, "cus_nobody"))
+    found = source.read("customers", None, NOW, (kept, gone, "cus_nobody", "../balance", f"{kept}?limit=1"))
     assert [record.source_id for record in found] == [kept, gone]
     assert json.loads(found[1].payload) == {"id": gone, "object": "customer", "deleted": True}
 
@@ -237,6 +237,32 @@ def test_answers_of_another_version_are_refused(source: Source, vendor: SandboxS
     with pytest.raises(NeedsHuman, match=f"in version 2020-08-27 .* {account.VERSION} was asked for"):
         source.read("charges")
     assert vendor.server.count("/v1/charges") == 1
+
+
+@pytest.mark.parametrize(
+    "body",
+    ['{"object": "list"}', "[]", '{"data": [{}], "has_more": false}', '{"data": ["ch_1"], "has_more": false}',
+     '{"data": []}', '{"data": null, "has_more": false}', '{"data": [], "has_more": "false"}', '{"data": [}'],
+)  # fmt: skip
+def test_an_answer_that_is_no_list_is_no_empty_list(source: Source, vendor: SandboxStripe, body: str) -> None:
+    for path, extract in (("/v1/charges", "charges"), ("/v1/balance_transactions", "balance_snapshots")):
+        vendor.server.fail_next(path, lambda: Response(body, media_type="application/json"))
+        with pytest.raises(Retryable, match="without what a list has"):
+            source.read(extract)
+
+
+@pytest.mark.parametrize("body", ["[]", "{}, {}", '{"id": "ch_1", }', '["ch_1"]'])
+def test_an_answer_that_is_no_object_is_asked_for_again_later(source: Source, vendor: SandboxStripe, body: str) -> None:
+    vendor.server.fail_next("/v1/charges/", lambda: Response(body, media_type="application/json"))
+    with pytest.raises(Retryable, match="without the object that was asked for"):
+        source.read("charges", ids=("ch_1",))
+
+
+def test_an_object_without_its_moment_ends_a_page_with_a_sentence(source: Source, vendor: SandboxStripe) -> None:
+    body = '{"data": [{"id": "ch_1"}], "has_more": true}'
+    vendor.server.fail_next("/v1/charges", lambda: Response(body, media_type="application/json"))
+    with pytest.raises(Permanent, match="ch_1 has no `created`"):
+        source.read("charges")
 
 
 @pytest.mark.parametrize("livemode", [True, False])

@@ -340,7 +340,8 @@ def test_a_person_asks_for_single_objects(worlds: Worlds) -> None:
     nobody = object_id(Kind.INVOICES, "nobody's")
     (one,) = ask("invoices", world.ids[0], nobody)
     assert (one.records, one.finding) == (1, f"The vendor has no invoices with the id {nobody}.")
-    assert site.rows("SELECT extract FROM raw.readings WHERE pass = 'lookup'") == []
+    noted = site.rows("SELECT extract FROM raw.readings WHERE pass = 'lookup'")
+    assert noted == [("missing parents",)], "what a person asked for is no reading"
     requests = len(site.vendor.server.requests)
     with pytest.raises(UnknownObjectError, match=f"id {nobody} was received among the invoices of xero"):
         ask(HISTORY, nobody)

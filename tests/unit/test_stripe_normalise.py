@@ -11,6 +11,7 @@ import pytest
 
 from kolleno_pipelines.connectors.payload_blocks import normalise_block, payload_blocks
 from kolleno_pipelines.connectors.stripe.connector import STRIPE
+from kolleno_pipelines.connectors.stripe.secrets import without_secrets
 from kolleno_pipelines.schemas.records import Normalised
 
 CREATED = 1_770_025_800
@@ -224,3 +225,24 @@ def test_a_payout_that_took_money_from_the_bank() -> None:
     payload = charge(-10_000, id="po_1", automatic=True, arrival_date=CREATED, status="paid")
     (made,) = rows("payouts", "payouts", payload)
     assert made["amount"] == Decimal(-100)
+
+
+@pytest.mark.parametrize(
+    ("text", "kept"),
+    [
+        ('{"client_secret": "pi_1_s", "a": 1}', '{"client_secret": null, "a": 1}'),
+        ('{"a": {"client_secret" :"x\\"y"}}', '{"a": {"client_secret" :null}}'),
+        ('{"client_secret": null}', '{"client_secret": null}'),
+        ('{"url": "https://h/x?a=1&client_secret=src_s&b=2"}', '{"url": "https://h/x?a=1&client_secret=&b=2"}'),
+        (r'{"url": "https://h/x?client_secret=src_s\u0026b=2"}', r'{"url": "https://h/x?client_secret=\u0026b=2"}'),
+        ('{"note": "no client_secret here"}', '{"note": "no client_secret here"}'),
+    ],
+)
+def test_no_client_secret_is_kept(text: str, kept: str) -> None:
+    assert without_secrets(text.encode()) == kept.encode()
+    assert json.loads(kept)
+
+
+def test_what_an_intent_received_has_no_parts_of_a_whole_currency() -> None:
+    (block,) = said("payment_intents", charge(12_300, "isk", amount_received=12_345))
+    assert "amount_received has parts" in block.quarantined[0].reason

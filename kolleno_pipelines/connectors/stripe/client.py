@@ -7,20 +7,22 @@ that what changed comes by events and by id; a payout's list is whole once `reco
 from __future__ import annotations
 
 import json
-import re
 from collections import Counter
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
+from urllib.parse import quote
 
 from kolleno_pipelines.connectors.answers import Answer, no_json, shown
 from kolleno_pipelines.connectors.contract import Extract, Pass, Record, Window
 from kolleno_pipelines.connectors.errors import ConnectorError, NeedsHuman, Permanent, Retryable
 from kolleno_pipelines.connectors.http import HttpClient
-from kolleno_pipelines.connectors.json_pages import PageError, elements
+from kolleno_pipelines.connectors.json_pages import elements
 from kolleno_pipelines.connectors.stripe.account import VERSION
-from kolleno_pipelines.connectors.stripe.lists import Listing, falling, rising
+from kolleno_pipelines.connectors.stripe.lists import Listing, falling, newest, rising
 from kolleno_pipelines.connectors.stripe.sdk import Api
+from kolleno_pipelines.connectors.stripe.secrets import without_secrets
 
 _ROWS = Listing("/v1/balance_transactions", {"expand": ["data.source"]})
 _LISTINGS: dict[str, Listing] = {
@@ -33,8 +35,6 @@ _LISTINGS: dict[str, Listing] = {
     "disputes": Listing("/v1/disputes", {}),
     "payouts": Listing("/v1/payouts", {}),
 }
-#: Lets a payer's browser go on with a payment: no secret reaches the archive.
-_CLIENT_SECRET = re.compile(rb'("client_secret"\s*:\s*)"(?:[^"\\]|\\.)*"')
 _LOOKS = 5
 
 
@@ -109,18 +109,17 @@ class StripeSource:
             found = self._by_id(_LISTINGS[extract.name], window)
         else:
             found = rising(self._api, _LISTINGS[extract.name], window.after, window.until)
-        yield from (_without_secret(record) for record in found)
+        yield from (replace(record, payload=without_secrets(record.payload)) for record in found)
 
     def _by_id(self, listing: Listing, window: Window) -> Iterator[Record]:
         """Read single objects; one that Stripe does not know is left out."""
         expand = {"expand": ["source"]} if listing is _ROWS else {}
         for source_id in window.ids:
             try:
-                answer = self._api.get(f"{listing.path}/{source_id}", **expand)
+                answer = self._api.get(f"{listing.path}/{quote(source_id, safe='')}", **expand)
             except NotThere:
                 continue
-            ((payload, _),) = elements(b"[" + answer.body + b"]")
-            yield Record(payload, source_id, None)
+            yield Record(_object(answer), source_id, None)
 
     def _members(self, window: Window) -> Iterator[Record]:
         """Yield what is in the payouts that are named: each row of the balance, with the payout's id before it."""
@@ -136,12 +135,12 @@ class StripeSource:
 
     def _snapshot(self, asked_at: datetime) -> Iterator[Record]:
         """Yield the balance, taken while no row was added to it: the newest row is the same before and after."""
-        newest = self._newest()
+        after = self._newest()
         for _ in range(_LOOKS):
             answer = self._api.get("/v1/balance")
-            before, newest = newest, self._newest()
-            if before == newest:
-                yield _snapshot(answer, newest, asked_at)
+            before, after = after, self._newest()
+            if before == after:
+                yield _snapshot(answer, after, asked_at)
                 return
         raise Retryable(
             "The balance changed while it was read, five times over; the next reading tries it again.",
@@ -149,23 +148,22 @@ class StripeSource:
         )
 
     def _newest(self) -> str | None:
-        answer = self._api.get(_ROWS.path, limit=1)
-        return next((str(value["id"]) for _, value in elements(answer.body, "data")), None)
+        row = newest(self._api, _ROWS.path)
+        return None if row is None else row.source_id
 
 
-def _snapshot(answer: Answer, newest: str | None, asked_at: datetime) -> Record:
+def _snapshot(answer: Answer, newest_row: str | None, asked_at: datetime) -> Record:
     """The vendor's balance below the moment at which it was asked for and the row up to which it counts."""
     second = int(asked_at.timestamp())
     source_id = f"balance-{second}"
-    head = json.dumps({"id": source_id, "created": second, "newest_balance_transaction": newest})
+    head = json.dumps({"id": source_id, "created": second, "newest_balance_transaction": newest_row})
+    return Record(head[:-1].encode() + b', "balance": ' + _object(answer) + b"}", source_id, None)
+
+
+def _object(answer: Answer) -> bytes:
+    """The one object of an answer. Raises Retryable for an answer that is none, as one that was cut."""
     try:
-        ((payload, _),) = elements(b"[" + answer.body + b"]")
-    except (PageError, ValueError) as error:
-        raise Retryable(f"{answer.told()} without a balance: {error}", answer.connection) from None
-    return Record(head[:-1].encode() + b', "balance": ' + payload + b"}", source_id, None)
-
-
-def _without_secret(record: Record) -> Record:
-    if b'"client_secret"' not in record.payload:
-        return record
-    return Record(_CLIENT_SECRET.sub(rb"\1null", record.payload), record.source_id, record.modified_at)
+        (payload,) = (payload for payload, _ in elements(b"[" + answer.body + b"]"))
+    except ValueError:
+        raise Retryable(f"{answer.told()} without the object that was asked for.", answer.connection) from None
+    return payload

@@ -4,6 +4,7 @@ from kolleno_pipelines.connectors.contract import Connector, Events
 from kolleno_pipelines.connectors.stripe.account import EVENTS_REACH, RELISTED
 from kolleno_pipelines.connectors.stripe.landing import EXTRACTS
 from kolleno_pipelines.connectors.stripe.normalise import normalise
+from kolleno_pipelines.connectors.stripe.secrets import without_secrets
 
 _LOOKED_UP = {
     "charge": "charges",
@@ -25,4 +26,4 @@ def lookup_of(kind: str, source_id: str) -> tuple[str, str] | None:
     return (_LOOKED_UP[kind], source_id) if kind in _LOOKED_UP else None
 
 
-STRIPE = Connector("stripe", EXTRACTS, normalise, lookup_of=lookup_of, events=_EVENTS)
+STRIPE = Connector("stripe", EXTRACTS, normalise, lookup_of=lookup_of, events=_EVENTS, without_secrets=without_secrets)

@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from kolleno_pipelines.connectors.contract import Record
-from kolleno_pipelines.connectors.errors import Retryable
+from kolleno_pipelines.connectors.errors import Permanent, Retryable
 from kolleno_pipelines.connectors.json_pages import PageError, elements
 from kolleno_pipelines.connectors.paging import Pages
 from kolleno_pipelines.connectors.stripe.sdk import Api
@@ -46,11 +46,11 @@ class Listing:
 def rising(api: Api, listing: Listing, after: datetime | None, until: datetime) -> Iterator[Record]:
     """Yield the objects made from `after` (None: all) to `until`, both included, oldest first."""
     first, last = _second(after or _BEGINNING), _second(until)
-    newest = _between(api, listing, first, last)
-    if not newest.has_more:
-        yield from newest.rising
+    latest = _between(api, listing, first, last)
+    if not latest.has_more:
+        yield from latest.rising
         return
-    page = _oldest(api, listing, first, _made(newest.records[-1]))
+    page = _oldest(api, listing, first, _made(api, latest.records[-1]))
     pages = Pages(api.connection, listing.path)
     while page.records:
         yield from page.rising
@@ -70,6 +70,11 @@ def falling(api: Api, listing: Listing) -> Iterator[Record]:
         page = _page(api, listing, {"starting_after": page.records[-1].source_id})
 
 
+def newest(api: Api, path: str) -> Record | None:
+    """Return the newest object of a list; None where it has none."""
+    return next(iter(_page(api, Listing(path, {"limit": 1}), {}).records), None)
+
+
 def _oldest(api: Api, listing: Listing, first: int, last: int) -> Page:
     """Return the page with the oldest objects of a window that holds at least one: halve it until they fit a page."""
     low, high = first, last
@@ -77,12 +82,12 @@ def _oldest(api: Api, listing: Listing, first: int, last: int) -> Page:
     while low < high:
         middle = (low + high) // 2
         page = _between(api, listing, low, middle)
-        if page.records and not low <= _made(page.records[-1]) <= middle:
+        if page.records and not low <= _made(api, page.records[-1]) <= middle:
             pages.go_to(page.records[-1].source_id)
         if not page.records:
             low = middle + 1
         elif page.has_more:
-            high = min(middle, _made(page.records[-1]))
+            high = min(middle, _made(api, page.records[-1]))
         else:
             return page
     page = _between(api, listing, low, low)
@@ -101,24 +106,28 @@ def _window(first: int, last: int) -> dict[str, Any]:
 
 
 def _page(api: Api, listing: Listing, parameters: dict[str, Any]) -> Page:
-    answer = api.get(listing.path, limit=PAGE, **listing.parameters, **parameters)
+    """Return a page. Raises Retryable for an answer that is no list: an empty one would pass for nothing new."""
+    answer = api.get(listing.path, **{"limit": PAGE, **listing.parameters, **parameters})
     try:
         records = [
             Record(payload, str(value["id"]), _moment(value)) for payload, value in elements(answer.body, "data")
         ]
-    except (PageError, KeyError, ValueError) as error:
+        said = answer.json()
+        if len(said["data"]) != len(records) or not isinstance(said["has_more"], bool):
+            raise PageError("objects in `data`, and true or false in `has_more`, were expected")
+        return Page(records, said["has_more"])
+    except (KeyError, TypeError, ValueError) as error:
         raise Retryable(f"{answer.told()} without what a list has: {error}", answer.connection) from None
-    said = answer.json()
-    return Page(records, bool(said.get("has_more")) if isinstance(said, dict) else False)
 
 
 def _moment(value: dict[str, Any]) -> datetime | None:
     return datetime.fromtimestamp(int(value["created"]), UTC) if value.get("created") is not None else None
 
 
-def _made(record: Record) -> int:
+def _made(api: Api, record: Record) -> int:
+    """When the object at the end of a page was made, where the next begins."""
     if record.modified_at is None:
-        raise ValueError(f"{record.source_id} has no `created`")
+        raise Permanent(f"{record.source_id} has no `created`, by which its list is read.", api.connection)
     return _second(record.modified_at)
 
 

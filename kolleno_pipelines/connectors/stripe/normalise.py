@@ -73,7 +73,7 @@ _RULES: dict[str, _Rule] = {
     ),
     "balance_snapshots": _Rule(movements.balance_snapshots, ("created",)),
     "customers": _Rule(objects.customers, ()),
-    "payment_intents": _Rule(objects.payment_intents, _PAID, _AMOUNT),
+    "payment_intents": _Rule(objects.payment_intents, _PAID, (*_AMOUNT, ("amount_received", "currency"))),
     "charges": _Rule(
         objects.charges, _PAID, (*_AMOUNT, ("amount_captured", "currency"), ("amount_refunded", "currency"))
     ),

@@ -257,7 +257,7 @@ def fail_refund(ledger: Ledger, at: datetime, refund_id: str, reason: str = "los
     changed = ledger.change(refund_id, Kind.REFUNDS, at, "refund.updated", "refund.failed", **changes)
     refunded = ledger.book.latest(made["charge"])["amount_refunded"] - made["amount"]
     again = {"amount_refunded": refunded, "refunded": False}
-    ledger.change(made["charge"], Kind.CHARGES, at, "charge.updated", **again)
+    ledger.change(made["charge"], Kind.CHARGES, at, **again)  # `charge.updated` tells of description and metadata alone
     return changed
 
 

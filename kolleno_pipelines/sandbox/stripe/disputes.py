@@ -46,7 +46,7 @@ def open_dispute(
     told = ["charge.dispute.created", *(["charge.dispute.funds_withdrawn"] if entries else [])]
     ledger.write(made, Kind.DISPUTES, at, *told, *(["charge.dispute.closed"] if status == "lost" else []))
     if not inquiry:
-        ledger.change(charge_id, Kind.CHARGES, at, "charge.updated", disputed=True)
+        ledger.change(charge_id, Kind.CHARGES, at, disputed=True)  # which no event of the charge tells
     return made
 
 
