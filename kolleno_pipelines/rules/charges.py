@@ -57,7 +57,8 @@ def charge_rows(connection: str, ledger: str, charges: pa.Table, cutover: date |
     )
     outcomes = outcomes_of(charges, sums, cutover)
     has_payments = _numbers(charges["payments"]) > 0
-    is_compared = has_payments & (_numbers(charges["other_currency"]) == 0)
+    is_left_out = np.isin(outcomes, [_NAMES.index(one) for one in (_O.BEFORE_CUTOVER, _O.PENDING)])
+    is_compared = has_payments & (_numbers(charges["other_currency"]) == 0) & ~is_left_out
     asking = np.flatnonzero(np.isin(outcomes, [_NAMES.index(one) for one in _NAMES if one not in SETTLED_CHARGES]))
     break_ids, evidence = _told(connection, ledger, charges, sums, outcomes, asking)
     columns: dict[str, Any] = {

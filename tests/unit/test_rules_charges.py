@@ -103,6 +103,11 @@ def test_before_the_cut_over_goes_before_everything() -> None:
         assert outcome(cutover=date(2026, 2, 2), **cells) != "before_cutover"
 
 
+def test_what_is_not_compared_has_no_difference() -> None:
+    assert judged(charge(state="pending", money="0"))[0]["difference"] is None
+    assert judged(charge(paid="1"), cutover=date(2026, 2, 3))[0]["difference"] is None
+
+
 def test_the_first_that_applies_over_every_combination() -> None:
     """The order of the list is the only rule among what applies at once."""
     makes: list[tuple[ChargeOutcome, Row]] = [
