@@ -6,6 +6,8 @@ that is theirs alone: only the others (`tangled`) are grouped.
 
 from __future__ import annotations
 
+from kolleno_pipelines.schemas.payout_words import ChargeOutcome
+
 #: The charges of connections. `rank` says who a payment stands for where several charges claim it: one whose money
 #: is there before one that failed.
 _MONEY_OF = """(
@@ -177,3 +179,23 @@ SELECT f.source_id, f.amount, f.full_amount, f.is_released, f.currency_iso, f.cr
        f.payments > 0 AND f.other_currency = 0 AND f.paid <> f.expected AND NOT f.is_returned AS has_wrong_sum,
        f.shared > 0 AS has_shared_payment
 FROM (SELECT f.*, f.full_amount - f.surcharge AS expected, {_IS_RETURNED} AS is_returned FROM ({_JOINED}) f) f"""
+
+_TOO_MUCH_APPLIED = (
+    ChargeOutcome.REFUND_NOT_IN_LEDGER,
+    ChargeOutcome.DISPUTE_NOT_IN_LEDGER,
+    ChargeOutcome.FAILURE_NOT_IN_LEDGER,
+)
+
+
+def break_amount(row: str) -> str:
+    """Return by how much the ledger differs from a charge that asks for somebody, of a row of the result.
+
+    Above 0 the ledger lacks money, below 0 it shows too much, or has too much applied. Where nothing can be subtracted,
+    as a payment is shared or of another currency, it is the whole charge.
+    """
+    outcomes = ", ".join(f"'{one.value}'" for one in _TOO_MUCH_APPLIED)
+    return (
+        f"CASE WHEN {row}.outcome IN ({outcomes}) THEN"
+        f" GREATEST({row}.amount - {row}.refunded - {row}.disputed - {row}.failed, 0) - {row}.applied"
+        f" ELSE COALESCE(NULLIF({row}.difference, 0), {row}.amount) END"
+    )
