@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from kolleno_pipelines.cli import provider_tables
-from kolleno_pipelines.cli.choices import AsJson, Day
+from kolleno_pipelines.cli.choices import AsJson, Day, refuse_two_forms
 from kolleno_pipelines.cli.terminal import end, print_json, print_rows, say, write_csv
 
 NAMES = (
@@ -49,6 +49,7 @@ def report(
     word = name.strip().lower().replace("_", "-")
     if word not in NAMES:
         raise typer.BadParameter(f"there is no report {name!r}; there are {', '.join(NAMES)}", param_hint="NAME")
+    refuse_two_forms(csv_file, as_json=as_json)
     deployment = open_deployment()
     rows = reports.report(
         word,
