@@ -144,7 +144,9 @@ GROUP BY 1"""
 
 _JOINED = f"""
 SELECT c.source_id, c.state, c.money, c.full_amount, c.amount, c.is_released, c.surcharge, c.currency_iso, c.created_at,
-       c.customer_source_id, c.failure_row, COALESCE(k.resolver, p.resolver) AS resolver,
+       c.customer_source_id, c.failure_row,
+       CASE WHEN c.is_own AND btrim(c.own_reference) <> '' THEN c.own_reference END AS own_reference,
+       COALESCE(k.resolver, p.resolver) AS resolver,
        CASE WHEN k.charge IS NULL THEN COALESCE(p.payments, 0) ELSE 1 END AS payments, COALESCE(p.voided, 0) AS voided,
        CASE WHEN k.charge IS NULL THEN COALESCE(p.other_currency, 0) ELSE k.is_foreign::integer END AS other_currency,
        COALESCE(p.shared, 0) AS shared,
@@ -164,8 +166,8 @@ _IS_RETURNED = """f.voided > 0 AND f.full_amount - f.surcharge > f.paid
 
 #: Every charge as its rules take it (CHARGES).
 CHARGE_FACTS = f"""
-SELECT f.source_id, f.state, f.money, f.surcharge, f.currency_iso, f.created_at, f.customer_source_id, f.resolver,
-       f.payments, {_IS_RETURNED} AS is_returned, f.other_currency, f.shared, f.paid,
+SELECT f.source_id, f.state, f.money, f.surcharge, f.currency_iso, f.created_at, f.customer_source_id, f.own_reference,
+       f.resolver, f.payments, {_IS_RETURNED} AS is_returned, f.other_currency, f.shared, f.paid,
        CASE WHEN f.went_back THEN COALESCE(a.applied, 0) END AS applied, f.refunded, f.disputed, f.failed,
        to_jsonb(f.ids) AS payment_source_ids, GREATEST(f.since, a.observed_at) AS since
 FROM ({_JOINED}) f LEFT JOIN applied a ON a.source_id = f.source_id"""

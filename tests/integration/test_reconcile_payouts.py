@@ -92,6 +92,7 @@ def test_a_rerun_changes_no_row_and_what_is_put_right_goes(database: str) -> Non
         ("charge", "ch_9", "", 12, "open"),
         ("payout", "po_1", "txn_ch_2", Decimal("19.12"), "open"),
     ]
+    assert told[1][5] == "USD 12.00 was taken, and qb has no payment of it with reference K-ch_9."
     with psycopg.connect(database) as conn:
         conn.execute("DELETE FROM receivables.payout_members WHERE source_id = 'po_1|txn_ch_2#2'")
     reconcile_present(database, {"qb": Connection("qb")}, TODAY, providers)
