@@ -82,6 +82,7 @@ def test_what_is_missing_is_said(site: Site, vendor: SandboxStripe) -> None:
     assert "books is no ledger that it could serve; there is sftp" in site.refusal("connections")
     for line, told in (
         ("cutover: soon", "cutover: it is a day such as 2026-01-31."),
+        ("cutover: 2026", "cutover: it is a day such as 2026-01-31."),
         ("cut_over: 2026-01-01", "unknown key cut_over (did you mean cutover?)."),
         (
             "payout_charge_id_field: note",
