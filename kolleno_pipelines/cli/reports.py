@@ -16,6 +16,9 @@ NAMES = (
     *("balances", "control-totals", "ageing", "roll-forward", "unapplied-cash", "agreement"),
     *("charges", "payouts", "balance-proofs", "differences"),
 )
+_NO_PROVIDER = (
+    "No connection of connections.yaml is a payment provider's; docs/operating.md, section 4, says how to add one."
+)
 #: Reports whose rows hold others: these are laid out below each other.
 _TABLES = {
     "charges": provider_tables.print_charges,
@@ -51,6 +54,7 @@ def report(
         raise typer.BadParameter(f"there is no report {name!r}; there are {', '.join(NAMES)}", param_hint="NAME")
     refuse_two_forms(csv_file, as_json=as_json)
     deployment = open_deployment()
+    providers = provider_connections(deployment.connections)
     rows = reports.report(
         word,
         deployment.database_url,
@@ -59,7 +63,7 @@ def report(
         as_of=as_of,
         by=by,
         include_mirrors=everything,
-        providers=provider_connections(deployment.connections),
+        providers=providers,
     )
     if csv_file is not None:
         if word == "payouts":
@@ -71,6 +75,8 @@ def report(
     elif as_json:
         print_json(rows)
     else:
+        if word in reports.OF_PROVIDERS and not providers:
+            say(_NO_PROVIDER)
         _print(word, rows)
     end(findings=reports.asks_for_somebody(word, rows, deployment.database_url))
 
