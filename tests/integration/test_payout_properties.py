@@ -186,11 +186,12 @@ def test_of_two_changes_both_are_named(database: str, world: World, one: Tamper,
 
 
 def _with_two_payouts(world: World) -> tuple[Account, Ledger, dict[str, list[str]]]:
+    """Of two rows over the same amount nothing tells which took the place of which: the two that are added differ."""
     account, ledger, items = world.account()
-    for payout in ("po_1", "po_2"):
+    for payout, amount, fee, net in (("po_1", "1234.56", "36.10", "1198.46"), ("po_2", "2345.67", "68.32", "2277.35")):
         if payout not in items:
-            extra = account.charge(f"ch_{payout}", "1234.56", "36.10")
-            ledger.payment(f"P{payout}", "1234.56", psp_reference=f"K-{extra}")
+            extra = account.charge(f"ch_{payout}", amount, fee)
+            ledger.payment(f"P{payout}", amount, psp_reference=f"K-{extra}")
             items[payout] = [f"txn_{extra}"]
-            account.payout(payout, "1198.46", f"txn_{extra}")
+            account.payout(payout, net, f"txn_{extra}")
     return account, ledger, items
