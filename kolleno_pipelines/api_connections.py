@@ -35,13 +35,13 @@ def _off(value: object) -> object:
 
 
 def _day(value: object) -> object:
-    """A plain day; a text that is none is told in our words."""
-    if isinstance(value, str):
-        try:
-            return date.fromisoformat(value)
-        except ValueError:
-            raise ValueError("it is a day such as 2026-01-31") from None
-    return value
+    """A plain day; what is none, as a year alone, is told in our words."""
+    if value is None or type(value) is date:
+        return value
+    try:
+        return date.fromisoformat(str(value))
+    except ValueError:
+        raise ValueError("it is a day such as 2026-01-31") from None
 
 
 def _charge_id_field(value: str | None) -> str | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import date, datetime
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -32,6 +33,12 @@ def parse_moment(text: str) -> datetime:
 def Day(flag: str, text: str) -> Any:  # noqa: N802 - reads as a type where it is used
     """Return the option for one day."""
     return typer.Option(flag, parser=parse_day, metavar="DAY", help=f"{text} YYYY-MM-DD.")
+
+
+def refuse_two_forms(csv_file: Path | None, *, as_json: bool) -> None:
+    """Refuse --json beside --csv: a command gives its data in one form. Raises BadParameter."""
+    if as_json and csv_file is not None:
+        raise typer.BadParameter("it does not go with --csv; choose one of them", param_hint="--json")
 
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON on stdout.")]

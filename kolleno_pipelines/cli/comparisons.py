@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from kolleno_pipelines.cli.choices import AsJson, Day
+from kolleno_pipelines.cli.choices import AsJson, Day, refuse_two_forms
 from kolleno_pipelines.cli.terminal import CannotRun, end, print_json, print_rows, say, working, write_csv
 
 if TYPE_CHECKING:
@@ -56,6 +56,7 @@ def compare_report(
     from kolleno_pipelines.pipeline.deployment import open_deployment
 
     asked = _asked(first, last, timezone)
+    refuse_two_forms(csv_file, as_json=as_json)
     deployment = open_deployment()
     try:
         with (

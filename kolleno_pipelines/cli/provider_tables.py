@@ -9,6 +9,7 @@ from typing import Any
 from kolleno_pipelines.cli.terminal import cell, print_rows, say
 from kolleno_pipelines.schemas.balance_categories import PayoutLineName
 from kolleno_pipelines.schemas.currencies import amount_text
+from kolleno_pipelines.schemas.payout_words import NOT_COMPARED_YET
 
 Rows = list[dict[str, Any]]
 
@@ -54,8 +55,9 @@ def print_charges(rows: Rows) -> None:
 
 
 def print_payouts(rows: Rows) -> None:
-    """Print every payout from gross to net, and below them what keeps payouts from being reconciled."""
+    """Print every payout from gross to net, below them what is not compared, and what keeps from being reconciled."""
     print_rows(*gross_to_net_cells(rows))
+    say(NOT_COMPARED_YET)
     exceptions = [
         {**one, "payout": row["source_id"], "currency_iso": row["currency_iso"]}
         for row in rows

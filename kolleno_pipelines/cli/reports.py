@@ -9,12 +9,15 @@ from typing import Annotated, Any
 import typer
 
 from kolleno_pipelines.cli import provider_tables
-from kolleno_pipelines.cli.choices import AsJson, Day
+from kolleno_pipelines.cli.choices import AsJson, Day, refuse_two_forms
 from kolleno_pipelines.cli.terminal import end, print_json, print_rows, say, write_csv
 
 NAMES = (
     *("balances", "control-totals", "ageing", "roll-forward", "unapplied-cash", "agreement"),
     *("charges", "payouts", "balance-proofs", "differences"),
+)
+_NO_PROVIDER = (
+    "No connection of connections.yaml is a payment provider's; docs/operating.md, section 4, says how to add one."
 )
 #: Reports whose rows hold others: these are laid out below each other.
 _TABLES = {
@@ -48,7 +51,9 @@ def report(
     word = name.strip().lower().replace("_", "-")
     if word not in NAMES:
         raise typer.BadParameter(f"there is no report {name!r}; there are {', '.join(NAMES)}", param_hint="NAME")
+    refuse_two_forms(csv_file, as_json=as_json)
     deployment = open_deployment()
+    providers = provider_connections(deployment.connections)
     rows = reports.report(
         word,
         deployment.database_url,
@@ -57,13 +62,15 @@ def report(
         as_of=as_of,
         by=by,
         include_mirrors=everything,
-        providers=provider_connections(deployment.connections),
+        providers=providers,
     )
     if csv_file is not None:
         _write(csv_file, word, rows, by_customer=by is not None)
     elif as_json:
         print_json(rows)
     else:
+        if word in reports.OF_PROVIDERS and not providers:
+            say(_NO_PROVIDER)
         _print(word, rows)
     end(findings=reports.asks_for_somebody(word, rows, deployment.database_url))
 

@@ -119,12 +119,18 @@ def _is_number(text: str) -> bool:
 
 
 def write_csv(target: Path, columns: Sequence[str], rows: Iterable[Mapping[str, Any]]) -> None:
-    """Write rows as a CSV file (UTF-8, comma), whole or not at all; `-` is stdout."""
+    """Write rows as a CSV file (UTF-8, comma), whole or not at all; `-` is stdout. Raises CannotRun."""
     if str(target) == "-":
         _write_csv(sys.stdout, columns, rows)
         return
+    if target.is_dir():
+        raise CannotRun(f"{target} is a folder; name a file in it.")
     part = target.with_name(f".{target.name}.part")
-    with part.open("w", encoding="utf-8", newline="") as file:
+    try:
+        file = part.open("w", encoding="utf-8", newline="")
+    except OSError as error:
+        raise CannotRun(f"{target} cannot be written: {error.strerror}.") from None
+    with file:
         _write_csv(file, columns, rows)
     part.replace(target)
 

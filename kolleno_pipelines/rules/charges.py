@@ -5,6 +5,7 @@ Finding the payments of a charge does not belong here (storage/charges.py).
 
 from __future__ import annotations
 
+import json
 from datetime import UTC, date, datetime, time
 from typing import Any, NamedTuple
 
@@ -57,7 +58,8 @@ def charge_rows(connection: str, ledger: str, charges: pa.Table, cutover: date |
     )
     outcomes = outcomes_of(charges, sums, cutover)
     has_payments = _numbers(charges["payments"]) > 0
-    is_compared = has_payments & (_numbers(charges["other_currency"]) == 0)
+    is_left_out = np.isin(outcomes, [_NAMES.index(one) for one in (_O.BEFORE_CUTOVER, _O.PENDING)])
+    is_compared = has_payments & (_numbers(charges["other_currency"]) == 0) & ~is_left_out
     asking = np.flatnonzero(np.isin(outcomes, [_NAMES.index(one) for one in _NAMES if one not in SETTLED_CHARGES]))
     break_ids, evidence = _told(connection, ledger, charges, sums, outcomes, asking)
     columns: dict[str, Any] = {
@@ -139,22 +141,29 @@ def _told(
     for number, (place, row) in enumerate(zip(asking.tolist(), rows, strict=True)):
         told = {name: amount_text(decimal(values[number]), row["currency_iso"]) for name, values in amounts.items()}
         ids[place] = break_id(KIND, connection, (KIND, row["source_id"]))
-        sentences[place] = SENTENCES[_NAMES[outcomes[place]]].format(ledger=ledger, **row, **told)
+        sentences[place] = SENTENCES[_NAMES[outcomes[place]]].format(ledger=ledger, **row, **told, **_spoken(row))
     return pa.array(ids, pa.string()), pa.array(sentences, pa.string())
 
 
+def _spoken(row: dict[str, Any]) -> dict[str, str]:
+    """Return the ids of a charge's payments as people read them, and by which reference there should be some."""
+    reference = row["own_reference"]
+    looked = f" with reference {reference}" if reference else "; the charge carries no reference of the platform"
+    return {"named": ", ".join(json.loads(row["payment_source_ids"] or "[]")), "looked": looked}
+
+
 #: What of a charge its sentence may name.
-_NAMED = ["source_id", "currency_iso", "payments", "payment_source_ids"]
+_NAMED = ["source_id", "currency_iso", "payments", "payment_source_ids", "own_reference"]
 #: Why a charge asks for somebody.
 SENTENCES: dict[ChargeOutcome, str] = {
-    _O.FAILED_BUT_PAID: "No money was taken, and {ledger} has {payments} payment(s) of it: {payment_source_ids}.",
-    _O.NO_PAYMENT: "{currency_iso} {money} was taken, and {ledger} has no payment of it.",
-    _O.CURRENCY_MISMATCH: "{currency_iso} {money} was taken; {ledger} has another currency: {payment_source_ids}.",
+    _O.FAILED_BUT_PAID: "No money was taken, and {ledger} has {payments} payment(s) of it: {named}.",
+    _O.NO_PAYMENT: "{currency_iso} {money} was taken, and {ledger} has no payment of it{looked}.",
+    _O.CURRENCY_MISMATCH: "{currency_iso} {money} was taken; {ledger} has another currency: {named}.",
     _O.AMOUNT_MISMATCH: (
         "{currency_iso} {money} was taken, {surcharge} of it as surcharge; {ledger} must show {expected}, and shows"
-        " {paid}: {payment_source_ids}."
+        " {paid}: {named}."
     ),
-    _O.PAYMENT_SHARED: "Another charge claims a payment of {ledger} as well: {payment_source_ids}.",
+    _O.PAYMENT_SHARED: "Another charge claims a payment of {ledger} as well: {named}.",
     _O.REFUND_NOT_IN_LEDGER: (
         "{currency_iso} {refunded} was refunded; of the payments in {ledger} {applied} is applied, {excess} too much."
     ),

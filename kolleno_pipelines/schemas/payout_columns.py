@@ -15,7 +15,7 @@ amount numeric money that was taken
 surcharge_amount numeric part of it that the ledger does not show
 payments bigint payments found
 paid numeric what they come to
-difference numeric amount - surcharge_amount - paid
+difference numeric amount - surcharge_amount - paid; empty where nothing is compared
 refunded numeric refunds whose money is gone
 disputed numeric disputes that are not won
 failed numeric what failed after it had succeeded

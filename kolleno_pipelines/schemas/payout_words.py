@@ -78,6 +78,13 @@ class Leg(StrEnum):
     LEDGER = "ledger"  # the items with the ledger's payments
 
 
+#: Told wherever outcomes of payouts are read, as the legs above are not all that `reconciled` could be taken for.
+NOT_COMPARED_YET = (
+    "A payout's line at the bank and its deposit in the ledger are not compared yet: `reconciled` does not say that the"
+    " money arrived."
+)
+
+
 class ExceptionCode(StrEnum):
     """What is wrong with an item of a payout, or with its sum."""
 

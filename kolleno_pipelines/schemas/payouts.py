@@ -14,8 +14,8 @@ from kolleno_pipelines.schemas.payout_words import ExceptionCode
 
 #: One row per charge, as the rules take them. Amounts are in the charge's currency; `payments` counts those found,
 #: `other_currency` those of them in another currency, `paid` is the sum of the rest; `shared` counts those that another
-#: charge claims as well. `applied` is there where something went back,
-#: `is_returned` where the ledger voided payments for it, and lacks no more than that.
+#: charge claims as well. `own_reference` is there on charges of the platform alone, `applied` where something went
+#: back, `is_returned` where the ledger voided payments for it, and lacks no more than that.
 CHARGES = schema(
     source_id=TEXT,
     state=TEXT,
@@ -24,6 +24,7 @@ CHARGES = schema(
     currency_iso=TEXT,
     created_at=MOMENT,
     customer_source_id=TEXT,
+    own_reference=TEXT,
     resolver=TEXT,
     payments=pa.int64(),
     is_returned=pa.bool_(),

@@ -6,6 +6,8 @@ that is theirs alone: only the others (`tangled`) are grouped.
 
 from __future__ import annotations
 
+from kolleno_pipelines.schemas.payout_words import ChargeOutcome
+
 #: The charges of connections. `rank` says who a payment stands for where several charges claim it: one whose money
 #: is there before one that failed.
 _MONEY_OF = """(
@@ -142,7 +144,9 @@ GROUP BY 1"""
 
 _JOINED = f"""
 SELECT c.source_id, c.state, c.money, c.full_amount, c.amount, c.is_released, c.surcharge, c.currency_iso, c.created_at,
-       c.customer_source_id, c.failure_row, COALESCE(k.resolver, p.resolver) AS resolver,
+       c.customer_source_id, c.failure_row,
+       CASE WHEN c.is_own AND btrim(c.own_reference) <> '' THEN c.own_reference END AS own_reference,
+       COALESCE(k.resolver, p.resolver) AS resolver,
        CASE WHEN k.charge IS NULL THEN COALESCE(p.payments, 0) ELSE 1 END AS payments, COALESCE(p.voided, 0) AS voided,
        CASE WHEN k.charge IS NULL THEN COALESCE(p.other_currency, 0) ELSE k.is_foreign::integer END AS other_currency,
        COALESCE(p.shared, 0) AS shared,
@@ -162,8 +166,8 @@ _IS_RETURNED = """f.voided > 0 AND f.full_amount - f.surcharge > f.paid
 
 #: Every charge as its rules take it (CHARGES).
 CHARGE_FACTS = f"""
-SELECT f.source_id, f.state, f.money, f.surcharge, f.currency_iso, f.created_at, f.customer_source_id, f.resolver,
-       f.payments, {_IS_RETURNED} AS is_returned, f.other_currency, f.shared, f.paid,
+SELECT f.source_id, f.state, f.money, f.surcharge, f.currency_iso, f.created_at, f.customer_source_id, f.own_reference,
+       f.resolver, f.payments, {_IS_RETURNED} AS is_returned, f.other_currency, f.shared, f.paid,
        CASE WHEN f.went_back THEN COALESCE(a.applied, 0) END AS applied, f.refunded, f.disputed, f.failed,
        to_jsonb(f.ids) AS payment_source_ids, GREATEST(f.since, a.observed_at) AS since
 FROM ({_JOINED}) f LEFT JOIN applied a ON a.source_id = f.source_id"""
@@ -177,3 +181,23 @@ SELECT f.source_id, f.amount, f.full_amount, f.is_released, f.currency_iso, f.cr
        f.payments > 0 AND f.other_currency = 0 AND f.paid <> f.expected AND NOT f.is_returned AS has_wrong_sum,
        f.shared > 0 AS has_shared_payment
 FROM (SELECT f.*, f.full_amount - f.surcharge AS expected, {_IS_RETURNED} AS is_returned FROM ({_JOINED}) f) f"""
+
+_TOO_MUCH_APPLIED = (
+    ChargeOutcome.REFUND_NOT_IN_LEDGER,
+    ChargeOutcome.DISPUTE_NOT_IN_LEDGER,
+    ChargeOutcome.FAILURE_NOT_IN_LEDGER,
+)
+
+
+def break_amount(row: str) -> str:
+    """Return by how much the ledger differs from a charge that asks for somebody, of a row of the result.
+
+    Above 0 the ledger lacks money, below 0 it shows too much, or has too much applied. Where nothing can be subtracted,
+    as a payment is shared or of another currency, it is the whole charge.
+    """
+    outcomes = ", ".join(f"'{one.value}'" for one in _TOO_MUCH_APPLIED)
+    return (
+        f"CASE WHEN {row}.outcome IN ({outcomes}) THEN"
+        f" GREATEST({row}.amount - {row}.refunded - {row}.disputed - {row}.failed, 0) - {row}.applied"
+        f" ELSE COALESCE(NULLIF({row}.difference, 0), {row}.amount) END"
+    )

@@ -11,6 +11,7 @@ from typing import Any
 import psycopg
 
 from kolleno_pipelines.schemas.results import Break
+from kolleno_pipelines.storage.charge_sql import break_amount
 from kolleno_pipelines.storage.results import Changes
 
 _FACTS = (
@@ -97,10 +98,10 @@ ORDER BY p.source_id, p.parent_table, p.parent_id""",
 
 
 #: What charges, payouts and balances at payment providers say.
-_OF_PROVIDERS = """
+_OF_PROVIDERS = f"""
 SELECT break_id, connection, 'charge', 'charge', source_id, '', '', customer_source_id, currency_iso,
-       COALESCE(NULLIF(difference, 0), amount), NULL, since, jsonb_build_object('outcome', outcome, 'says', evidence)
-FROM reconciliation.charges WHERE connection = ANY(%(connections)s) AND break_id IS NOT NULL
+       {break_amount("c")}, NULL, since, jsonb_build_object('outcome', outcome, 'says', evidence)
+FROM reconciliation.charges c WHERE connection = ANY(%(connections)s) AND break_id IS NOT NULL
 UNION ALL
 SELECT break_id, connection, 'payout', 'payout', payout_source_id, 'balance_transaction',
        balance_transaction_source_id, NULL, currency_iso, amount, NULL, since,

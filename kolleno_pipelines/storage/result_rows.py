@@ -9,6 +9,8 @@ from typing import Any
 import psycopg
 from psycopg.rows import dict_row
 
+from kolleno_pipelines.storage.charge_sql import break_amount
+
 Rows = list[dict[str, Any]]
 
 #: A break that asks for somebody: rules.differences.is_red in SQL.
@@ -19,7 +21,7 @@ _BREAKS = {
     "control_total_breaks": ("true", "t.difference"),
     "account_totals": ("t.is_break", "t.difference"),
     "agreement_breaks": ("true", "COALESCE(t.balance, 0) - COALESCE(t.mirror_balance, 0)"),
-    "charges": ("t.break_id IS NOT NULL", "COALESCE(t.difference, t.amount)"),
+    "charges": ("t.break_id IS NOT NULL", break_amount("t")),
     "payout_exceptions": ("t.is_break", "t.amount"),
     "balance_proofs": ("t.is_break", "t.change"),
     "balance_exceptions": ("true", "t.amount"),
@@ -41,7 +43,7 @@ _ORDER = {
     "unapplied_cash": "connection, currency_iso, age_days DESC, balance DESC, source_id",
     "differences": "status = 'resolved', cause IS NOT DISTINCT FROM 'opening', abs(amount) DESC NULLS LAST, break_id",
     "unexplained": "abs(amount) DESC, source_id",
-    "charges": "break_id IS NULL, abs(COALESCE(difference, amount)) DESC, source_id",
+    "charges": f"break_id IS NULL, abs({break_amount('charges')}) DESC, source_id",
     "payouts": "exceptions DESC, created_at DESC, source_id",
     "payout_lines": "payout_source_id, line, currency_iso",
     "payout_exceptions": "NOT is_break, abs(amount) DESC, break_id",

@@ -77,6 +77,8 @@ def test_reports_have_the_shapes_and_the_figures(site: Site) -> None:
 
     assert "--as-of does not go with balances" in site.refusal("report", "balances", "--as-of", "2025-03-03")
     assert "there are balances, control-totals" in site.refusal("report", "profit")
+    assert "No connection of connections.yaml is a payment provider's" in site.run("report", "payouts").stderr
+    assert "--json: it does not go with --csv" in site.refusal("report", "charges", "--json", "--csv", "-")
     assert "today" in site.refusal("report", "ageing", "--as-of", "2199-01-01")
 
 

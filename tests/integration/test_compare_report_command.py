@@ -107,6 +107,7 @@ def test_what_cannot_be_compared_ends_with_2(site: Read) -> None:
     assert "books is no payment provider" in site.refusal("compare-report", "books", file)
     assert "--from and --to go together" in site.refusal("compare-report", NAME, file, "--from", "2026-01-01")
     assert "'localtime' is no time zone" in site.refusal("compare-report", NAME, file, "--timezone", "localtime")
+    assert "--json: it does not go with --csv" in site.refusal("compare-report", NAME, file, "--json", "--csv", "-")
     assert "'Moon' is no time zone" in site.refusal("compare-report", NAME, file, "--timezone", "Moon")
     assert "cannot be read: Permission" in _unreadable(site, file) or os.getuid() == 0
 

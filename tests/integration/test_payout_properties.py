@@ -200,6 +200,7 @@ def _hides(evidence: str) -> bool:
 
 
 def _with_two_payouts(world: World) -> tuple[Account, Ledger, dict[str, list[str]]]:
+    """Of two rows over the same amount nothing tells which took the place of which: the two that are added differ."""
     account, ledger, items = world.account()
     for payout, amount, fee in (("po_1", "1234.56", "36.10"), ("po_2", "2345.67", "68.32")):
         if payout not in items:

@@ -8,6 +8,7 @@ from decimal import Decimal
 import psycopg
 import pytest
 
+from kolleno_pipelines.pipeline.acceptance import accept
 from kolleno_pipelines.pipeline.reconcile import reconcile_present
 from kolleno_pipelines.pipeline.reconcile_payouts import reconcile_charges, reconcile_payouts
 from kolleno_pipelines.pipeline.report_columns import report_columns
@@ -91,10 +92,31 @@ def test_a_rerun_changes_no_row_and_what_is_put_right_goes(database: str) -> Non
         ("charge", "ch_9", "", 12, "open"),
         ("payout", "po_1", "txn_ch_2", Decimal("19.12"), "open"),
     ]
+    assert told[1][5] == "USD 12.00 was taken, and qb has no payment of it with reference K-ch_9."
     with psycopg.connect(database) as conn:
         conn.execute("DELETE FROM receivables.payout_members WHERE source_id = 'po_1|txn_ch_2#2'")
     reconcile_present(database, {"qb": Connection("qb")}, TODAY, providers)
     assert rows(database, "SELECT kind FROM reconciliation.differences WHERE status = 'resolved'") == [("payout",)]
+
+
+def test_a_break_of_what_went_back_is_what_is_too_much_and_an_acceptance_ends_with_it(database: str) -> None:
+    """Of 100.00 that is applied 30.00 are refunded, which somebody accepts; then 20.00 more are."""
+    account, ledger = stage()
+    account.refund("re_1", "ch_1", "30.00")
+    ledger.fold(database)
+
+    def told() -> list[tuple[object, ...]]:
+        account.fold(database)
+        reconcile_present(database, {"qb": Connection("qb")}, TODAY, {"stripe": Provider()})
+        return rows(database, "SELECT break_id, left_source_id, amount, status FROM reconciliation.differences")
+
+    ((break_id, *rest),) = told()
+    assert rest == ["ch_1", -30, "open"]
+    accept(database, str(break_id), why="the customer keeps it as a credit", by="ana", today=TODAY)
+    assert told() == [(break_id, "ch_1", -30, "accepted")]
+    account.refund("re_2", "ch_1", "20.00")
+    account.version = 2
+    assert told() == [(break_id, "ch_1", -50, "reopened")]
 
 
 def stored(url: str, table: str) -> list[tuple[object, ...]]:

@@ -84,6 +84,10 @@ def test_csv_is_written_whole_and_says_lists_as_json(tmp_path: Path) -> None:
     terminal.write_csv(tmp_path / "out.csv", ["a", "b", "c"], rows)
     text = (tmp_path / "out.csv").read_text(encoding="utf-8")
     assert text == 'a,b,c\n"x,y",,"[{""d"": ""0.01""}]"\n"say ""hi""",yes,[]\n'
+    with pytest.raises(terminal.CannotRun, match="is a folder; name a file in it"):
+        terminal.write_csv(tmp_path, ["a"], rows)
+    with pytest.raises(terminal.CannotRun, match=r"no/out\.csv cannot be written: No such file"):
+        terminal.write_csv(tmp_path / "no" / "out.csv", ["a"], rows)
     assert [path.name for path in tmp_path.iterdir()] == ["out.csv"]
 
 

@@ -34,7 +34,7 @@ def charge(source_id: str = "ch_1", **cells: Any) -> Row:
         "shared": 0,
         "payment_source_ids": '["P1"]',
     }
-    row |= {"customer_source_id": "C1"} | cells
+    row |= {"customer_source_id": "C1", "own_reference": None} | cells
     return row | {name: None if row[name] is None else Decimal(row[name]) for name in _AMOUNTS}
 
 
@@ -103,6 +103,11 @@ def test_before_the_cut_over_goes_before_everything() -> None:
         assert outcome(cutover=date(2026, 2, 2), **cells) != "before_cutover"
 
 
+def test_what_is_not_compared_has_no_difference() -> None:
+    assert judged(charge(state="pending", money="0"))[0]["difference"] is None
+    assert judged(charge(paid="1"), cutover=date(2026, 2, 3))[0]["difference"] is None
+
+
 def test_the_first_that_applies_over_every_combination() -> None:
     """The order of the list is the only rule among what applies at once."""
     makes: list[tuple[ChargeOutcome, Row]] = [
@@ -125,10 +130,16 @@ def test_a_break_names_the_charge_and_says_why() -> None:
     assert (good["break_id"], good["evidence"]) == (None, None)
     assert bad["break_id"] == break_id("charge", "stripe", ("charge", "ch_2"))
     assert bad["evidence"] == (
-        'USD 100.00 was taken, 0.00 of it as surcharge; qb must show 100.00, and shows 99.00: ["P1"].'
+        'USD 100.00 was taken, 0.00 of it as surcharge; qb must show 100.00, and shows 99.00: P1.'
     )  # fmt: skip
     assert bad["difference"] == 1
-    assert judged(charge(**NOTHING))[0]["paid"] is None
+    (without,) = judged(charge(**NOTHING))
+    assert (without["paid"], without["evidence"]) == (
+        None,
+        "USD 100.00 was taken, and qb has no payment of it; the charge carries no reference of the platform.",
+    )
+    (named,) = judged(charge(own_reference="K-1", **NOTHING))
+    assert named["evidence"] == "USD 100.00 was taken, and qb has no payment of it with reference K-1."
 
 
 def test_every_outcome_that_asks_for_somebody_has_a_sentence() -> None:

@@ -126,3 +126,7 @@ def test_example_file_names_every_setting_and_every_variable_of_the_code() -> No
     # Fail-points are for tests alone.
     absent = {name for name in named if name not in example and "FAILPOINT" not in name}
     assert absent == set()
+    secrets = set(re.findall(r"\$\{([A-Z_]+)\}", (root / "connections.example.yaml").read_text(encoding="utf-8")))
+    assert "STRIPE_API_KEY" in secrets
+    for file in (root / ".env.example", root / "deploy" / "kolleno.env.example"):
+        assert secrets - {"VARIABLE"} <= set(re.findall(r"(?m)^#(\w+)=", file.read_text(encoding="utf-8"))), file

@@ -21,12 +21,14 @@ from kolleno_pipelines.pipeline.result_facts import (
     payouts_of,
 )
 from kolleno_pipelines.resources.deployment import DeploymentResource
+from kolleno_pipelines.schemas.payout_words import NOT_COMPARED_YET
 
 Providers = Mapping[str, StripeConnection]
 
 _QUESTION = (
     "Which charges, refunds, disputes and fees is every payout made of, do they sum to it, and does the ledger show"
     " their payments? And do all rows of the balance come to the balance that the provider states?"
+    f" {NOT_COMPARED_YET}"
 )
 _SOURCES = (
     *("charges", "refunds", "disputes", "payouts", "payout_members", "balance_transactions", "fee_details"),

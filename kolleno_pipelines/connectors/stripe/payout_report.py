@@ -95,7 +95,7 @@ class PayoutReport:
             yield from reader
         except UnicodeDecodeError:
             line = self._undecodable_line()
-            message = f"Line {line} is not UTF-8; {_AS_DOWNLOADED}"
+            message = f"The line is not UTF-8; {_AS_DOWNLOADED}"
             raise file_fault(Code.UNDECODABLE, message, line=line) from None
         except csv.Error as error:
             message = f"The quotes around a value up to line {reader.line_num} do not match ({error}); {_AS_DOWNLOADED}"
