@@ -15,8 +15,8 @@ Rows = list[dict[str, Any]]
 
 _BREAK_OF_CHARGE = ("currency_iso", "source_id", "outcome", "amount", "paid", "difference", "evidence", "break_id")
 _EXCEPTION = (
-    *("payout", "currency_iso", "code", "balance_transaction_source_id", "charge_source_id", "amount", "evidence"),
-    "break_id",
+    *("payout_source_id", "currency_iso", "code", "balance_transaction_source_id", "charge_source_id", "amount"),
+    *("evidence", "break_id"),
 )
 _OF_BALANCE = (
     *("currency_iso", "code", "balance_transaction_source_id", "charge_source_id", "amount", "evidence", "break_id"),
@@ -58,11 +58,7 @@ def print_payouts(rows: Rows) -> None:
     """Print every payout from gross to net, below them what is not compared, and what keeps from being reconciled."""
     print_rows(*gross_to_net_cells(rows))
     say(NOT_COMPARED_YET)
-    exceptions = [
-        {**one, "payout": row["source_id"], "currency_iso": row["currency_iso"]}
-        for row in rows
-        for one in row["exceptions"]
-    ]
+    exceptions = [{**one, "payout_source_id": row["source_id"]} for row in rows for one in row["exceptions"]]
     _print_below(_EXCEPTION, exceptions, "Exceptions")
 
 

@@ -15,15 +15,9 @@ _LINES = list(PayoutLineName)
 _CHARGE = ("source_id", "customer_source_id", "amount", "paid", "difference", "evidence", "break_id")
 _LINE = ("line", "items", "amount", "fee", "net")
 _OF_BALANCE = (
-    "code",
-    "balance_transaction_source_id",
-    "charge_source_id",
-    "currency_iso",
-    "amount",
-    "evidence",
-    "break_id",
+    *("code", "balance_transaction_source_id", "charge_source_id", "currency_iso", "amount", "evidence", "break_id"),
 )
-_EXCEPTION = ("code", "leg", "balance_transaction_source_id", "charge_source_id", "amount", "evidence", "break_id")
+_EXCEPTION = ("leg", *_OF_BALANCE)
 
 
 def charges_report(totals: Iterable[Row], breaks: Iterable[Row]) -> list[Row]:
@@ -61,7 +55,7 @@ def balance_report(read: Read) -> list[Row]:
 
     These stand beside the newest proof of their currency; those of a currency without one beside the first row.
     """
-    proofs: list[Row] = [{**plain_row(row), "exceptions": []} for row in read("balance_proofs")]
+    proofs: list[Row] = [_proof(row) for row in read("balance_proofs")]
     newest = {}
     for one in sorted(proofs, key=lambda row: (row["taken_at"] or "", row["source_id"])):
         newest[one["connection"], one["currency_iso"]] = one
@@ -70,6 +64,12 @@ def balance_report(read: Read) -> list[Row]:
         place = newest.get((one["connection"], one["currency_iso"])) or first[one["connection"]]
         place["exceptions"].append(_part(one, _OF_BALANCE))
     return proofs
+
+
+def _proof(row: Row) -> Row:
+    """What is no break has no id by which it could be accepted."""
+    shown = plain_row(row)
+    return shown | {"break_id": shown["break_id"] if row["is_break"] else None, "exceptions": []}
 
 
 def gross_to_net(payouts: Sequence[Row]) -> list[Row]:
@@ -95,7 +95,7 @@ def _flat(payout: Row, lines: dict[str, Row], present: Iterable[str], tie: bool)
         "currency_iso": payout["currency_iso"],
         **{name: Decimal(lines[name]["amount"]) if name in lines else None for name in present},
         "fees taken off": fees or None,
-        **({} if tie else {"items": items}),
+        **({} if tie else {"items_net": items}),
         "payout": Decimal(payout["amount"]),
         **{name: payout[name] for name in ("outcome", "source_id", "connection")},
     }

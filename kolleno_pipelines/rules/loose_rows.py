@@ -37,7 +37,7 @@ def exceptions_of_doubled(connection: str, rows: Iterable[DoubledRow]) -> Iterat
         if row.net < 0:
             why = f"The row over {net} is row {row.other_source_id} once more, and the balance is too low by it."
         named = (row.source_id, row.charge_source_id, row.currency_iso)
-        yield _exception(connection, ExceptionCode.DOUBLED, named, row.net, why, row.since)
+        yield _exception(connection, ExceptionCode.DOUBLED, named, -row.net, why, row.since)
 
 
 def exceptions_of_missing(connection: str, rows: Iterable[MissingRow]) -> Iterator[BalanceException]:

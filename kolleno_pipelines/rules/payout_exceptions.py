@@ -26,7 +26,7 @@ def of_item(connection: str, ledger: str, item: SuspectItem, code: ExceptionCode
         balance_transaction_source_id=item.source_id,
         occurrence=item.occurrence,
         charge_source_id=item.charge_source_id,
-        currency_iso=item.currency_iso,
+        currency_iso=_currency(item, code),
         amount=item_amount(item, code),
         evidence=item_evidence(item, code, ledger),
         since=item.since,
@@ -74,7 +74,12 @@ def item_evidence(item: SuspectItem, code: ExceptionCode, ledger: str = "") -> s
 
 
 def item_amount(item: SuspectItem, code: ExceptionCode) -> Decimal:
-    """Return by how much something differs where it is compared with something, else what the item comes to."""
+    """Return what is to be added to the row, or to its payout, for it to be right; else what the item comes to.
+
+    So it is above 0 where something is missing, below 0 where it is too much. In the currency of _currency.
+    """
+    if code in {_C.DOUBLED, _C.IN_TWO_PAYOUTS}:
+        return -item.net
     if code is _C.ALTERED and item.balance_net is not None:
         return (item.balance_net - item.net) or (item.balance_amount or _ZERO) - item.amount
     if code in {_C.NET_DIFFERS, _C.FEE_DIFFERS}:
@@ -86,6 +91,13 @@ def item_amount(item: SuspectItem, code: ExceptionCode) -> Decimal:
     if code is _C.PAYMENTS_SUM and item.charge_expected is not None and item.charge_paid is not None:
         return item.charge_expected - item.charge_paid
     return item.net
+
+
+def _currency(item: SuspectItem, code: ExceptionCode) -> str:
+    """Payments are compared with their charge in its currency, all else with the item in the payout's."""
+    if code is _C.PAYMENTS_SUM and item.charge_currency_iso is not None:
+        return item.charge_currency_iso
+    return item.currency_iso
 
 
 def _shown(item: SuspectItem) -> dict[str, str]:
@@ -120,7 +132,7 @@ _ITEM_SENTENCES: dict[ExceptionCode, str] = {
     ),
     _C.NET_DIFFERS: "{amount} less {fee} is {counted}, and the row says {net}.",
     _C.FEE_DIFFERS: "{amount} less {net} leaves a fee of {implied}, and the row says {fee}.",
-    _C.DOUBLED: "The row is in the payout for the {occurrence}. time.",
+    _C.DOUBLED: "The row is in the payout once more: this is number {occurrence}.",
     _C.IN_TWO_PAYOUTS: "The row is in {other_payouts} as well.",
     _C.SOURCE_DIFFERS: "The row says {amount}, what made it says {source_amount}.",
     _C.PAYMENTS_SUM: (

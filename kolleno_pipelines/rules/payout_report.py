@@ -152,7 +152,7 @@ def payouts_of(found: ReportFinding) -> set[str]:
 def finding_of_item(item: MissingItem) -> ReportFinding:
     """Return what an item is whose payout the report has without it."""
     net = amount_text(item.net, item.currency_iso)
-    message = f"The payout's list of the API has the row, over net {item.currency_iso} {net}; the report does not."
+    message = f"The payout's list of the API has the row, net {item.currency_iso} {net}; the report does not."
     place = _Place(None, item.payout_source_id, item.source_id, item.currency_iso)
     return _finding(place, _C.NOT_IN_REPORT, message, column="net", api_value=net, api_list=PAYOUT)
 
@@ -180,7 +180,7 @@ def finding_of_payout(sums: PayoutSums, flagged: Container[str]) -> ReportFindin
 
 def _absent(place: _Place, sums: PayoutSums) -> ReportFinding:
     """Return that a payout of the report's period is not in it."""
-    held = f"{sums.api.rows} items over net {sums.currency_iso} {amount_text(sums.api.net, sums.currency_iso)}"
+    held = f"{sums.api.rows} item(s), net {sums.currency_iso} {amount_text(sums.api.net, sums.currency_iso)}"
     if not sums.api.rows:
         held = f"{sums.payout_currency_iso} {text(sums.payout_amount, sums.payout_currency_iso)}, without an item"
     message = f"The payout arrived in the report's period and is not in it: by the API {held}."

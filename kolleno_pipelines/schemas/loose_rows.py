@@ -38,7 +38,7 @@ class MissingRow(NamedTuple):
 class BalanceException:
     """What is wrong with a row of the balance that no compared payout holds: a row of the result `balance_exceptions`.
 
-    `amount` is by how much it differs, what it is too much, or what the balance lacks.
+    `amount` is what is to be added to it, or to the balance, for it to be right: below 0 where it is too much.
     """
 
     break_id: str

@@ -79,11 +79,11 @@ CHANGES: dict[str, tuple[Change, list[tuple[str, str, str]]]] = {
     "payout_dropped": (_drop("txn_po_hand"), [("dropped", "txn_po_hand", "-10")]),
     "return_dropped": (_drop("txn_in"), [("dropped", "txn_in", "50")]),
     "fee_dropped": (_drop("txn_fee"), []),  # nothing names it: the proof alone tells
-    "charge_doubled": (_double("txn_ch_5"), [("doubled", "txn_z", "28.83")]),
-    "charge_doubled_before": (_double("txn_ch_5", "txn_a"), [("doubled", "txn_a", "28.83")]),
-    "paid_out_doubled": (_double("txn_ch_2"), [("doubled", "txn_z", "19.12")]),
-    "fee_doubled": (_double("txn_fee"), [("doubled", "txn_z", "-2")]),
-    "dispute_doubled": (_double("txn_dp_1"), [("doubled", "txn_z", "-23")]),
+    "charge_doubled": (_double("txn_ch_5"), [("doubled", "txn_z", "-28.83")]),
+    "charge_doubled_before": (_double("txn_ch_5", "txn_a"), [("doubled", "txn_a", "-28.83")]),
+    "paid_out_doubled": (_double("txn_ch_2"), [("doubled", "txn_z", "-19.12")]),
+    "fee_doubled": (_double("txn_fee"), [("doubled", "txn_z", "2")]),
+    "dispute_doubled": (_double("txn_dp_1"), [("doubled", "txn_z", "23")]),
 }
 
 

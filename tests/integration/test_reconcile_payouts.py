@@ -90,7 +90,7 @@ def test_a_rerun_changes_no_row_and_what_is_put_right_goes(database: str) -> Non
     assert [one[:5] for one in told] == [
         ("balance_proof", "USD", "b1:USD", Decimal("1.35"), "open"),
         ("charge", "ch_9", "", 12, "open"),
-        ("payout", "po_1", "txn_ch_2", Decimal("19.12"), "open"),
+        ("payout", "po_1", "txn_ch_2", Decimal("-19.12"), "open"),
     ]
     assert told[1][5] == "USD 12.00 was taken, and qb has no payment of it with reference K-ch_9."
     with psycopg.connect(database) as conn:
@@ -154,6 +154,14 @@ def test_reports_nest_lines_and_exceptions(database: str) -> None:
                        "balance_proofs": 1}  # fmt: skip
     commented = "SELECT count(*) FROM pg_class WHERE relnamespace = 'reporting'::regnamespace AND relkind = 'v'"
     assert rows(database, f"{commented} AND obj_description(oid) IS NULL") == [(0,)]
+    bare = rows(
+        database,
+        "SELECT c.relname, a.attname FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0"
+        " WHERE c.relnamespace = 'reporting'::regnamespace AND c.relname = ANY(%s)"
+        " AND col_description(c.oid, a.attnum) IS NULL",
+        [*views, "balance_transactions", "balance_exceptions"],
+    )
+    assert bare == []
 
 
 @pytest.mark.parametrize("newest", ["txn_ch_2", None])

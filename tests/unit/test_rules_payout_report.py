@@ -166,7 +166,7 @@ def test_what_a_payout_holds_that_the_report_does_not_name() -> None:
     absent = replace(TIED, line=None, report=NOTHING)
     found = [finding_of_payout(each, set()) for each in (absent, replace(absent, api=NOTHING))]
     assert [one and one.message.rpartition(": ")[2] for one in found] == [
-        "by the API 2 items over net USD 100.00.",
+        "by the API 2 item(s), net USD 100.00.",
         "by the API USD 100.00, without an item.",
     ]
 

@@ -296,6 +296,18 @@ def test_sentences(code: ExceptionCode, cells: dict[str, Any], amount: str, evid
     assert (one.leg, one.outcome) == EFFECTS[code]
 
 
+def test_what_the_ledger_lacks_of_a_charge_is_in_its_currency() -> None:
+    """EUR 10.00 of which the ledger has 9.50, in a payout of USD."""
+    cells = {"charge_currency_iso": "EUR", "charge_expected": D("10.00"), "charge_paid": D("9.50")}
+    codes = (ExceptionCode.PAYMENTS_SUM, ExceptionCode.NO_PAYMENT, ExceptionCode.DOUBLED)
+    found = exceptions_of_items("stripe", "qb", [item(*codes, **cells)])
+    assert {one.code: (one.currency_iso, one.amount) for one in found} == {
+        "payments_sum": ("EUR", D("0.50")),
+        "no_payment": ("USD", D("96.80")),
+        "doubled": ("USD", D("-96.80")),
+    }
+
+
 def test_every_flag_of_an_item_is_told_with_an_id_of_its_own() -> None:
     found = list(exceptions_of_items("stripe", "qb", [item(*ITEM_CODES), item(*ITEM_CODES, occurrence=2)]))
     assert [one.code for one in found] == [*ITEM_CODES, *ITEM_CODES]

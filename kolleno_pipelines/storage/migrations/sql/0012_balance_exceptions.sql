@@ -8,9 +8,7 @@ CREATE TABLE reconciliation.balance_exceptions (
 CREATE INDEX balance_exceptions_by_connection ON reconciliation.balance_exceptions (connection);
 COMMENT ON TABLE reconciliation.balance_exceptions IS 'Rows of a provider''s balance that no compared payout holds, and of which something is wrong: the row, its charge, the amount, and why in a sentence (docs/payouts.md).';
 COMMENT ON COLUMN reconciliation.balance_exceptions.code IS 'source_differs, net_differs, fee_differs, fee_details, doubled, dropped: as in payout_exceptions.';
-COMMENT ON COLUMN reconciliation.balance_exceptions.amount IS 'By how much the row differs, what it is too much, or what the balance lacks.';
+COMMENT ON COLUMN reconciliation.balance_exceptions.amount IS 'What is to be added to the row, or to the balance, for it to be right; below 0 what is too much.';
 
 CREATE VIEW reporting.balance_exceptions AS SELECT * FROM reconciliation.balance_exceptions;
 COMMENT ON VIEW reporting.balance_exceptions IS 'Rows of a provider''s balance that no compared payout holds, and of which something is wrong: the row, its charge, the amount, and why in a sentence.';
-
-COMMENT ON VIEW reporting.payouts IS 'Payouts of payment providers, with what became of each (outcome; empty until it is reconciled). Compared are its items and their payments in the ledger, not the line at the bank nor the deposit in the ledger.';

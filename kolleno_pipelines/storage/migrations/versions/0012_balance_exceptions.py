@@ -1,4 +1,4 @@
-"""What is wrong with rows of a provider's balance that no compared payout holds."""
+"""What is wrong with rows of a provider's balance that no compared payout holds; what analysts read of providers."""
 
 from __future__ import annotations
 
@@ -14,8 +14,9 @@ depends_on = None
 
 def upgrade() -> None:
     folder = files("kolleno_pipelines.storage.migrations") / "sql"
-    text = (folder / "0012_balance_exceptions.sql").read_text(encoding="utf-8")
-    op.get_bind().exec_driver_sql(text.replace("%", "%%"))
+    for name in ("0012_balance_exceptions.sql", "0012_reporting.sql"):
+        text = (folder / name).read_text(encoding="utf-8")
+        op.get_bind().exec_driver_sql(text.replace("%", "%%"))
 
 
 def downgrade() -> None:
