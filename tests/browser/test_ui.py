@@ -81,6 +81,7 @@ def test_a_wrong_files_message_is_on_the_tables_page_and_its_check_is_red(site: 
     expect(page.get_by_text("Failed files whose batch waits for a good one: 1.").first).to_be_visible()
 
 
+@pytest.mark.nightly
 def test_the_request_in_the_documentation_reprocesses_and_changes_nothing(site: Site) -> None:
     text = (ROOT / "docs" / "reprocess.md").read_text()
     blocks = re.findall(r"```json\n(.*?)```", text, re.DOTALL)

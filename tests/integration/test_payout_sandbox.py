@@ -5,6 +5,8 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from itertools import combinations
 
+import pytest
+
 from kolleno_pipelines.sandbox.stripe.book import moment_of
 from kolleno_pipelines.sandbox.stripe.cases import CASES
 from kolleno_pipelines.sandbox.stripe.reading import Tamper
@@ -85,6 +87,7 @@ def _taken_at(case: Case) -> datetime:
     return max(moment_of(row["created"]) for row in rows if row is not None)
 
 
+@pytest.mark.nightly
 def test_two_quiet_changes_at_once_are_both_named(database: str) -> None:
     """Of two charges of one payout, each changed in another way; those that change payouts change two of them."""
     case = CASES["dispute_won"]()
