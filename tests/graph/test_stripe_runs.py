@@ -24,6 +24,8 @@ from tests.canaries import CANARIES, CANARY
 from tests.stripe_deployment import NAME, SECRET_VARIABLE, StripeDeployment
 
 _PAYOUTS = "SELECT source_id FROM reconciliation.payouts ORDER BY 1"
+_COLUMNS = """SELECT attname FROM pg_attribute
+WHERE attrelid = 'receivables.balance_transactions'::regclass AND attnum > 0 ORDER BY attnum"""
 AT = datetime.now(UTC).replace(microsecond=0) - timedelta(days=12)
 
 
@@ -52,6 +54,19 @@ def test_payouts_are_whole_after_the_first_run(read: StripeDeployment, ephemeral
     assert _run(read, ephemeral).success
     outcomes = read.rows("SELECT items_outcome, count(*) FROM reporting.payouts GROUP BY 1")
     assert {outcome for outcome, _ in outcomes} == {"reconciled"}, "none is pending until the next poll"
+    # A row of the balance comes a second time under another id: it is in no payout, and the balance is too high by it.
+    columns = ", ".join(name for (name,) in read.rows(_COLUMNS) if name not in {"source_id", "loaded_at"})
+    ((twin,),) = read.rows(
+        f"INSERT INTO receivables.balance_transactions (source_id, {columns}) SELECT 'txn_twin', {columns}"
+        " FROM receivables.balance_transactions WHERE type IN ('charge', 'payment') LIMIT 1 RETURNING source_id"
+    )
+    again = _run(read, ephemeral)
+    (proven,) = [one for one in again.get_asset_check_evaluations() if one.check_name == "balance_proven"]
+    assert not proven.passed
+    assert "altered, doubled or missing: 2." in str(proven.description), "twice, and a fee without details"
+    (shown,) = again.asset_materializations_for_node("payouts")
+    told = [entry for label, entry in shown.metadata.items() if "no payout that are wrong" in label]
+    assert twin in str(told)
 
 
 def test_a_payout_that_nobody_itemises_is_told_after_a_week(

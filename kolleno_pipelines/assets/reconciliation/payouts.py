@@ -69,6 +69,8 @@ def payouts(providers: Providers) -> dg.AssetsDefinition:
             "payouts to look at first, from gross to net": _payouts_table(payouts_of(opened, summary.worst)),
             "newest payouts, from gross to net": _payouts_table(newest),
         }
+        if wrong := balance_row_breaks(opened, list(providers)):
+            shown["rows of the balance in no payout that are wrong"] = rows_table(wrong, _ROWS)
         shown |= not_shown("exceptions", summary.counts["exceptions"] - len(summary.worst), _ALL_EXCEPTIONS)
         shown |= not_shown("payouts", summary.rows - len(newest), _ALL_PAYOUTS)
         return dg.MaterializeResult(asset_key=spec.key, metadata=shown | counted)
