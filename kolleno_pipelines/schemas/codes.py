@@ -106,7 +106,7 @@ _TEXTS: dict[Level, dict[Code, tuple[str, str]]] = {
         Code.BAD_HEADER: ("a column name is blank, doubled, or has upper case or spaces", _RESEND),
         Code.UNDECODABLE: ("the file is not UTF-8", "Export as UTF-8 and upload it again."),
         Code.BAD_DELIMITER: ("the columns are not separated by commas", "Export with commas and upload it again."),
-        Code.UNCLOSED_QUOTE: ("a quoted value never ends", _RESEND),
+        Code.UNCLOSED_QUOTE: ("a quoted value never ends, or only in a row below", _RESEND),
         Code.NULL_BYTE: ("the file holds a NUL byte", _RESEND),
         Code.TOO_LARGE: ("the file is larger than this connection takes", "Split it, or raise max_file_bytes."),
     },

@@ -141,6 +141,10 @@ def test_a_nul_byte_fails_the_file_wherever_it_is() -> None:
         ((invoice(id="1"), '"open' + invoice(id="2"), '"closed",C1,R,1,1,USD,2026-01-01,'), 3),
         (('"a\nb",C1,R,1,1,USD,2026-01-01,', 'x,"a\nb",R,1,1,USD,"open,', "z"), 5),
         (('1,C1,"ref "x",1,1,USD,2026-01-01,', "z"), 2),
+        ((invoice(id="1"), invoice(ref='"INV-2'), invoice(id="3"), invoice(ref='INV-4"'), invoice(id="5")), 3),
+        ((invoice(id="1"), invoice(ref='"INV-2'), invoice(ref='INV-3"')), 3),
+        ((invoice(id="1"), '"a\nb' + invoice(id="2")[1:], invoice(ref='INV-3"')), 3),
+        (('"a\nb",C1,"INV-1,1,1,USD,2026-01-10,', invoice(id="2"), invoice(ref='INV-3"')), 3),
     ],
 )
 @pytest.mark.parametrize("block_bytes", [16, 1 << 20])

@@ -24,6 +24,8 @@ from kolleno_pipelines.schemas.findings import FileFailed, Finding
 
 Lines = npt.NDArray[np.int32]
 Lane = Literal["auto", "strict"]
+#: From so many columns on, two lines of a value with as many commas as a row are taken for rows.
+_TELLING = 6
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,6 +162,8 @@ def _read_quoted(block: RawBlock, width: int) -> tuple[Tokens, bytes]:
         try:
             for row in reader:
                 end = reader.line_num
+                if end - first > 1:
+                    _require_one_row(lines[first:end], block.first_line + first, width)
                 if len(row) == width:
                     cells += row
                     firsts.append(first)
@@ -178,6 +182,25 @@ def _read_quoted(block: RawBlock, width: int) -> tuple[Tokens, bytes]:
     return tokens, b"".join(lines[first:])
 
 
+def _require_one_row(lines: list[bytes], line: int, width: int) -> None:
+    """Raise where a value holds lines that are rows by themselves: a quote stands alone, another one closes it later.
+
+    What is quoted may have commas and line ends, but hardly in two of its lines as many commas as a wide header.
+    """
+    if width < _TELLING:
+        return
+    whole = [place for place, text in enumerate(lines) if text.count(b",") == width - 1]
+    if len(whole) > 1:
+        before = len(b"".join(lines[: whole[1]]).decode())
+        text = b"".join(lines).decode()
+        opened = line + _line_ends(text[: max(place for place, _ in _quoted_values(text) if place < before)])
+        message = (
+            f"the quote that opens on line {opened:,} closes only in a row below, expected a closing quote before a"
+            " comma or line end"
+        )
+        raise FileFailed(Finding(opened, None, None, Code.UNCLOSED_QUOTE, message))
+
+
 def _spoilt(lines: list[bytes], line: int, error: csv.Error) -> RaggedRow:
     """Return the row that has text behind a closing quote; raise when the quote may have opened too early or too late.
 
@@ -193,22 +216,29 @@ def _spoilt(lines: list[bytes], line: int, error: csv.Error) -> RaggedRow:
 def _unclosed(record: bytes, line: int, at_end: bool) -> FileFailed:
     """Return the fault of a record whose last quote does not close, naming the line where that quote opens."""
     text = record.decode()
-    position, opened = 0, 0
-    while position < len(text):
-        if text[position] == '"':
-            opened = position
-            position = _closing(text, position)
-            if position < 0:
-                break
-            position += 1
-            if position < len(text) and text[position] not in ",\r\n":  # text behind the closing quote
-                break
-        separator = text.find(",", position)
-        position = len(text) if separator < 0 else separator + 1
-    line += count_line_ends(text[:opened].encode())
+    *_, (opened, _) = _quoted_values(text)
+    line += _line_ends(text[:opened])
     wrong = "never closes" if at_end else "does not close where a value ends"
     message = f"the quote that opens on line {line:,} {wrong}, expected a closing quote before a comma or line end"
     return FileFailed(Finding(line, None, None, Code.UNCLOSED_QUOTE, message))
+
+
+def _quoted_values(text: str) -> Iterator[tuple[int, int]]:
+    """Yield where each quote opens and closes (-1: nowhere), up to one that does not close where a value ends."""
+    position = 0
+    while position < len(text):
+        if text[position] == '"':
+            closed = _closing(text, position)
+            yield position, closed
+            position = closed + 1
+            if closed < 0 or (position < len(text) and text[position] not in ",\r\n"):  # text behind the closing quote
+                return
+        separator = text.find(",", position)
+        position = len(text) if separator < 0 else separator + 1
+
+
+def _line_ends(text: str) -> int:
+    return count_line_ends(text.encode())
 
 
 def _closing(text: str, opened: int) -> int:
