@@ -178,5 +178,6 @@ def _explained(named: Explanation, currency_iso: str) -> str:
         more = "less" if named.amount > 0 else "more"
         return f"{row} says {net} {more} than {named.other_source_id}, which made it"
     if not named.is_known:
-        return f"{row} of charge {named.charge_source_id} is neither in it nor in the balance's list"
+        charge = f" of charge {named.charge_source_id}" if named.charge_source_id else ""
+        return f"{row}{charge} is neither in it nor in the balance's list"
     return f"{row} over {amount_text(named.amount, currency_iso)} is in no payout"

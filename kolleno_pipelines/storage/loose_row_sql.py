@@ -11,8 +11,6 @@ from collections.abc import Iterable
 from kolleno_pipelines.schemas.payout_words import ITEM_CODES, ExceptionCode
 from kolleno_pipelines.storage import payout_sql
 
-_IS_COMPARED = "NOT p.is_reversed AND p.is_itemisable AND p.is_complete"
-
 #: In the columns of payout_members, that they can be judged as items. A compared payout's own row is judged with it.
 LOOSE = f"""
 SELECT t.source_id, ''::text AS payout_source_id, t.source_id AS balance_transaction_source_id, t.type,
@@ -21,8 +19,8 @@ SELECT t.source_id, ''::text AS payout_source_id, t.source_id AS balance_transac
 FROM receivables.balance_transactions t
 WHERE t.connection = %(connection)s
   AND NOT EXISTS (SELECT FROM payout_items i JOIN payout_states p ON p.source_id = i.payout
-                  WHERE i.id = t.source_id AND {_IS_COMPARED})
-  AND NOT EXISTS (SELECT FROM payout_states p WHERE p.own_row = t.source_id AND {_IS_COMPARED})"""
+                  WHERE i.id = t.source_id AND {payout_sql.IS_COMPARED})
+  AND NOT EXISTS (SELECT FROM payout_states p WHERE p.own_row = t.source_id AND {payout_sql.IS_COMPARED})"""
 
 #: What a row can contradict by itself: the object that made it, its own sum, the details of its fee.
 _CODES = (
@@ -44,32 +42,6 @@ ALTERED = f"""{
         f"flags & {_mask(_CODES)}",
     )
 } WHERE flags & {_mask(_CODES)} <> 0 ORDER BY id"""
-
-#: The rows that charges, refunds and payouts name, and what they must come to; less a fee, where it is not exact.
-NAMED = f"""
-SELECT n.id, n.object, n.charge, n.currency_iso, n.money, n.is_exact, n.observed_at, n.created_at
-FROM (
-    SELECT balance_transaction_source_id AS id, source_id AS object, source_id AS charge, currency_iso,
-           COALESCE(NULLIF(amount_captured, 0), amount) AS money, false AS is_exact, observed_at, created_at
-    FROM receivables.charges WHERE connection = %(connection)s
-    UNION ALL
-    SELECT failure_balance_transaction_source_id, source_id, source_id, currency_iso,
-           -COALESCE(NULLIF(amount_captured, 0), amount), false, observed_at, created_at
-    FROM receivables.charges WHERE connection = %(connection)s
-    UNION ALL
-    SELECT balance_transaction_source_id, source_id, charge_source_id, currency_iso, -amount, true, observed_at,
-           created_at
-    FROM receivables.refunds WHERE connection = %(connection)s
-    UNION ALL
-    SELECT failure_balance_transaction_source_id, source_id, charge_source_id, currency_iso, amount, true, observed_at,
-           created_at
-    FROM receivables.refunds WHERE connection = %(connection)s
-    UNION ALL
-    SELECT own_row, source_id, NULL, currency_iso, -amount, true, observed_at, created_at FROM payout_states p
-    WHERE NOT ({_IS_COMPARED})
-    UNION ALL
-    SELECT failure_row, source_id, NULL, currency_iso, amount, true, observed_at, created_at FROM payout_states
-) n WHERE n.id IS NOT NULL"""
 
 #: Currencies whose newest proof differs, and by how much: above 0 where the rows come to more than is stated.
 _DIFFERING = "unnest(%(currencies)s::text[], %(differences)s::numeric[]) AS d (currency_iso, difference)"

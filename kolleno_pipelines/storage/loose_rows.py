@@ -15,6 +15,7 @@ import psycopg
 from kolleno_pipelines.schemas.loose_rows import DoubledRow, MissingRow
 from kolleno_pipelines.schemas.payouts import SuspectItem
 from kolleno_pipelines.storage import loose_row_sql as sql
+from kolleno_pipelines.storage.payout_sql import NAMED
 from kolleno_pipelines.storage.payouts import suspect_item
 from kolleno_pipelines.storage.working_tables import lay_out
 
@@ -42,6 +43,6 @@ def doubled_and_missing_rows(
         return [], []
     params: dict[str, object] = {"connection": connection, "told": list(told), "proven": list(proven)}
     params |= {"currencies": list(differing), "differences": list(differing.values())}
-    lay_out(conn, "named", sql.NAMED, params)
+    lay_out(conn, "named", NAMED, params)
     doubled = [DoubledRow(*row) for row in conn.execute(sql.DOUBLED.encode(), params)]
     return doubled, [MissingRow(*row) for row in conn.execute(sql.MISSING.encode(), params)]

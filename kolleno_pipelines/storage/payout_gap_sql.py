@@ -6,6 +6,8 @@ Pure text over the working tables of storage/payouts.py and of storage/payout_ga
 
 from __future__ import annotations
 
+from kolleno_pipelines.storage.payout_sql import NAMED
+
 GAPS = """
 CREATE UNLOGGED TABLE gaps (
     payout text, currency_iso text, amount numeric, created_at timestamptz, number integer, decimals integer
@@ -45,18 +47,13 @@ WHERE t.connection = %(connection)s AND NOT EXISTS (
     WHERE m.balance_transaction_source_id = t.source_id AND m.connection = t.connection)"""
 ORPHANS_INDEX = 'CREATE INDEX ON orphans (currency_iso, net, created_at DESC, id COLLATE "C")'
 
-#: Rows of the balance that a charge or refund names and that the balance's list does not know. A charge's row is its
-#: money less a fee that nobody knows; a refund's is `exactly` its amount.
-LOST = """
-SELECT n.* FROM (
-    SELECT balance_transaction_source_id AS row_id, source_id AS charge, currency_iso, created_at,
-           COALESCE(NULLIF(amount_captured, 0), amount) AS money, NULL::numeric AS exactly
-    FROM receivables.charges WHERE connection = %(connection)s
-    UNION ALL
-    SELECT balance_transaction_source_id, charge_source_id, currency_iso, created_at, -amount, -amount
-    FROM receivables.refunds WHERE connection = %(connection)s
-) n WHERE n.row_id IS NOT NULL AND NOT EXISTS (
-    SELECT FROM receivables.balance_transactions t WHERE t.source_id = n.row_id AND t.connection = %(connection)s)"""
+#: The rows that charges, refunds and payouts name and that the balance's list does not know. What is not exact is money
+#: less a fee that nobody knows; else it is `exactly` that.
+LOST = f"""
+SELECT n.id AS row_id, n.charge, n.currency_iso, n.created_at, n.money, CASE WHEN n.is_exact THEN n.money END AS exactly
+FROM ({NAMED}) n
+WHERE NOT EXISTS (
+    SELECT FROM receivables.balance_transactions t WHERE t.source_id = n.id AND t.connection = %(connection)s)"""
 LOST_INDEX = 'CREATE INDEX ON lost (currency_iso, money, row_id COLLATE "C")'
 
 #: In this order: in two payouts; in another payout that has as much too much, or too little; one row under two ids; a

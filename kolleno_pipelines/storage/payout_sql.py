@@ -42,6 +42,9 @@ SELECT p.source_id, p.status, p.amount, p.currency_iso, p.created_at, p.date_arr
 FROM receivables.payouts p
 WHERE p.connection = %(connection)s"""
 
+#: Of payouts p: those whose items are compared.
+IS_COMPARED = "NOT p.is_reversed AND p.is_itemisable AND p.is_complete"
+
 _IS_ITEM = """m.connection = %(connection)s AND m.balance_transaction_source_id IS DISTINCT FROM p.own_row
   AND (p.own_row IS NOT NULL OR m.type IS DISTINCT FROM 'payout')"""
 
@@ -49,6 +52,32 @@ _IS_ITEM = """m.connection = %(connection)s AND m.balance_transaction_source_id 
 PAYOUT_ROWS = """
 SELECT own_row AS id, -amount AS amount, currency_iso FROM payout_states WHERE own_row IS NOT NULL
 UNION ALL SELECT failure_row, amount, currency_iso FROM payout_states WHERE failure_row IS NOT NULL"""
+
+#: The rows that charges, refunds and payouts name, and what they must come to; less a fee, where it is not exact.
+NAMED = f"""
+SELECT n.id, n.object, n.charge, n.currency_iso, n.money, n.is_exact, n.observed_at, n.created_at
+FROM (
+    SELECT balance_transaction_source_id AS id, source_id AS object, source_id AS charge, currency_iso,
+           COALESCE(NULLIF(amount_captured, 0), amount) AS money, false AS is_exact, observed_at, created_at
+    FROM receivables.charges WHERE connection = %(connection)s
+    UNION ALL
+    SELECT failure_balance_transaction_source_id, source_id, source_id, currency_iso,
+           -COALESCE(NULLIF(amount_captured, 0), amount), false, observed_at, created_at
+    FROM receivables.charges WHERE connection = %(connection)s
+    UNION ALL
+    SELECT balance_transaction_source_id, source_id, charge_source_id, currency_iso, -amount, true, observed_at,
+           created_at
+    FROM receivables.refunds WHERE connection = %(connection)s
+    UNION ALL
+    SELECT failure_balance_transaction_source_id, source_id, charge_source_id, currency_iso, amount, true, observed_at,
+           created_at
+    FROM receivables.refunds WHERE connection = %(connection)s
+    UNION ALL
+    SELECT own_row, source_id, NULL, currency_iso, -amount, true, observed_at, created_at FROM payout_states p
+    WHERE NOT ({IS_COMPARED})
+    UNION ALL
+    SELECT failure_row, source_id, NULL, currency_iso, amount, true, observed_at, created_at FROM payout_states
+) n WHERE n.id IS NOT NULL"""
 
 #: Items that are in a payout more than once, or in several, by the id that their list gave them.
 REPEATS = f"""
@@ -230,9 +259,9 @@ FROM ({items}) j"""
 SUSPECTS = f"""{suspects(judged(_MEMBERS, f"{_IS_ITEM} AND m.source_id IN (SELECT member FROM suspects)"))}
 ORDER BY payout, id, occurrence"""
 
-SUSPECT_IDS = """
+SUSPECT_IDS = f"""
 SELECT i.member FROM payout_items i JOIN payout_states p ON p.source_id = i.payout
-WHERE i.flags <> 0 AND NOT p.is_reversed AND p.is_itemisable AND p.is_complete"""
+WHERE i.flags <> 0 AND {IS_COMPARED}"""
 
 #: Rows of the balance of a type or category that is in no list, those in no payout as well.
 UNKNOWN_WORDS = f"""

@@ -125,3 +125,19 @@ def _item_of(change: Change, number: int) -> str:
     if change is doubled_under_another_id:
         return "txn_a" if number == 2 else f"txn_a{number}"
     return "txn_po_1" if change is payout_altered else f"txn_ch_{number}"
+
+
+def test_a_payout_by_hand_that_no_list_has_explains_the_next_one(database: str) -> None:
+    """Of 96.80 10.00 are paid out by hand, which is a row of the automatic payout of 86.80; both lists lack it."""
+    account, ledger = stage()
+    account.payout("po_hand", "10.00", is_automatic=False, reconciliation_status="not_applicable")
+    account.payout("po_1", "86.80", "txn_ch_1")
+    del account.records["balance_transactions", "txn_po_hand"]
+    account.fold(database)
+    ledger.fold(database)
+    reconcile(database)
+    assert exceptions(database) == [("po_1", "dropped", "txn_po_hand", -10)]
+    ((evidence,),) = rows(database, "SELECT evidence FROM reconciliation.payout_exceptions")
+    assert evidence == (
+        "The payout is USD 86.80, its items come to 96.80: row txn_po_hand is neither in it nor in the balance's list."
+    )
