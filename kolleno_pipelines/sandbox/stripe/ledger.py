@@ -29,7 +29,8 @@ class Terms:
 
     settles: currencies that have a balance of their own; what comes in others is converted into `home` by `rates`
     (major units of home for one of theirs). minimum: what automatic payouts leave, by currency. dispute_fee: in minor
-    units of the balance's currency.
+    units of the balance's currency. trace: status of the trace id of a payout that is paid; only a `supported` one has
+    a value.
     """
 
     country: str = "US"
@@ -39,6 +40,7 @@ class Terms:
     automatic: bool = True
     minimum: Mapping[str, int] = field(default_factory=dict)
     dispute_fee: int = 1500
+    trace: str = "supported"
     livemode: bool = False
 
     def settled_in(self, currency: str) -> tuple[str, Decimal | None]:

@@ -140,7 +140,8 @@ def _reconciled(ledger: Ledger, payout_id: str, at: datetime) -> None:
 
 def _paid(ledger: Ledger, payout_id: str, at: datetime) -> None:
     if ledger.book.latest(payout_id)["status"] in {"pending", "in_transit"}:
-        trace = {"status": "supported", "value": object_id("x", payout_id)[2:18].upper()}
+        value = object_id("x", payout_id)[2:18].upper() if ledger.terms.trace == "supported" else None
+        trace = {"status": ledger.terms.trace, "value": value}
         ledger.change(payout_id, Kind.PAYOUTS, at, "payout.paid", status="paid", trace_id=trace)
 
 

@@ -1,0 +1,1 @@
+"""A simulated bank: accounts that receive the payouts of the sandbox Stripe, told in ISO 20022 files."""
