@@ -101,7 +101,7 @@ def payments(files: Iterable[File]) -> list[Told]:
     found = {}
     for _, part in parts(files):
         for entry in part.findall("Ntry"):
-            for number, each in enumerate(entry.findall("NtryDtls/TxDtls"), 1):
+            for number, each in enumerate(entry.findall("NtryDtls/TxDtls") or [entry], 1):
                 if is_booked(entry):
                     told = _told(part, entry, number, each)
                     assert found.setdefault((told.account, told.ref, number), told) == told
@@ -115,9 +115,9 @@ def _told(part: Element, entry: Element, number: int, each: Element) -> Told:
     return Told(
         account_of(part),
         text(part, "Acct/Ccy"),
-        text(entry, "NtryRef"),
+        text(entry, "NtryRef") or text(entry, "AcctSvcrRef"),
         number,
-        date.fromisoformat(text(entry, "BookgDt/Dt")),
+        date.fromisoformat((text(entry, "BookgDt/Dt") or text(entry, "BookgDt/DtTm"))[:10]),
         sign * Decimal(text(each, path)),
         frozenset({text(each, "Refs/EndToEndId"), text(each, "Refs/TxId")}),
         frozenset({text(each, "RmtInf/Ustrd"), text(entry, "AddtlNtryInf")}),

@@ -53,9 +53,9 @@ def test_statements_add_up_and_meet_each_other(cases: dict[str, BankCase], name:
 def test_no_two_lines_have_one_reference(cases: dict[str, BankCase], name: str) -> None:
     for kind in ("053", "054"):
         names = [each for each in cases[name].files if "_copy" not in each.name]
-        refs = [
-            text(entry, "NtryRef") for number, part in parts(names) if number == kind for entry in part.iter("Ntry")
-        ]
+        entries = [entry for number, part in parts(names) if number == kind for entry in part.iter("Ntry")]
+        refs = [text(entry, "NtryRef") or text(entry, "AcctSvcrRef") for entry in entries]
+        assert all(refs)
         assert len(set(refs)) == len(refs)
 
 
@@ -70,6 +70,10 @@ def test_every_way_of_writing_has_a_case(cases: dict[str, BankCase]) -> None:
     assert b"camt.053.001.02" in cases["in_version_02"].files[0].data
     assert b"<ns2:Document" in cases["with_prefix_and_latin_1"].files[0].data
     assert b"<Othr>" in cases["by_account_number"].files[0].data
+    assert any(b"T10:30:00</DtTm>" in each.data for each in cases["booked_with_times"].files)
+    lines = {name: [each for _, part in parts(cases[name].files) for each in part.iter("Ntry")] for name in NAMES}
+    assert not any(each.find("NtryRef") is not None for each in lines["without_entry_references"])
+    assert not any(each.find("NtryDtls") is not None for each in lines["without_details"])
     kinds = {name: {kind for kind, _ in parts(cases[name].files)} for name in NAMES}
     assert kinds["notified_first"] == {"053", "054"}
     assert kinds["notified_only"] == {"054"}

@@ -28,12 +28,6 @@ def kept(line: Line) -> tuple[Line, ...]:
     return () if line.is_reversal else (line,)
 
 
-def unreferenced(line: Line) -> tuple[Line, ...]:
-    """The payment's references are not told."""
-    (detail,) = line.details
-    return (replace(line, details=(replace(detail, end_to_end_id="", transaction_id=""),)),)
-
-
 def other_by(amount: Decimal) -> Change:
     """As much more comes in, or less goes out."""
     return lambda line: (_with(line, lambda detail: replace(detail, amount=detail.amount + amount)),)
@@ -62,11 +56,6 @@ def exchanged(amount: Decimal, instructed: Money | None = None) -> Change:
 def within_batch(*others: Detail) -> Change:
     """It is one of several payments in one line."""
     return lambda line: (replace(line, details=(others[0], *line.details, *others[1:]), text="COLLECTIVE CREDIT"),)
-
-
-def both(first: Change, second: Change) -> Change:
-    """One after the other."""
-    return lambda line: tuple(each for one in first(line) for each in second(one))
 
 
 def _with(line: Line, change: Callable[[Detail], Detail]) -> Line:

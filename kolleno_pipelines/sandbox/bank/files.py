@@ -42,11 +42,14 @@ class Message:
         return File(self.name, data, self.created + self.put_after)
 
 
+Messages = tuple[Message, ...]
+
+
 def _about(statements: Iterable[Statement]) -> str:
     return "/".join(f"{each.account.id}-{each.number}" for each in statements)
 
 
-def statement_messages(account: BankAccount, until: date, form: Form = PLAIN) -> tuple[Message, ...]:
+def statement_messages(account: BankAccount, until: date, form: Form = PLAIN) -> Messages:
     """Return a file for each banking day until a day, made in its evening: `<account>_20260204.xml`."""
     return tuple(message_of(each, form) for each in account.statements(until))
 

@@ -8,12 +8,13 @@ from decimal import Decimal
 
 from kolleno_pipelines.sandbox.bank import changes
 from kolleno_pipelines.sandbox.bank.account import BankAccount, stated_until
-from kolleno_pipelines.sandbox.bank.files import File, Message, folder, statement_messages
+from kolleno_pipelines.sandbox.bank.files import File, Message, Messages, folder, statement_messages
 from kolleno_pipelines.sandbox.bank.noise import add_look_alikes, add_noise
+from kolleno_pipelines.sandbox.bank.outcomes import WINDOW
 from kolleno_pipelines.sandbox.bank.payouts_received import lines_of, receive
 from kolleno_pipelines.sandbox.bank.statements import Line, invented_account
 from kolleno_pipelines.sandbox.bank.writing import OLD, Form
-from kolleno_pipelines.sandbox.stripe.book import Kind
+from kolleno_pipelines.sandbox.stripe.book import Kind, moment_of
 from kolleno_pipelines.sandbox.stripe.filling import Filling
 from kolleno_pipelines.sandbox.stripe.payouts import bank_account
 
@@ -31,7 +32,7 @@ def accounts_of(filling: Filling) -> dict[str, BankAccount]:
     }
 
 
-def messages_from(filling: Filling, until: datetime | None = None, *, leave_out: str = "") -> tuple[Message, ...]:
+def messages_from(filling: Filling, until: datetime | None = None, *, leave_out: str = "") -> Messages:
     """Return what the bank tells until a moment, the account's last one when it is None.
 
     leave_out: a payout whose lines are not booked; the balances tie without them.
@@ -47,6 +48,21 @@ def messages_from(filling: Filling, until: datetime | None = None, *, leave_out:
         add_noise(account, last)
         messages += statement_messages(account, last, FORMS[currency])
     return tuple(messages)
+
+
+def one_to_leave_out(filling: Filling, until: datetime | None = None) -> str:
+    """Return the newest payout that came in, stayed, and whose days to arrive are over: without its line it is missing.
+
+    Raises ValueError where there is none yet.
+    """
+    moment = filling.ledger.now if until is None else until
+    last = stated_until(moment) - WINDOW
+    for payout in filling.ledger.book.records(Kind.PAYOUTS, moment):
+        is_whole = payout["status"] == "paid" and payout["amount"] > 0
+        if is_whole and payout["currency"] in FORMS and moment_of(payout["arrival_date"]).date() <= last:
+            return str(payout["id"])
+    message = "This company has no payout that arrived long enough before: let more days go by."
+    raise ValueError(message)
 
 
 def _payouts_in(filling: Filling, currency: str, moment: datetime) -> Iterator[Line]:

@@ -11,10 +11,10 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
 from kolleno_pipelines.sandbox.bank import changes
-from kolleno_pipelines.sandbox.bank.files import message_of
-from kolleno_pipelines.sandbox.bank.outcomes import AWAITING, RECONCILED, BankOutcome
+from kolleno_pipelines.sandbox.bank.files import Messages, message_of
+from kolleno_pipelines.sandbox.bank.outcomes import AWAITING, BY_TEXT, RECONCILED, BankOutcome
 from kolleno_pipelines.sandbox.bank.plays import hundred
-from kolleno_pipelines.sandbox.bank.scenes import ARRIVES, UNTIL, BankCase, Messages, Stage
+from kolleno_pipelines.sandbox.bank.scenes import ARRIVES, UNTIL, BankCase, Stage
 from kolleno_pipelines.sandbox.bank.statements import Detail, Kind
 from kolleno_pipelines.sandbox.bank.writing import NEW, OLD, PLAIN, Form
 
@@ -46,6 +46,21 @@ def in_version_02() -> BankCase:
 def with_prefix_and_latin_1() -> BankCase:
     """Elements are written `ns2:Ntry`, in ISO-8859-1."""
     return _played("prefixed", RECONCILED, form=Form(NEW, "ns2", "ISO-8859-1"))
+
+
+def booked_with_times() -> BankCase:
+    """The day of booking is told with its time, 10:30."""
+    return _played("times", RECONCILED, form=Form(has_times=True))
+
+
+def without_entry_references() -> BankCase:
+    """Lines have the bank's own reference alone (`AcctSvcrRef`)."""
+    return _played("no-refs", RECONCILED, form=Form(has_entry_refs=False))
+
+
+def without_details() -> BankCase:
+    """Lines have no payments in them, and so no trace id: found by amount, day and the line's own text."""
+    return _played("no-details", BY_TEXT, form=Form(has_details=False))
 
 
 def by_account_number() -> BankCase:
@@ -140,7 +155,8 @@ def two_accounts_in_one_file() -> BankCase:
 
 
 MESSAGE_CASES: tuple[Callable[[], BankCase], ...] = (
-    *(in_version_02, with_prefix_and_latin_1, by_account_number, in_a_batch, in_a_batch_of_version_02),
+    *(in_version_02, with_prefix_and_latin_1, booked_with_times, without_entry_references, without_details),
+    *(by_account_number, in_a_batch, in_a_batch_of_version_02),
     *(statement_lost, statements_end_early, on_its_way, notified_first, notified_only, reported_as_pending),
     *(sent_twice, two_accounts_in_one_file),
 )

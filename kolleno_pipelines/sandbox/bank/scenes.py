@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 
 from kolleno_pipelines.sandbox.bank.account import BankAccount, stated_until
-from kolleno_pipelines.sandbox.bank.files import File, Message, folder, statement_messages
+from kolleno_pipelines.sandbox.bank.files import File, Messages, folder, statement_messages
 from kolleno_pipelines.sandbox.bank.noise import add_noise
 from kolleno_pipelines.sandbox.bank.outcomes import BankOutcome
 from kolleno_pipelines.sandbox.bank.payouts_received import Carries, Change, receive
@@ -23,8 +23,6 @@ from kolleno_pipelines.sandbox.stripe.scenes import NOW, OPENED, Case
 UNTIL = NOW + timedelta(days=7)
 STATED = stated_until(UNTIL)
 ARRIVES = date(2026, 2, 5)
-
-Messages = tuple[Message, ...]
 
 
 @dataclass(frozen=True)

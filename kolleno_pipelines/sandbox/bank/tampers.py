@@ -10,12 +10,11 @@ from dataclasses import dataclass, replace
 from decimal import Decimal
 
 from kolleno_pipelines.sandbox.bank import changes
-from kolleno_pipelines.sandbox.bank.files import File, Message, folder
+from kolleno_pipelines.sandbox.bank.files import File, Messages, folder
 from kolleno_pipelines.sandbox.bank.outcomes import AWAITING, BY_TRACE, MISSING, BankOutcome
 from kolleno_pipelines.sandbox.bank.payouts_received import Change
 from kolleno_pipelines.sandbox.bank.statements import Account, Kind, Line, Statement, reference
 
-Messages = tuple[Message, ...]
 _AMOUNT = BankOutcome("amount_mismatch", BY_TRACE)
 _CURRENCY = BankOutcome("currency_mismatch", BY_TRACE)
 
@@ -114,7 +113,7 @@ def balanced(messages: Messages) -> Messages:
     return _each_statement(messages, tied)
 
 
-def _each_statement(messages: Iterable[Message], change: Callable[[Statement], Statement]) -> Messages:
+def _each_statement(messages: Messages, change: Callable[[Statement], Statement]) -> Messages:
     return tuple(
         replace(each, statements=tuple(change(told) for told in each.statements))
         if each.kind is Kind.STATEMENT

@@ -23,15 +23,23 @@ _NAMES = {
 #: What a balance at the end is called; a notification has none.
 _CLOSING = {Kind.REPORT: "ITBD", Kind.STATEMENT: "CLBD"}
 NO_REFERENCE = "NOTPROVIDED"
+_BOOKED_AT = time(10, 30)
 
 
 @dataclass(frozen=True)
 class Form:
-    """How a bank writes: version of the message, prefix of the namespace (none when empty), encoding."""
+    """How a bank writes: version of the message, prefix of the namespace (none when empty), encoding.
+
+    has_times: bookings are told with their time. has_entry_refs: lines have a reference of the statement beside the
+    bank's own. has_details: what is in a line is told payment by payment, not by the line's text alone.
+    """
 
     version: str = NEW
     prefix: str = ""
     encoding: str = "UTF-8"
+    has_times: bool = False
+    has_entry_refs: bool = True
+    has_details: bool = True
 
 
 PLAIN = Form()
@@ -124,16 +132,18 @@ def _entry(form: Form, account: Account, line: Line) -> Element | None:
     details = (_detail(form, account, line, number, each) for number, each in enumerate(line.details, 1))
     return _node(
         "Ntry",
-        _leaf("NtryRef", line.ref),
+        _leaf("NtryRef", line.ref if form.has_entry_refs else ""),
         _amount(Money(line.amount, account.currency)),
         _sign(line.amount),
         _leaf("RvslInd", "true" if line.is_reversal else ""),
         _leaf("Sts", status) if form.version == OLD else _node("Sts", _leaf("Cd", status)),
-        _day("BookgDt", line.day),
+        _node("BookgDt", _leaf("DtTm", _moment(datetime.combine(line.day, _BOOKED_AT))))
+        if form.has_times
+        else _day("BookgDt", line.day),
         _day("ValDt", line.value_day or line.day),
         _leaf("AcctSvcrRef", f"S{line.ref}"),
         _code(line.code),
-        _node("NtryDtls", _batch(line), *details),
+        _node("NtryDtls", _batch(line), *details) if form.has_details else None,
         _leaf("AddtlNtryInf", line.text),
     )
 
