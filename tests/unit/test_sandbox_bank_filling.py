@@ -9,8 +9,9 @@ from itertools import pairwise
 import pytest
 
 from kolleno_pipelines.sandbox.bank.account import stated_until
-from kolleno_pipelines.sandbox.bank.filling import FORMS, accounts_of, filled_from, one_to_leave_out
+from kolleno_pipelines.sandbox.bank.filling import FORMS, accounts_of, filled_from, messages_from, one_to_leave_out
 from kolleno_pipelines.sandbox.bank.outcomes import AWAITING, MISSING, RECONCILED, told_rightly
+from kolleno_pipelines.sandbox.bank.tampers import tampers
 from kolleno_pipelines.sandbox.company import Company
 from kolleno_pipelines.sandbox.stripe import treasury
 from kolleno_pipelines.sandbox.stripe.book import Kind
@@ -100,3 +101,10 @@ def test_nothing_is_left_out_before_its_days_to_arrive_are_over(filling: Filling
     assert all(_expected(filling, each)[each] == AWAITING for each in newer)
     with pytest.raises(ValueError, match="more days"):
         one_to_leave_out(filling, filling.ledger.opened)
+
+
+def test_every_tamper_of_the_company_names_its_payout_and_leaves_the_others(filling: Filling) -> None:
+    payout = one_to_leave_out(filling)
+    for tamper in tampers(messages_from(filling), payout):
+        found = judged(filling.ledger, tamper.files, filling.ledger.now)
+        assert found == _expected(filling) | {payout: tamper.outcome}, tamper.story
