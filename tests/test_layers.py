@@ -28,7 +28,7 @@ CONTRACTS = {
 CONNECTOR_PARTS = {
     *("connectors.registry", "connectors.contract", "connectors.http", "connectors.auth", "connectors.answers"),
     *("connectors.exchange", "connectors.rate_limits", "connectors.paging"),
-    *("connectors.payload_blocks", "connectors.json_pages", "connectors.columns"),
+    *("connectors.payload_blocks", "connectors.json_pages", "connectors.columns", "connectors.folders"),
 }
 
 #: What each layer may import beside itself and the contracts.

@@ -13,9 +13,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 from kolleno_pipelines.connectors.errors import NeedsHuman, Retryable
-from kolleno_pipelines.connectors.sftp.conversation import Conversation
-from kolleno_pipelines.connectors.sftp.host_keys import HostKey, KnownKeys, host_label, read_known_keys
-from kolleno_pipelines.connectors.sftp.packets import Lost
+from kolleno_pipelines.connectors.folders.conversation import Conversation
+from kolleno_pipelines.connectors.folders.host_keys import HostKey, KnownKeys, host_label, read_known_keys
+from kolleno_pipelines.connectors.folders.packets import Lost
 
 if TYPE_CHECKING:
     import paramiko
