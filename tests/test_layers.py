@@ -20,8 +20,10 @@ CONTRACTS = {
     "connections",
     "connection_values",
     "connection_models",
+    "folder_connection",
     "sftp_connection",
     "api_connections",
+    "bank_connection",
     "marked_yaml",
     "connectors.errors",
 }
