@@ -120,6 +120,11 @@ class ApiConnection(Connection):
         return duration("15m")
 
     @property
+    def is_counted(self) -> bool:
+        """A vendor is asked, and each request counted."""
+        return True
+
+    @property
     def balance_stated(self) -> bool:
         """The vendors state what each customer owes."""
         return True
@@ -141,7 +146,7 @@ class AppConnection(ApiConnection):
     authorise_url: Address | None = None
 
 
-class QuickBooksConnection(AppConnection, DocumentConnection):
+class QuickBooksConnection(DocumentConnection, AppConnection):
     """A company of QuickBooks Online. realm_id: the company's; that of the sign-in where it is left out.
 
     link_cap: 15 lets what a payment's links after the fifteenth allocate count for nothing in reconciliation, as the
@@ -161,7 +166,7 @@ class QuickBooksConnection(AppConnection, DocumentConnection):
         return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
 
 
-class XeroConnection(AppConnection, DocumentConnection):
+class XeroConnection(DocumentConnection, AppConnection):
     """An organisation of Xero. tenant_id: the organisation's; the only one of the sign-in where it is left out."""
 
     system: Literal["xero"] = "xero"

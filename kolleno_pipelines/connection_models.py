@@ -1,6 +1,6 @@
 """What the connections of every system have in common: a name, a role, secrets by reference, how figures are judged.
 
-The fields of one system do not belong here; sftp_connection.py and api_connections.py hold them.
+The fields of one system do not belong here; sftp_connection.py, api_connections.py and bank_connection.py hold them.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ class Connection(BaseModel):
     secrets: ClassVar[frozenset[str]] = frozenset()
 
     name: str
-    role: Literal["ledger", "mirror", "provider"] = "ledger"
+    role: Literal["ledger", "mirror", "provider", "bank"] = "ledger"
 
     @field_validator("name")
     @classmethod

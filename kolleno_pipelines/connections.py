@@ -20,6 +20,7 @@ from kolleno_pipelines.api_connections import (
     StripeConnection,
     XeroConnection,
 )
+from kolleno_pipelines.bank_connection import BankFilesConnection
 from kolleno_pipelines.connection_models import Connection
 from kolleno_pipelines.connection_values import ConnectionsError, Reference, resolve
 from kolleno_pipelines.sftp_connection import SftpConnection
@@ -28,6 +29,7 @@ __all__ = [
     "AnyConnection",
     "ApiConnection",
     "AppConnection",
+    "BankFilesConnection",
     "Connection",
     "Connections",
     "ConnectionsError",
@@ -35,21 +37,26 @@ __all__ = [
     "LedgerConnection",
     "QuickBooksConnection",
     "Reference",
+    "ServingConnection",
     "SftpConnection",
     "StripeConnection",
     "XeroConnection",
     "api_connections",
+    "bank_connections",
     "document_connections",
     "ledger_of",
     "ledger_served",
     "load_connections",
     "provider_connections",
     "resolve",
+    "serving_connections",
 ]
 
 #: They carry documents.
 LedgerConnection: TypeAlias = SftpConnection | QuickBooksConnection | XeroConnection
-AnyConnection: TypeAlias = LedgerConnection | StripeConnection
+#: They carry none, and say which ledger they serve.
+ServingConnection: TypeAlias = StripeConnection | BankFilesConnection
+AnyConnection: TypeAlias = LedgerConnection | ServingConnection
 Connections: TypeAlias = dict[str, AnyConnection]
 DocumentConnections: TypeAlias = dict[str, LedgerConnection]
 
@@ -58,6 +65,7 @@ SYSTEMS: dict[str, type[AnyConnection]] = {
     "quickbooks": QuickBooksConnection,
     "xero": XeroConnection,
     "stripe": StripeConnection,
+    "bank_files": BankFilesConnection,
 }
 
 
@@ -71,13 +79,18 @@ def ledger_of(connections: Mapping[str, AnyConnection]) -> LedgerConnection:
 
 
 def api_connections(connections: Connections) -> list[ApiConnection]:
-    """Return the connections that are asked over the network, in the file's order."""
+    """Return the connections that are read by extracts: vendors' accounts, banks' files; in the file's order."""
     return [connection for connection in connections.values() if isinstance(connection, ApiConnection)]
 
 
 def document_connections(connections: Mapping[str, AnyConnection]) -> DocumentConnections:
     """Return the connections that carry documents: the ledger and its mirrors."""
-    return {name: one for name, one in connections.items() if not isinstance(one, StripeConnection)}
+    return {name: one for name, one in connections.items() if not isinstance(one, ServingConnection)}
+
+
+def serving_connections(connections: Mapping[str, AnyConnection]) -> dict[str, ServingConnection]:
+    """Return the connections that serve a ledger: to payment providers, and to banks."""
+    return {name: one for name, one in connections.items() if isinstance(one, ServingConnection)}
 
 
 def provider_connections(connections: Mapping[str, AnyConnection]) -> dict[str, StripeConnection]:
@@ -85,10 +98,15 @@ def provider_connections(connections: Mapping[str, AnyConnection]) -> dict[str, 
     return {name: one for name, one in connections.items() if isinstance(one, StripeConnection)}
 
 
+def bank_connections(connections: Mapping[str, AnyConnection]) -> dict[str, BankFilesConnection]:
+    """Return the connections to banks."""
+    return {name: one for name, one in connections.items() if isinstance(one, BankFilesConnection)}
+
+
 def ledger_served(connections: Mapping[str, AnyConnection], name: str) -> str | None:
-    """Return the ledger that a payment provider's connection serves; None for another's."""
-    provider = provider_connections(connections).get(name)
-    return provider.ledger if provider is not None else None
+    """Return the ledger that a payment provider's or a bank's connection serves; None for another's."""
+    serving = serving_connections(connections).get(name)
+    return serving.ledger if serving is not None else None
 
 
 def load_connections(path: str | Path) -> Connections:
@@ -218,17 +236,17 @@ def _refuse_ledgers(path: Path, document: marked_yaml.MarkedYaml, connections: C
 
 
 def _with_ledgers(path: Path, document: marked_yaml.MarkedYaml, connections: Connections) -> Connections:
-    """Return the providers with the ledger that each serves: the one it names, else the only one."""
+    """Return the providers and banks with the ledger that each serves: the one it names, else the only one."""
     documents = document_connections(connections)
     found: Connections = {}
-    for name, provider in provider_connections(connections).items():
+    for name, serving in serving_connections(connections).items():
         line = document.line(("connections", name, "ledger"))
         if not documents:
             raise ConnectionsError(
                 f"{path} line {line}: connection {name}: there is no ledger that it could serve: add the connection to"
                 " the system that keeps the invoices."
             )
-        ledger = provider.ledger or ledger_of(connections).name
+        ledger = serving.ledger or ledger_of(connections).name
         if ledger not in documents or (len(documents) > 1 and documents[ledger].role != "ledger"):
             ledgers = ", ".join(each for each, one in documents.items() if one.role == "ledger") or next(
                 iter(documents)
@@ -236,5 +254,5 @@ def _with_ledgers(path: Path, document: marked_yaml.MarkedYaml, connections: Con
             raise ConnectionsError(
                 f"{path} line {line}: connection {name}: {ledger} is no ledger that it could serve; there is {ledgers}."
             )
-        found[name] = provider.model_copy(update={"ledger": ledger})
+        found[name] = serving.model_copy(update={"ledger": ledger})
     return found

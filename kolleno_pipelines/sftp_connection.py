@@ -2,32 +2,14 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import Annotated, ClassVar, Literal, TypeAlias
-from urllib.parse import unquote, urlsplit
+from typing import Annotated, Literal, TypeAlias
 from zoneinfo import ZoneInfo
 
-from pydantic import AfterValidator, BeforeValidator, Field, field_validator, model_validator
+from pydantic import AfterValidator, Field
 
 from kolleno_pipelines.connection_models import DocumentConnection
-from kolleno_pipelines.connection_values import Duration, Secret, Size, duration
-from kolleno_pipelines.settings import expanded
-
-
-def _own_path(path: object) -> Path:
-    if isinstance(path, str | Path):
-        return expanded(Path(path))
-    if path is None:
-        raise ValueError("no value is written; name a file, or leave the key out")
-    raise ValueError(f"{path!r} is not the path of a file")
-
-
-def _default_known_hosts() -> Path:
-    """The account's own file, the system's for one without a home (as in many containers)."""
-    try:
-        return expanded(Path("~/.ssh/known_hosts"))
-    except ValueError:
-        return Path("/etc/ssh/ssh_known_hosts")
+from kolleno_pipelines.connection_values import Duration, duration
+from kolleno_pipelines.folder_connection import FolderConnection, ServerFolder
 
 
 def _known_zone(name: str) -> str:
@@ -38,77 +20,21 @@ def _known_zone(name: str) -> str:
     return name
 
 
-def _server_folder(path: str) -> str:
-    if not path or "\0" in path or ".." in path.split("/"):
-        raise ValueError(f"{path!r} is not a folder on the server (no .., not empty)")
-    return path
-
-
-LocalPath: TypeAlias = Annotated[Path, BeforeValidator(_own_path)]
-ServerFolder: TypeAlias = Annotated[str, AfterValidator(_server_folder)]
 ZoneName: TypeAlias = Annotated[str, AfterValidator(_known_zone)]
 
 
-class SftpConnection(DocumentConnection):
-    """Seven CSV files dropped on an SFTP server, or in a folder of this machine (design section 8).
-
-    Durations are timedeltas, time-outs seconds, sizes bytes; paths of this machine are relative to connections.yaml.
-    """
-
-    secrets: ClassVar[frozenset[str]] = frozenset({"key_passphrase"})
+class SftpConnection(DocumentConnection, FolderConnection):
+    """Seven CSV files dropped on an SFTP server, or in a folder of this machine (design section 8)."""
 
     system: Literal["sftp"] = "sftp"
     name: str = "sftp"
-    location: str
     folder: ServerFolder = "csv_data_uploads"
-    key_file: LocalPath | None = None
-    key_passphrase: Secret | None = None
-    known_hosts: LocalPath = Field(default_factory=_default_known_hosts)
     archive_folder: ServerFolder | None = None
     feedback_folder: ServerFolder | None = None
-    settle: Duration = duration("10s")
     batch_window: Duration = duration("15m")
     stall_after: Duration = duration("60m")
     expect_every: Duration | None = None
     timezone: ZoneName = "UTC"
-    max_file_bytes: Size = 2 * 1024**3
-    connect_timeout: float = Field(default=20, gt=0, le=600)
-    read_timeout: float = Field(default=60, gt=0, le=3600)
-    retries: int = Field(default=4, ge=0, le=20)
     allocation_key: Literal["auto", "pair", "id"] = "auto"
     balance_stated: bool = False
     retention_days: int | None = Field(default=None, ge=1)
-
-    @field_validator("location")
-    @classmethod
-    def _place(cls, location: str) -> str:
-        try:
-            parts = urlsplit(location)
-            port = parts.port
-        except ValueError:
-            raise ValueError("its host or port cannot be read; write sftp://user@host:22/") from None
-        if parts.password is not None:
-            raise ValueError("a password has no place in it, only keys are used; write sftp://user@host:22/")
-        if parts.query or parts.fragment:
-            raise ValueError("it ends after the path (a ? or # in a path is written %3F or %23)")
-        if parts.scheme == "sftp" and parts.hostname and parts.username and port != 0:
-            return location
-        if parts.scheme == "file" and parts.netloc in {"", "localhost"} and parts.path.startswith("/"):
-            return location
-        raise ValueError("it is neither sftp://user@host:22/ nor file:///folder")
-
-    @model_validator(mode="after")
-    def _complete(self) -> SftpConnection:
-        if not self.is_local and self.key_file is None:
-            raise ValueError("key_file is missing: an SFTP server is reached with a private key, name its file")
-        return self
-
-    @property
-    def is_local(self) -> bool:
-        """True for a folder of this machine (`file:///folder`)."""
-        return self.location.startswith("file:")
-
-    @property
-    def local_root(self) -> Path:
-        """The folder that `file:///folder` names."""
-        return Path(unquote(urlsplit(self.location).path))

@@ -14,8 +14,8 @@ from pathlib import Path
 import pytest
 
 from kolleno_pipelines.connections import SftpConnection, resolve
+from kolleno_pipelines.connectors.folders.drop import Drop, Listing
 from kolleno_pipelines.connectors.sftp.client import open_drop
-from kolleno_pipelines.connectors.sftp.drop import Drop, Listing
 from kolleno_pipelines.sandbox.sftp_server import SandboxSftpServer
 from tests.sshd import find_sshd, serve
 

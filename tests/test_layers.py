@@ -20,15 +20,17 @@ CONTRACTS = {
     "connections",
     "connection_values",
     "connection_models",
+    "folder_connection",
     "sftp_connection",
     "api_connections",
+    "bank_connection",
     "marked_yaml",
     "connectors.errors",
 }
 CONNECTOR_PARTS = {
     *("connectors.registry", "connectors.contract", "connectors.http", "connectors.auth", "connectors.answers"),
     *("connectors.exchange", "connectors.rate_limits", "connectors.paging"),
-    *("connectors.payload_blocks", "connectors.json_pages", "connectors.columns"),
+    *("connectors.payload_blocks", "connectors.json_pages", "connectors.columns", "connectors.folders"),
 }
 
 #: What each layer may import beside itself and the contracts.

@@ -14,7 +14,7 @@ from kolleno_pipelines.connections import ApiConnection
 from kolleno_pipelines.pipeline.clock import Clock, utc_now
 from kolleno_pipelines.pipeline.deployment import Deployment
 from kolleno_pipelines.pipeline.sign_in_ages import sign_in_warnings
-from kolleno_pipelines.pipeline.sources import APPS
+from kolleno_pipelines.pipeline.sources import APPS, opens_without_sign_in
 from kolleno_pipelines.pipeline.usage import Usage, usage_of
 from kolleno_pipelines.schemas.api_systems import API_SYSTEMS
 from kolleno_pipelines.storage import overview, readings, watermarks
@@ -42,7 +42,7 @@ _CHANGES = "changes"
 
 @dataclass(frozen=True)
 class Standing:
-    """sign_in: why a person must sign in, None while the tokens work, and where nobody signs in (opens_with_a_key).
+    """sign_in: why a person must sign in, None while the tokens work, and where nobody signs in (then `opens` says so).
 
     last_read: when everything was last read. tried_at: when something was last asked for. ending: what will end the
     sign-in soon.
@@ -50,9 +50,9 @@ class Standing:
 
     connection: str
     sign_in: str | None
-    opens_with_a_key: bool
+    opens: str | None
     ending: list[str]
-    usage: Usage
+    usage: Usage | None
     failed: list[ReadingRow]
     refused: list[ReadingRow]
     last_read: datetime | None
@@ -86,7 +86,7 @@ def standing(deployment: Deployment, connection: ApiConnection, *, clock: Clock 
     return Standing(
         connection.name,
         _why_sign_in(connection.name, signed_in) if signs_in else None,
-        not signs_in,
+        None if signs_in else opens_without_sign_in(connection),
         list(sign_in_warnings(signed_in, now)) if signed_in else [],
         usage,
         [row for row in rows if row.error is not None],

@@ -8,13 +8,16 @@ from dataclasses import dataclass, field
 from kolleno_pipelines.connections import (
     AnyConnection,
     ApiConnection,
+    BankFilesConnection,
     ConnectionsError,
     SftpConnection,
     load_connections,
     resolve,
 )
+from kolleno_pipelines.connectors.bank_files.client import describe
 from kolleno_pipelines.connectors.contract import Extract, Pass, RecordSource, Window
 from kolleno_pipelines.connectors.errors import ConnectorError, NeedsHuman
+from kolleno_pipelines.connectors.folders.client import open_folder
 from kolleno_pipelines.connectors.registry import connector_of
 from kolleno_pipelines.connectors.sftp.client import open_drop
 from kolleno_pipelines.pipeline.clock import utc_now
@@ -68,8 +71,12 @@ def describe_connections(name: str | None = None, settings: Settings | None = No
 def _try(outcome: Tried, connection: AnyConnection, settings: Settings) -> None:
     """Open a connection and note what it tells. Raises ConnectorError, ConnectionsError, SettingsError."""
     if isinstance(connection, SftpConnection):
-        with open_drop(connection, lambda reference: resolve(reference, environment())) as drop:
+        with open_drop(connection, _secret) as drop:
             outcome.facts = list(drop.describe())
+        return
+    if isinstance(connection, BankFilesConnection):
+        with open_folder(connection, _secret) as drop:
+            outcome.facts = list(describe(drop, connection))
         return
     deployment = open_deployment(settings)
     if connection.system not in APPS:
@@ -78,6 +85,10 @@ def _try(outcome: Tried, connection: AnyConnection, settings: Settings) -> None:
         outcome.facts.append(_answered(deployment, connection))
     finally:
         _remember(outcome, deployment, connection)
+
+
+def _secret(reference: str) -> str:
+    return resolve(reference, environment())
 
 
 def _answered(deployment: Deployment, connection: ApiConnection) -> str:
@@ -120,5 +131,6 @@ def _remember(outcome: Tried, deployment: Deployment, connection: ApiConnection)
     if signed_in is not None:
         outcome.facts.append(f"{sign_in_words(signed_in)}.")
         outcome.warnings += sign_in_warnings(signed_in, now)
-    outcome.facts.append(f"in {usage.month:%B %Y}: {usage.calls} calls, {usage.egress} received.")
-    outcome.warnings += usage.warnings()
+    if usage is not None:
+        outcome.facts.append(f"in {usage.month:%B %Y}: {usage.calls} calls, {usage.egress} received.")
+        outcome.warnings += usage.warnings()

@@ -11,7 +11,7 @@ import psycopg
 from kolleno_pipelines.connections import AnyConnection, ApiConnection, load_connections
 from kolleno_pipelines.pipeline.clock import Clock, utc_now
 from kolleno_pipelines.pipeline.sign_in_ages import sign_in_warnings
-from kolleno_pipelines.pipeline.sources import APPS, OPENS_WITH_A_KEY
+from kolleno_pipelines.pipeline.sources import APPS, opens_without_sign_in
 from kolleno_pipelines.pipeline.usage import Usage, usage_of
 from kolleno_pipelines.settings import Settings, load_settings
 from kolleno_pipelines.storage import database, readings, sightings
@@ -88,7 +88,7 @@ def _state(
     if connection.system in APPS:
         return ConnectionState(**known, state="needs_reauth", reason="nobody has signed in yet", warnings=warnings)
     if isinstance(connection, ApiConnection):
-        return _opened_with_a_key(conn, known, warnings)
+        return _opened_without_sign_in(conn, connection, known, warnings)
     looked = sightings.last_look(conn, connection.name)
     if looked is None:
         return ConnectionState(**known, state="not_looked_at")
@@ -115,10 +115,10 @@ def _signed_in(
     )
 
 
-def _opened_with_a_key(
-    conn: psycopg.Connection[Any], known: dict[str, Any], warnings: tuple[str, ...]
+def _opened_without_sign_in(
+    conn: psycopg.Connection[Any], connection: ApiConnection, known: dict[str, Any], warnings: tuple[str, ...]
 ) -> ConnectionState:
-    """Whether the key works is known from the newest reading alone."""
+    """Whether the key works, or the folder is there, is known from the newest reading alone."""
     rows = sorted(readings.readings_of(conn, known["name"]), key=lambda row: row.tried_at)
     success = max((row.read_at for row in rows if row.read_at is not None), default=None)
     error = rows[-1].error if rows else None
@@ -130,6 +130,6 @@ def _opened_with_a_key(
         since=since,
         last_success=success,
         reason=error,
-        sign_in=OPENS_WITH_A_KEY,
+        sign_in=opens_without_sign_in(connection),
         warnings=warnings,
     )

@@ -6,8 +6,8 @@ from datetime import date, datetime, timedelta
 
 from kolleno_pipelines.connections import SftpConnection
 from kolleno_pipelines.connectors.errors import ConnectorError
-from kolleno_pipelines.connectors.sftp.drop import Drop, Entry, Listing, looks_like_ours
-from kolleno_pipelines.connectors.sftp.names import FileName, Standing, classify, partition_day
+from kolleno_pipelines.connectors.folders.drop import Drop, Entry, Listing
+from kolleno_pipelines.connectors.sftp.names import FileName, Standing, classify, looks_like_ours, partition_day
 from kolleno_pipelines.pipeline.batches import as_batch_file
 from kolleno_pipelines.pipeline.clock import Clock, utc_now
 from kolleno_pipelines.pipeline.deployment import Deployment

@@ -16,7 +16,7 @@ from kolleno_pipelines.connectors.auth import Consent, OAuthApp, Tokens, exchang
 from kolleno_pipelines.connectors.errors import NeedsHuman
 from kolleno_pipelines.pipeline.deployment import NotConfiguredError
 from kolleno_pipelines.pipeline.redirects import NoPortError, carries, local_redirects, parameters_of
-from kolleno_pipelines.pipeline.sources import APPS, OPENS_WITH_A_KEY
+from kolleno_pipelines.pipeline.sources import APPS, opens_without_sign_in
 from kolleno_pipelines.settings import Settings, environment, load_settings
 from kolleno_pipelines.storage import database
 from kolleno_pipelines.storage.tokens import StoredTokens, rotate_keys
@@ -76,7 +76,7 @@ def sign_in_connection(
         raise NotConfiguredError(f"There is no connection {name} in {settings.connections}; there is {known}.")
     system = str(getattr(connection, "system", ""))
     if system not in APPS:
-        opens = OPENS_WITH_A_KEY if isinstance(connection, ApiConnection) else "needs no sign-in"
+        opens = opens_without_sign_in(connection) if isinstance(connection, ApiConnection) else "needs no sign-in"
         raise NotConfiguredError(f"Connection {name} of {system} {opens}: connections.yaml names all it takes.")
     app = APPS[system](connection, lambda reference: resolve(reference, environment()))
     app = replace(app, redirect_ports=ports or app.redirect_ports)

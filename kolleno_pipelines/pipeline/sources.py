@@ -1,4 +1,4 @@
-"""Which systems are asked over the network, and how a connection of each is opened.
+"""Which systems are read by extracts, and how a connection of each is opened: vendors' accounts, banks' files.
 
 What all openings have in common lies in opening.py; the vendors' addresses and limits are their connectors' data.
 """
@@ -7,11 +7,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, TypeAlias
 
 from kolleno_pipelines.connections import (
     ApiConnection,
     AppConnection,
+    BankFilesConnection,
     Connection,
     QuickBooksConnection,
     StripeConnection,
@@ -25,8 +28,9 @@ from kolleno_pipelines.pipeline.opening import AppOf, Opening, Resolve, of_kind
 if TYPE_CHECKING:
     from kolleno_pipelines.connectors.contract import RecordSource
 
-#: What is said of a connection whose system has no entry in APPS.
+#: What is said of a connection whose system has no entry in APPS, unless it is a folder of this machine.
 OPENS_WITH_A_KEY = "opens with a key; nobody signs in"
+_OPENS_HERE = "is a folder of this machine; nobody signs in"
 #: Under which name the organisation is kept beside its tokens.
 _TENANT = "tenantId"
 
@@ -161,6 +165,17 @@ def _stripe(opening: Opening) -> RecordSource:
     return StripeSource(http, provider.account_id, lambda: account.is_live(opening.secret("api_key")))
 
 
+def _bank_files(opening: Opening) -> RecordSource:
+    from kolleno_pipelines.connectors.bank_files.client import BankFilesSource
+    from kolleno_pipelines.connectors.bank_files.documents import read_document
+    from kolleno_pipelines.connectors.folders.client import open_folder
+
+    bank = of_kind(opening.connection, BankFilesConnection)
+    drop = opening.opened.enter_context(open_folder(bank, opening.deployment.resolve))
+    kept_in = opening.opened.enter_context(TemporaryDirectory(prefix="kolleno-bank-"))
+    return BankFilesSource(drop, bank, read_document, kept_in=Path(kept_in))
+
+
 def _account(connection: ApiConnection, key: str, written: str | None, signed_in: str | None) -> str:
     """Which of the vendor's accounts is read. Raises NeedsHuman where the file and the sign-in name two."""
     if written and signed_in and written != signed_in:
@@ -183,7 +198,18 @@ def _account(connection: ApiConnection, key: str, written: str | None, signed_in
 APPS: dict[str, AppOf] = {"quickbooks": _quickbooks_app, "xero": _xero_app}
 
 #: System -> how its client is made, whether somebody signs in or not.
-SOURCES: dict[str, Opens] = {"quickbooks": _quickbooks, "xero": _xero, "stripe": _stripe}
+SOURCES: dict[str, Opens] = {
+    "quickbooks": _quickbooks,
+    "xero": _xero,
+    "stripe": _stripe,
+    "bank_files": _bank_files,
+}
+
+
+def opens_without_sign_in(connection: Connection) -> str:
+    """Return what opens a connection whose system has no entry in APPS."""
+    is_here = isinstance(connection, BankFilesConnection) and connection.is_local
+    return _OPENS_HERE if is_here else OPENS_WITH_A_KEY
 
 
 @contextmanager

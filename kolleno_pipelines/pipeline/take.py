@@ -10,8 +10,8 @@ import psycopg
 
 from kolleno_pipelines.connections import SftpConnection
 from kolleno_pipelines.connectors.errors import Changed, Permanent
+from kolleno_pipelines.connectors.folders.drop import Drop
 from kolleno_pipelines.connectors.sftp.client import open_drop
-from kolleno_pipelines.connectors.sftp.drop import Drop
 from kolleno_pipelines.pipeline.clock import Clock, utc_now
 from kolleno_pipelines.pipeline.deployment import Deployment
 from kolleno_pipelines.pipeline.look import Candidate, Look, Notice, look

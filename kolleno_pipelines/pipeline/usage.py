@@ -61,8 +61,10 @@ class Usage:
 
 def usage_of(
     conn: psycopg.Connection[Any], connections: Connections, connection: ApiConnection, now: datetime
-) -> Usage:
-    """Return what was used of a connection's allowance in the month of `now`."""
+) -> Usage | None:
+    """Return what was used of a connection's allowance in the month of `now`; None where no vendor is asked."""
+    if not connection.is_counted:
+        return None
     month = month_of(now)
     requests, received = used_in_month(conn, _sharing(connections, connection), month)
     return Usage(month, requests, received, connection.monthly_calls, connection.monthly_egress)

@@ -17,8 +17,8 @@ import pytest
 
 from kolleno_pipelines.connections import SftpConnection
 from kolleno_pipelines.connectors.errors import ConnectorError
+from kolleno_pipelines.connectors.folders.drop import Drop
 from kolleno_pipelines.connectors.sftp.client import open_drop
-from kolleno_pipelines.connectors.sftp.drop import Drop
 from tests.sshd import find_sshd, make_host, make_key, running
 
 ROOT = Path(__file__).parents[2]

@@ -87,7 +87,7 @@ def test_it_is_read_and_counted_without_a_sign_in_or_a_secret_key(site: ApiSite)
 
 def test_nobody_is_asked_to_sign_in(site: ApiSite) -> None:
     stands = standing(site.deployment, connection_of(site))
-    assert (stands.sign_in, stands.opens_with_a_key, stands.ending) == (None, True, [])
+    assert (stands.sign_in, stands.opens, stands.ending) == (None, "opens with a key; nobody signs in", [])
     facts = {fact.name: fact for fact in reading_facts(site.deployment, connection_of(site))}
     assert (facts["signed_in"].holds, facts["signed_in"].words) == (True, "It opens with a key; nobody signs in.")
     assert facts["sign_in_lasts"].holds

@@ -51,7 +51,8 @@ def test_keys_that_do_not_open_are_told_without_the_passphrase(server: Server, t
         (locked, Reference("${WRONG}"), "is not opened by the passphrase"),
         (locked.with_suffix(".pub"), None, "not an OpenSSH or PEM private key"),
         (locked.with_suffix(".pub"), Reference("${WRONG}"), "not an OpenSSH or PEM private key"),
-        (putty, None, "puttygen FILE.ppk -O private-openssh"),
+        (putty, None, f"puttygen {putty} -O private-openssh -o {tmp_path / 'key'}. and name"),
+        (putty, Reference("${KEY_PASSPHRASE}"), "is in PuTTY's format"),
         (tmp_path / "absent", None, "cannot be read .No such file"),
     ]:
         with pytest.raises(NeedsHuman, match=words) as raised:

@@ -15,8 +15,8 @@ import pytest
 
 from kolleno_pipelines.connections import SftpConnection
 from kolleno_pipelines.connectors.errors import Changed, NeedsHuman, Permanent
+from kolleno_pipelines.connectors.folders.drop import Drop
 from kolleno_pipelines.connectors.sftp.client import open_drop
-from kolleno_pipelines.connectors.sftp.drop import Drop
 
 NAME = "invoices_2026-01-01T00:00:00.csv"
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -12,14 +13,19 @@ from hypothesis import strategies as st
 
 from kolleno_pipelines import marked_yaml
 from kolleno_pipelines.connections import (
+    BankFilesConnection,
     ConnectionsError,
     QuickBooksConnection,
     Reference,
     SftpConnection,
     XeroConnection,
     api_connections,
+    bank_connections,
+    document_connections,
     ledger_of,
+    ledger_served,
     load_connections,
+    provider_connections,
     resolve,
 )
 from tests.canaries import CANARY
@@ -271,6 +277,7 @@ def test_a_month_s_allowance_is_the_vendor_s_unless_it_is_written(tmp_path: Path
     [
         (f"    client_secret: {SECRET}\n", 4, "write ${VARIABLE}"),
         ("    link_cap: 12\n", 4, "link_cap"),
+        ("    role: provider\n", 4, "role: it should be 'ledger' or 'mirror'"),
         ("    close_share: 1.5\n", 4, "a share is between 0 and 1"),
         ("    poll_every: 5s\n", 4, "at least 1m"),
         ("    api_url: http://books.example.com\n", 4, "begins with https://"),
@@ -315,3 +322,75 @@ def test_several_systems_with_one_ledger_are_read(tmp_path: Path) -> None:
     connections = load_connections(_file(tmp_path, BOOKS + more))
     assert [each.name for each in api_connections(connections)] == ["books", "uk", "xero"]
     assert ledger_of(connections).name == "books"
+
+
+BANK = BOOKS + "  bank:\n    system: bank_files\n    location: sftp://acme@bank.example/\n    key_file: keys/bank\n"
+
+
+def test_a_bank_serves_the_ledger_and_carries_no_documents(tmp_path: Path) -> None:
+    more = "  stripe: {system: stripe}\n  second: {system: bank_files, location: file:///srv/bank, files: '*.xml'}\n"
+    connections = load_connections(_file(tmp_path, BANK + more))
+    bank, second = bank_connections(connections).values()
+    assert (bank.name, bank.role, bank.ledger, bank.is_local) == ("bank", "bank", "books", False)
+    assert (bank.folder, bank.files, bank.key_file) == (".", "*", tmp_path / "keys" / "bank")
+    assert (bank.settle, bank.payout_window) == (timedelta(seconds=10), timedelta(days=5))
+    assert (second.files, second.local_root, second.is_counted) == ("*.xml", Path("/srv/bank"), False)
+    assert [each.name for each in api_connections(connections)] == ["books", "bank", "stripe", "second"]
+    assert list(document_connections(connections)) == ["books"]
+    assert list(provider_connections(connections)) == ["stripe"]
+    assert [ledger_served(connections, name) for name in connections] == [None, "books", "books", "books"]
+
+
+def test_the_secret_of_a_bank_is_resolved_when_needed(tmp_path: Path) -> None:
+    bank = load_connections(_file(tmp_path, BANK + "    key_passphrase: ${BANK_PASS}\n"))["bank"]
+    assert isinstance(bank, BankFilesConnection)
+    assert bank.key_passphrase is not None
+    assert resolve(bank.key_passphrase, {"BANK_PASS": SECRET}) == SECRET
+    assert SECRET not in repr(bank)
+
+
+@pytest.mark.parametrize(
+    ("added", "line", "words"),
+    [
+        (f"    key_passphrase: {SECRET}\n", 8, "key_passphrase: a secret is never written into this file"),
+        ("    role: ledger\n", 8, "role: it should be 'bank'"),
+        ("    ledger: bank\n", 8, "bank is no ledger that it could serve; there is books"),
+        ("    files: in/*.xml\n", 8, "files: it is a pattern of file names such as *.xml"),
+        ("    payout_window: 36h\n", 8, "payout_window: it is in whole days"),
+        ("    folder: ../up\n", 8, "folder: '../up' is not a folder on the server"),
+        ("    archive_folder: done\n", 8, "unknown key archive_folder"),
+        ("    start_date: 2026-01-01\n", 8, "start_date: leave it out"),
+        ("    also_read: []\n", 8, "also_read: leave it out"),
+        ("    also_read_a_day: 5\n", 8, "also_read_a_day: leave it out"),
+        ("    close_share: 0.2\n", 8, "close_share: leave it out"),
+        ("    monthly_calls: 5\n", 8, "monthly_calls: leave it out"),
+        ("    monthly_egress: 5GB\n", 8, "monthly_egress: leave it out"),
+        ("    api_url: https://bank.example\n", 8, "api_url: leave it out"),
+        ("    tolerance: {USD: 1}\n", 8, "unknown key tolerance"),
+    ],
+)
+def test_refusals_of_a_bank_name_the_line(tmp_path: Path, added: str, line: int, words: str) -> None:
+    message = _refusal(tmp_path, BANK + added)
+    assert message.startswith(f"/connections.yaml line {line}: connection bank: "), message
+    assert words in message
+
+
+def test_a_bank_without_a_ledger_or_a_key_is_refused(tmp_path: Path) -> None:
+    alone = "connections:\n  bank: {system: bank_files, location: file:///srv/bank}\n"
+    assert "there is no ledger that it could serve" in _refusal(tmp_path, alone)
+    message = _refusal(tmp_path, BANK.replace("    key_file: keys/bank\n", ""))
+    assert "key_file is missing: an SFTP server is reached with a private key" in message
+
+
+def test_the_bank_of_the_example_shows_the_defaults(tmp_path: Path) -> None:
+    example = (ROOT / "connections.example.yaml").read_text(encoding="utf-8")
+    lines = [line.replace("#", "", 1) for line in example[example.index("  #bank:") :].splitlines()]
+    unset = ("key_passphrase", "expect_every", "ledger")
+    shown = "\n".join(re.sub("^( *)#", r"\1", line) for line in lines if not line.strip("# ").startswith(unset))
+    bank = load_connections(_file(tmp_path, f"{BOOKS}{shown}\n"))["bank"]
+    assert isinstance(bank, BankFilesConnection)
+    assert bank == BankFilesConnection(name="bank", location=bank.location, key_file=bank.key_file, ledger="books")
+    refused = {"start_date", "also_read", "also_read_a_day", "close_share"}
+    refused |= {"monthly_calls", "monthly_egress", "api_url"}
+    for name in set(BankFilesConnection.model_fields) - refused - {"name", "role"}:
+        assert name in "\n".join(lines)

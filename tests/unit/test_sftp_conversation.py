@@ -8,8 +8,8 @@ from collections.abc import Callable
 
 import pytest
 
-from kolleno_pipelines.connectors.sftp.conversation import Conversation
-from kolleno_pipelines.connectors.sftp.packets import Lost, Refused
+from kolleno_pipelines.connectors.folders.conversation import Conversation
+from kolleno_pipelines.connectors.folders.packets import Lost, Refused
 
 VERSION = struct.pack(">IBI", 5, 2, 3)
 

@@ -12,16 +12,16 @@ from hypothesis import strategies as st
 
 from kolleno_pipelines.connections import SftpConnection
 from kolleno_pipelines.connectors.errors import Changed, ConnectorError, NeedsHuman, Permanent, Retryable
-from kolleno_pipelines.connectors.sftp.drop import (
+from kolleno_pipelines.connectors.folders.drop import (
     Listing,
     describe_listing,
-    looks_like_ours,
     make_entry,
     name_fault,
     printable_name,
     require_readable,
 )
-from kolleno_pipelines.connectors.sftp.location import join, read_account, read_root
+from kolleno_pipelines.connectors.folders.location import join, read_account, read_root
+from kolleno_pipelines.connectors.sftp.names import looks_like_ours
 
 NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from kolleno_pipelines.connectors.sftp.host_keys import HostKey, host_label, read_known_keys
+from kolleno_pipelines.connectors.folders.host_keys import HostKey, host_label, read_known_keys
 
 BLOB = base64.b64encode(b"\x00\x00\x00\x0bssh-ed25519" + b"k" * 36).decode()
 KEY = HostKey("ssh-ed25519", base64.b64decode(BLOB))

@@ -81,7 +81,7 @@ def reading_facts(deployment: Deployment, connection: ApiConnection) -> list[Fac
 
 def _sign_in_facts(key: dg.AssetKey, now: Standing) -> list[Fact]:
     """Whether the sign-in works, and for how long it will."""
-    works = "It opens with a key; nobody signs in." if now.opens_with_a_key else "The tokens work."
+    works = f"It {now.opens}." if now.opens else "The tokens work."
     ending = " ".join(now.ending)
     return [
         Fact(key, "signed_in", now.sign_in is None, now.sign_in or works),
@@ -91,7 +91,10 @@ def _sign_in_facts(key: dg.AssetKey, now: Standing) -> list[Fact]:
 
 def _allowance(key: dg.AssetKey, now: Standing) -> Fact:
     """What is used of a month's allowance; the figures are beside the words, which the sensor compares."""
-    usage, said = now.usage, " ".join(now.usage.warnings())
+    usage = now.usage
+    if usage is None:
+        return Fact(key, "allowance_left", True, "No vendor is asked, so there is no allowance.", is_red=False)
+    said = " ".join(usage.warnings())
     figures = {"month": f"{usage.month:%Y-%m}", "calls": usage.calls, "bytes": usage.egress}
     words = said or "Less than 80 % of the month's allowance is used."
     return Fact(key, "allowance_left", not said, words, figures, is_red=False)

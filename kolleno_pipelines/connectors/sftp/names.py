@@ -23,6 +23,8 @@ AHEAD_TAKEN = timedelta(hours=14)
 
 # Longest type first: `payments_` begins `payments_invoices_` too.
 _TYPES = "|".join(sorted((table.value for table in TableName), key=len, reverse=True))
+# A file of ours that was put beside the drop folder instead of into it: one of the seven types, then a separator.
+_LOOKS_LIKE_OURS = re.compile(rf"({_TYPES})[_ .-].*\.csv", re.IGNORECASE | re.DOTALL)
 _NAME = re.compile(
     rf"(?P<type>{_TYPES})_"
     r"(?P<time>(?P<day>[0-9]{4}-[0-9]{2}-[0-9]{2})T(?P<h>[0-9]{2})(?P<s>[:-])(?P<m>[0-9]{2})(?P=s)(?P<sec>[0-9]{2}))"
@@ -67,6 +69,11 @@ class Classified:
 def is_unfinished(name: str) -> bool:
     """Whether the name is of a file that is still being written (design 8)."""
     return name.startswith(".") or name.lower().endswith((".part", ".tmp"))
+
+
+def looks_like_ours(exact: bytes) -> bool:
+    """Whether a name outside the drop folder reads like one of the seven CSV files."""
+    return _LOOKS_LIKE_OURS.fullmatch(exact.decode("utf-8", "replace")) is not None
 
 
 def parse_name(name: str, *, timezone: str | tzinfo = UTC) -> FileName | Code | None:

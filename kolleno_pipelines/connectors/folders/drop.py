@@ -5,24 +5,21 @@ How an SFTP server (client.py) or a local folder (local_folder.py) is talked to 
 
 from __future__ import annotations
 
-import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Literal, Protocol
+from typing import Literal, Protocol, TypeAlias
 
 from kolleno_pipelines.connectors.errors import Changed, Permanent
-
-# A file of ours that was put beside the drop folder instead of into it: one of the seven types, then a separator.
-_LOOKS_LIKE_OURS = re.compile(
-    r"(customers|contacts|invoices|credit_notes|payments|payments_invoices|credit_notes_invoices)[_ .-].*\.csv",
-    re.IGNORECASE | re.DOTALL,
-)
 
 # How far a server's clock may be behind ours, where it could not be measured: the widest time zone, for servers
 # that state local time as if it were UTC, and an hour of drift.
 CLOCK_MARGIN = timedelta(hours=15)
 
 Clock = Literal["measured", "local", "assumed"]
+
+#: Tells of the exact name of a file beside the folder whether it was meant for it.
+BelongsInside: TypeAlias = Callable[[bytes], bool]
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +50,7 @@ class Entry:
 class Listing:
     """What one look at the folder saw, sorted by exact name.
 
-    misplaced: files one level up, in the root, whose names look like ours (code `wrong_folder`).
+    misplaced: files one level up, in the root, whose names say that they belong into the folder.
     looked_at: our clock, UTC. server_now: a moment, in the terms of `modified_at`, that the server's clock had
     reached when it listed; `entry.modified_at <= server_now - 60 s` is therefore safe to conclude from.
     clock: `measured` (to the second), `local` (same machine), or `assumed` (our clock less CLOCK_MARGIN: files
@@ -153,11 +150,6 @@ def to_moment(seconds: float | None) -> datetime | None:
         return datetime.fromtimestamp(seconds, UTC)
     except (OverflowError, ValueError, OSError):
         return None
-
-
-def looks_like_ours(exact: bytes) -> bool:
-    """Whether a name outside the drop folder reads like one of the seven CSV files."""
-    return _LOOKS_LIKE_OURS.fullmatch(exact.decode("utf-8", "replace")) is not None
 
 
 def require_readable(entry: Entry, connection: str) -> None:

@@ -11,7 +11,7 @@ from typing import Protocol, TypeAlias
 from urllib.parse import unquote_to_bytes, urlsplit
 
 from kolleno_pipelines.connectors.errors import NeedsHuman
-from kolleno_pipelines.connectors.sftp.session import Account
+from kolleno_pipelines.connectors.folders.session import Account
 
 Resolve: TypeAlias = Callable[[str], str]
 """Takes `${VAR}`, gives its value; raises where the variable is missing."""

@@ -1,4 +1,4 @@
-"""The drop folder on this machine, for those who host the SFTP server themselves (`location: file:///folder`).
+"""A folder on this machine, for those who host the SFTP server themselves (`location: file:///folder`).
 
 Everything about SSH, and who wrote the files, does not belong here.
 """
@@ -14,20 +14,20 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from kolleno_pipelines.connectors.errors import NeedsHuman, Permanent, Retryable
-from kolleno_pipelines.connectors.sftp.drop import (
+from kolleno_pipelines.connectors.folders.drop import (
+    BelongsInside,
     Entry,
     Listing,
     Sink,
     changed,
     describe_listing,
-    looks_like_ours,
     make_entry,
     printable_name,
     require_name,
     require_readable,
     to_moment,
 )
-from kolleno_pipelines.connectors.sftp.location import join
+from kolleno_pipelines.connectors.folders.location import join
 
 _BLOCK = 1024 * 1024
 _SAME_NAMES = 1_000
@@ -39,10 +39,13 @@ _OPEN_FILE = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 class FolderDrop:
     """`Drop` in a local folder: `root` is what `location` names, `folder` the drop folder, both as paths in bytes."""
 
-    def __init__(self, connection: str, root: bytes, folder: bytes) -> None:
+    def __init__(
+        self, connection: str, root: bytes, folder: bytes, belongs_inside: BelongsInside | None = None
+    ) -> None:
         self._connection = connection
         self._root = root
         self._folder = folder
+        self._belongs_inside = belongs_inside
 
     def listing(self, *, with_root: bool = True) -> Listing:
         """See Drop.listing. The clock is this machine's, which also dates the files."""
@@ -50,10 +53,11 @@ class FolderDrop:
         with self._faults("listing the folder"):
             entries = _entries(self._folder)
         misplaced: tuple[Entry, ...] = ()
-        if with_root and self._folder != self._root:
+        belongs_inside = self._belongs_inside
+        if with_root and belongs_inside is not None and self._folder != self._root:
             with suppress(OSError):
                 found = _entries(self._root)
-                misplaced = tuple(entry for entry in found if entry.is_file and looks_like_ours(entry.exact))
+                misplaced = tuple(entry for entry in found if entry.is_file and belongs_inside(entry.exact))
         return Listing(entries, misplaced, looked_at, looked_at, "local")
 
     def download(self, entry: Entry, into: Sink, offset: int = 0) -> int:

@@ -5,11 +5,11 @@ Connecting, retrying and turning refusals into errors for a person (client.py) d
 
 from __future__ import annotations
 
-from kolleno_pipelines.connectors.sftp import packets as status
-from kolleno_pipelines.connectors.sftp.conversation import Conversation
-from kolleno_pipelines.connectors.sftp.drop import Entry, looks_like_ours, make_entry, to_moment
-from kolleno_pipelines.connectors.sftp.location import join
-from kolleno_pipelines.connectors.sftp.packets import Attributes, Refused
+from kolleno_pipelines.connectors.folders import packets as status
+from kolleno_pipelines.connectors.folders.conversation import Conversation
+from kolleno_pipelines.connectors.folders.drop import BelongsInside, Entry, make_entry, to_moment
+from kolleno_pipelines.connectors.folders.location import join
+from kolleno_pipelines.connectors.folders.packets import Attributes, Refused
 
 # The root may hold many thousands of invoice PDFs; a look for misplaced files reads no further than this.
 _ROOT_NAMES = 20_000
@@ -28,13 +28,13 @@ def read_entries(sftp: Conversation, folder: bytes) -> tuple[Entry, ...]:
     return tuple(sorted(entries, key=lambda entry: entry.exact))
 
 
-def read_misplaced(sftp: Conversation, root: bytes) -> tuple[Entry, ...]:
-    """Files in the root that look like ours; none where the root may not be listed, which is no fault."""
+def read_misplaced(sftp: Conversation, root: bytes, belongs_inside: BelongsInside) -> tuple[Entry, ...]:
+    """Files in the root that belong into the folder; none where the root may not be listed, which is no fault."""
     try:
         return tuple(
             make_entry(name, stated.size, stated.mtime, stated.is_file)
             for name, stated in sorted(sftp.folder_entries(root, _ROOT_NAMES), key=lambda item: item[0])
-            if stated.is_file and looks_like_ours(name)
+            if stated.is_file and belongs_inside(name)
         )
     except Refused:
         return ()

@@ -13,9 +13,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 from kolleno_pipelines.connectors.errors import NeedsHuman, Retryable
-from kolleno_pipelines.connectors.sftp.conversation import Conversation
-from kolleno_pipelines.connectors.sftp.host_keys import HostKey, KnownKeys, host_label, read_known_keys
-from kolleno_pipelines.connectors.sftp.packets import Lost
+from kolleno_pipelines.connectors.folders.conversation import Conversation
+from kolleno_pipelines.connectors.folders.host_keys import HostKey, KnownKeys, host_label, read_known_keys
+from kolleno_pipelines.connectors.folders.packets import Lost
 
 if TYPE_CHECKING:
     import paramiko
@@ -131,7 +131,11 @@ def _unreadable_key(path: Path, secret: bytes | None) -> str:
     from cryptography.exceptions import UnsupportedAlgorithm
 
     if path.read_bytes().startswith(b"PuTTY-User-Key-File"):
-        return "is in PuTTY's format; convert it: puttygen FILE.ppk -O private-openssh -o FILE"
+        openssh = path.with_suffix("" if path.suffix else ".openssh")
+        return (
+            f"is in PuTTY's format; convert it (puttygen {path} -O private-openssh -o {openssh}) and name {openssh} as"
+            " key_file"
+        )
     if secret is not None:
         try:
             _read_key(path, None)

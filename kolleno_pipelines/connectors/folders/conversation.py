@@ -11,7 +11,7 @@ from collections import deque
 from collections.abc import Iterator
 from typing import Protocol
 
-from kolleno_pipelines.connectors.sftp.packets import (
+from kolleno_pipelines.connectors.folders.packets import (
     EOF,
     OK,
     STATUS,
