@@ -12,6 +12,7 @@ from kolleno_pipelines.assets.raw.sftp import raw_files
 from kolleno_pipelines.assets.receivables.api import api_receivables
 from kolleno_pipelines.assets.receivables.sftp import receivables
 from kolleno_pipelines.assets.reconciliation.agreement import agreement, agrees_with_ledger
+from kolleno_pipelines.assets.reconciliation.bank import bank_checks
 from kolleno_pipelines.assets.reconciliation.by_day import results_by_day
 from kolleno_pipelines.assets.reconciliation.charges import charges, charges_in_ledger
 from kolleno_pipelines.assets.reconciliation.payouts import payout_checks, payouts
@@ -28,6 +29,7 @@ from kolleno_pipelines.connections import (
     ConnectionsError,
     SftpConnection,
     api_connections,
+    bank_connections,
     document_connections,
     ledger_of,
     load_connections,
@@ -53,7 +55,7 @@ def build_definitions(settings: Settings | None = None, connections: Connections
     documents = document_connections(connections)
     sftp = [each for each in connections.values() if isinstance(each, SftpConnection)]
     mirrored = [documents] if any(each.role == "mirror" for each in documents.values()) else []
-    providers = provider_connections(connections)
+    providers, banks = provider_connections(connections), bank_connections(connections)
     served = [providers] if providers else []
     apis, days = api_connections(connections), days_from(settings.first_day)
     return dg.Definitions(
@@ -64,7 +66,8 @@ def build_definitions(settings: Settings | None = None, connections: Connections
             control_totals(documents),
             unapplied_cash(documents),
             *(agreement(each) for each in mirrored),
-            *(make(each) for each in served for make in (charges, payouts)),
+            *(charges(each) for each in served),
+            *(payouts(each, banks) for each in served),
             differences(documents, providers),
             results_by_day(documents, days),
         ],
@@ -74,7 +77,7 @@ def build_definitions(settings: Settings | None = None, connections: Connections
             *result_checks(ledger_of(connections), providers),
             *(agrees_with_ledger(each) for each in mirrored),
             *(charges_in_ledger(each) for each in served),
-            *(check for each in served for check in payout_checks(each)),
+            *(check for each in served for check in (*payout_checks(each), *bank_checks(each, banks))),
         ],
         jobs=build_jobs(connections),
         schedules=build_schedules(),

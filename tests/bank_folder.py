@@ -19,8 +19,8 @@ from kolleno_pipelines.connectors.contract import Extract, Pass, Record, Window
 from kolleno_pipelines.connectors.folders.client import open_folder
 from kolleno_pipelines.connectors.folders.drop import Drop, Entry, Listing, Sink
 
-NAMES = ("accounts", "statements", "entries")
-ACCOUNTS, STATEMENTS, ENTRIES = (Extract(name, name, pa.schema([("id", pa.string())])) for name in NAMES)
+NAMES = ("accounts", "files", "entries")
+ACCOUNTS, FILES, ENTRIES = (Extract(name, name, pa.schema([("id", pa.string())])) for name in NAMES)
 DAY = datetime(2026, 3, 1, 8, tzinfo=UTC)
 WAIT = timedelta(milliseconds=20)
 
@@ -28,7 +28,7 @@ WAIT = timedelta(milliseconds=20)
 def cut(data: bytes, file: str) -> Iterator[Found]:
     """Read a file of lines `id text`: its account is its first word, its entries the lines."""
     yield Found("accounts", "A", json.dumps({"id": "A", "file": file}).encode())
-    yield Found("statements", file, json.dumps({"id": file}).encode())
+    yield Found("files", file, json.dumps({"id": file, "faults": []}).encode())
     for line in data.decode().splitlines():
         source_id, _, text = line.partition(" ")
         yield Found("entries", source_id, json.dumps({"id": source_id, "text": text}).encode())

@@ -5,7 +5,7 @@ Amounts are text in major units. No assertions.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
@@ -14,6 +14,7 @@ from typing import Any
 import psycopg
 
 from kolleno_pipelines.pipeline.reconcile_payouts import reconcile_charges, reconcile_payouts
+from kolleno_pipelines.pipeline.reconciled import BankConnection
 from kolleno_pipelines.storage.record_fold import fold_records
 from tests.receivables_rows import rows
 from tests.record_payloads import Payload, Row, customer, document, put
@@ -180,10 +181,13 @@ def _fold(url: str, connection: str, payloads: list[Payload], ledger: str | None
         fold_records(conn, connection, ledger=ledger)
 
 
-def reconcile(url: str, *providers: Provider) -> tuple[Mapping[str, int], Mapping[str, int]]:
+def reconcile(
+    url: str, *providers: Provider, banks: Iterable[BankConnection] = ()
+) -> tuple[Mapping[str, int], Mapping[str, int]]:
     """Reconcile charges and payouts; counts of both."""
-    chosen = {one.name: one for one in providers or (Provider(),)}
-    return reconcile_charges(url, chosen, TODAY).counts, reconcile_payouts(url, chosen, TODAY).counts
+    chosen, read = {one.name: one for one in providers or (Provider(),)}, {one.name: one for one in banks}
+    charges, payouts = reconcile_charges(url, chosen, TODAY), reconcile_payouts(url, chosen, TODAY, banks=read)
+    return charges.counts, payouts.counts
 
 
 def charge_outcomes(url: str, connection: str = "stripe") -> dict[str, str]:

@@ -20,7 +20,7 @@ from kolleno_pipelines.definitions import build_definitions
 from kolleno_pipelines.schemas.api_systems import API_ENTITIES, API_SYSTEMS
 from kolleno_pipelines.schemas.model_columns import ENTITIES, LEDGER, RESULTS
 from kolleno_pipelines.schemas.payout_columns import PROVIDER_RESULTS
-from kolleno_pipelines.schemas.payout_words import NOT_COMPARED_YET
+from kolleno_pipelines.schemas.payout_words import BANK_IS_TOLD_APART
 from kolleno_pipelines.schemas.sftp_tables import TABLES
 from kolleno_pipelines.settings import Settings
 
@@ -327,7 +327,7 @@ def test_a_payment_provider_brings_charges_and_payouts(tmp_path: Path) -> None:
         assert graph.get(dg.AssetKey(["reconciliation", "differences"])).parent_keys > {
             dg.AssetKey(["reconciliation", result])
         }
-    assert NOT_COMPARED_YET in str(graph.get(dg.AssetKey(["reconciliation", "payouts"])).description)
+    assert BANK_IS_TOLD_APART in str(graph.get(dg.AssetKey(["reconciliation", "payouts"])).description)
     test_every_asset_says_what_it_is(definitions)
 
 

@@ -81,8 +81,9 @@ def test_every_outcome_and_exception_of_payouts_is_explained_in_its_order() -> N
     charges, rest = page.split("\n## Payouts\n")
     payouts, rest = rest.split("\n### Exceptions\n")
     exceptions, balance = rest.split("\n## The balance\n")
-    for text, words in ((charges, ChargeOutcome), (payouts, PayoutOutcome)):
-        assert _first_cells(text) == list(words)
+    of_payouts = [word for word in PayoutOutcome if word is not PayoutOutcome.NOT_COMPARED]
+    for text, words in ((charges, list(ChargeOutcome)), (payouts, of_payouts)):
+        assert _first_cells(text) == words
     assert sorted(_first_cells(balance)) == sorted(ProofOutcome)
     rows = re.findall(r"^\| (`.*?`) \|", exceptions, re.MULTILINE)
     assert sorted(code for row in rows for code in re.findall(r"`(\w+)`", row)) == sorted(ExceptionCode)

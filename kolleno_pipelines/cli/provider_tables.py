@@ -9,7 +9,7 @@ from typing import Any
 from kolleno_pipelines.cli.terminal import cell, print_rows, say
 from kolleno_pipelines.schemas.balance_categories import PayoutLineName
 from kolleno_pipelines.schemas.currencies import amount_text
-from kolleno_pipelines.schemas.payout_words import NOT_COMPARED_YET
+from kolleno_pipelines.schemas.payout_words import BANK_IS_TOLD_APART
 
 Rows = list[dict[str, Any]]
 
@@ -24,8 +24,18 @@ _OF_BALANCE = (
 _LINES = tuple(name.value for name in PayoutLineName)
 OF_SPREADSHEET = (
     *("connection", "source_id", "date_arrival", "currency_iso", *_LINES, "fees_taken_off", "items_net", "amount"),
-    *("difference", "outcome", "items_outcome", "ledger_outcome", "status", "items", "fallbacks", "exceptions"),
-    *("created_at", "ledger"),
+    *(
+        "difference",
+        "outcome",
+        "items_outcome",
+        "ledger_outcome",
+        "bank_outcome",
+        "status",
+        "items",
+        "fallbacks",
+        "exceptions",
+    ),
+    *("created_at", "ledger", "bank_resolver", "bank_connection", "bank_line_source_id", "bank_amount", "bank_day"),
 )
 
 
@@ -57,7 +67,7 @@ def print_charges(rows: Rows) -> None:
 def print_payouts(rows: Rows) -> None:
     """Print every payout from gross to net, below them what is not compared, and what keeps from being reconciled."""
     print_rows(*gross_to_net_cells(rows))
-    say(NOT_COMPARED_YET)
+    say(BANK_IS_TOLD_APART)
     exceptions = [{**one, "payout_source_id": row["source_id"]} for row in rows for one in row["exceptions"]]
     _print_below(_EXCEPTION, exceptions, "Exceptions")
 

@@ -1,4 +1,4 @@
-"""The API systems that are known, a line each. How one is added: docs/adding-a-connector.md."""
+"""The systems that are read extract by extract, a line each. How one is added: docs/adding-a-connector.md."""
 
 from collections.abc import Callable
 
@@ -23,8 +23,19 @@ def _stripe() -> Connector:
     return STRIPE
 
 
+def _bank_files() -> Connector:
+    from kolleno_pipelines.connectors.bank_files.connector import BANK_FILES
+
+    return BANK_FILES
+
+
 #: System -> its connector, which is loaded when it is asked for: normalisers need seconds of imports.
-CONNECTORS: dict[str, Callable[[], Connector]] = {"quickbooks": _quickbooks, "xero": _xero, "stripe": _stripe}
+CONNECTORS: dict[str, Callable[[], Connector]] = {
+    "quickbooks": _quickbooks,
+    "xero": _xero,
+    "stripe": _stripe,
+    "bank_files": _bank_files,
+}
 
 
 def connector_of(system: str) -> Connector:

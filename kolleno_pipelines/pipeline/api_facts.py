@@ -130,8 +130,8 @@ def parked_rows(
 def entity_totals(deployment: Deployment, connection: ApiConnection) -> list[EntityTotal]:
     """Return rows and sums of every receivables entity of the connection."""
     with deployment.session() as session:
-        if connection.role == "provider":
-            return readings.provider_totals(session, connection.name)
+        if connection.role in {"provider", "bank"}:
+            return readings.serving_totals(session, connection.name, API_SYSTEMS[connection.system].entities)
         return [*overview.entity_totals(session, connection.name), *readings.other_totals(session, connection.name)]
 
 

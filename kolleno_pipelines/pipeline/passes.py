@@ -236,6 +236,8 @@ class Reader:
 
     def _by_id(self, done: ReadConnection) -> None:
         """Ask for what the fold names, and note how that ended. Raises NeedsHuman, noted too."""
+        if self.connection.role == "bank":
+            return  # nothing of it waits, and nothing can be asked for
         is_provider, began = self.connection.role == "provider", self.clock()
         came = PassDone("changed objects" if is_provider else "missing parents", Pass.LOOKUP.value)
         try:

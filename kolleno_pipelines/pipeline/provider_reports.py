@@ -7,6 +7,7 @@ from decimal import Decimal
 
 from kolleno_pipelines.pipeline.plain_rows import Row, plain_row
 from kolleno_pipelines.schemas.balance_categories import PayoutLineName
+from kolleno_pipelines.schemas.payout_words import PayoutOutcome
 
 Read = Callable[[str], list[Row]]
 
@@ -17,7 +18,7 @@ _LINE = ("line", "items", "amount", "fee", "net")
 _OF_BALANCE = (
     *("code", "balance_transaction_source_id", "charge_source_id", "currency_iso", "amount", "evidence", "break_id"),
 )
-_EXCEPTION = ("leg", *_OF_BALANCE)
+_EXCEPTION = ("leg", *_OF_BALANCE, "bank_line_source_id")
 
 
 def charges_report(totals: Iterable[Row], breaks: Iterable[Row]) -> list[Row]:
@@ -75,18 +76,22 @@ def _proof(row: Row) -> Row:
 def gross_to_net(payouts: Sequence[Row]) -> list[Row]:
     """Return payouts with their `lines` as flat rows: each line's gross, less the fees taken off, to the payout.
 
-    Lines that none of them has are left out, and so is the sum of the items where it is the payout for all; items in
-    another currency than their payout's are in none. What a payout does not have is None.
+    Lines that none of them has are left out, and so is the sum of the items where it is the payout for all, and what
+    became of them at the bank where no bank is read; items in another currency than their payout's are in none. What a
+    payout does not have is None.
     """
     own = [
         {line["line"]: line for line in one["lines"] if line["currency_iso"] == one["currency_iso"]} for one in payouts
     ]
     present = [name.value for name in PayoutLineName if any(name.value in lines for lines in own)]
     tie = all(not one["items"] or Decimal(one["items_net"]) == Decimal(one["amount"]) for one in payouts)
-    return [_flat(payout, lines, present, tie) for payout, lines in zip(payouts, own, strict=True)]
+    names = ["outcome", "bank_outcome", "source_id", "connection"]
+    if all(one["bank_outcome"] == PayoutOutcome.NOT_COMPARED.value for one in payouts):
+        names.remove("bank_outcome")
+    return [_flat(payout, lines, present, tie, names) for payout, lines in zip(payouts, own, strict=True)]
 
 
-def _flat(payout: Row, lines: dict[str, Row], present: Iterable[str], tie: bool) -> Row:
+def _flat(payout: Row, lines: dict[str, Row], present: Iterable[str], tie: bool, names: Iterable[str]) -> Row:
     """Who it is comes last: ids are long, and people know a payout by its day and amount."""
     fees = -sum((Decimal(line["fee"]) for line in lines.values()), Decimal(0))
     items = Decimal(payout["items_net"]) if payout["items"] else None
@@ -97,7 +102,7 @@ def _flat(payout: Row, lines: dict[str, Row], present: Iterable[str], tie: bool)
         "fees taken off": fees or None,
         **({} if tie else {"items_net": items}),
         "payout": Decimal(payout["amount"]),
-        **{name: payout[name] for name in ("outcome", "source_id", "connection")},
+        **{name: payout[name] for name in names},
     }
 
 

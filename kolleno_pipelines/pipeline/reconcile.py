@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import date, datetime
+from functools import partial
 from typing import Any
 
 import psycopg
@@ -14,7 +15,9 @@ import psycopg
 from kolleno_pipelines.pipeline.reconcile_agreement import compared_pairs, reconcile_agreement
 from kolleno_pipelines.pipeline.reconcile_payouts import reconcile_charges, reconcile_payouts
 from kolleno_pipelines.pipeline.reconciled import (
+    NO_BANKS,
     NO_PROVIDERS,
+    Banks,
     Connections,
     Providers,
     ReconciledConnection,
@@ -47,15 +50,20 @@ _TOTALS = ("control_totals", "control_total_breaks", "not_comparable", "account_
 
 
 def reconcile_present(
-    database_url: str, connections: Connections, today: date, providers: Providers = NO_PROVIDERS
+    database_url: str,
+    connections: Connections,
+    today: date,
+    providers: Providers = NO_PROVIDERS,
+    banks: Banks = NO_BANKS,
 ) -> list[ResultSummary]:
     """Compute the results that are the present state, `differences` last.
 
-    Agreement only where there is a mirror, charges and payouts only where there is a payment provider.
+    Agreement only where there is a mirror, charges and payouts only where there is a payment provider; these are looked
+    for at the banks.
     """
     with_mirror = [reconcile_agreement] if any(compared_pairs(connections)) else []
     of_documents = (reconcile_balances, reconcile_control_totals, reconcile_unapplied_cash, *with_mirror)
-    of_providers = (reconcile_charges, reconcile_payouts) if providers else ()
+    of_providers = (reconcile_charges, partial(reconcile_payouts, banks=banks)) if providers else ()
     return [
         *(compute(database_url, connections, today) for compute in of_documents),
         *(compute(database_url, providers, today) for compute in of_providers),

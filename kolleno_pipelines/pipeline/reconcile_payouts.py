@@ -11,13 +11,15 @@ from typing import Any
 
 import psycopg
 
-from kolleno_pipelines.pipeline.reconciled import ProviderConnection, Providers
+from kolleno_pipelines.pipeline.payout_bank import bank_legs
+from kolleno_pipelines.pipeline.reconciled import NO_BANKS, Banks, ProviderConnection, Providers
 from kolleno_pipelines.pipeline.result_summary import WORST, ResultSummary, merge_stages
 from kolleno_pipelines.rules import loose_rows as loose_rules
 from kolleno_pipelines.rules import payouts as rules
 from kolleno_pipelines.rules.balance_proof import balance_proofs, differing
 from kolleno_pipelines.rules.charges import charge_rows
 from kolleno_pipelines.rules.payout_pairs import pairs
+from kolleno_pipelines.schemas.payout_bank import NOT_COMPARED, BankLeg
 from kolleno_pipelines.schemas.payout_words import ChargeOutcome, PayoutOutcome, ProofOutcome
 from kolleno_pipelines.schemas.payouts import BalanceProof, Gap
 from kolleno_pipelines.storage import balance_proofs as balances
@@ -62,37 +64,45 @@ def _compute_charges(conn: psycopg.Connection[Any], providers: Providers, today:
 
 
 def reconcile_payouts(
-    database_url: str, providers: Providers, today: date, since: datetime | None = None
+    database_url: str,
+    providers: Providers,
+    today: date,
+    since: datetime | None = None,
+    *,
+    banks: Banks = NO_BANKS,
 ) -> ResultSummary:
-    """Compare every payout with its items and these with the ledger, and prove the balance by its snapshots.
+    """Compare every payout with its items, these with the ledger, it with the bank; prove the balance by snapshots.
 
     since: as of reconcile_charges.
     """
     names = list(providers)
     with result_transaction(database_url, TABLES) as conn:
         taken_over = freshness.is_computed(conn, "payouts", names, today, since)
-        changes = Changes() if taken_over else _compute_payouts(conn, providers, today)
+        changes = Changes() if taken_over else _compute_payouts(conn, providers, banks, today)
         totals, proofs = result_rows.payout_totals(conn, names), result_rows.proof_counts(conn, names)
         exceptions = {each: result_rows.row_count(conn, each, names) for each in _EXCEPTIONS}
-        unknown = payouts.unknown_words(conn, names)
+        unknown, at_bank = payouts.unknown_words(conn, names), result_rows.bank_counts(conn, names)
         worst = result_rows.red_rows(conn, "payout_exceptions", names, limit=WORST)
         failpoints.reach("reconcile_payouts")
-    counts = {outcome.value: _count(totals, outcome.value, "payouts") for outcome in PayoutOutcome}
+    of_payouts = [outcome.value for outcome in PayoutOutcome if outcome is not PayoutOutcome.NOT_COMPARED]
+    counts = {outcome: _count(totals, outcome, "payouts") for outcome in of_payouts}
     counts |= {f"balance_{outcome.value}": proofs.get(outcome.value, 0) for outcome in ProofOutcome}
     counts |= {"exceptions": exceptions["payout_exceptions"], "rows_wrong": exceptions["balance_exceptions"]}
+    counts |= {f"bank_{outcome}": number for outcome, number in at_bank.items()}
     counts |= {"unknown_rows": sum(unknown.values())}
     counts |= {f"unknown: {words}": number for words, number in unknown.items()}
     rows = sum(row["payouts"] for row in totals)
     return ResultSummary("payouts", rows, changes, counts, totals, worst, taken_over)
 
 
-def _compute_payouts(conn: psycopg.Connection[Any], providers: Providers, today: date) -> Changes:
+def _compute_payouts(conn: psycopg.Connection[Any], providers: Providers, banks: Banks, today: date) -> Changes:
     stages = {table: Stage(conn, table) for table in TABLES}
+    legs = bank_legs(conn, providers, banks)
     for one in providers.values():
         proofs = balance_proofs(one.name, balances.snapshots(conn, one.name), balances.unproven_days(conn, one.name))
         stages["balance_proofs"].add_rows(proofs)
         with working_tables(conn):
-            told = _stage_payouts(conn, one, _source(one, providers), stages)
+            told = _stage_payouts(conn, one, _source(one, providers), legs, stages)
             _stage_loose_rows(conn, one, proofs, told, stages["balance_exceptions"])
     changes = merge_stages(providers, *stages.values())
     note_computed(conn, "payouts", list(providers), today)
@@ -100,7 +110,11 @@ def _compute_payouts(conn: psycopg.Connection[Any], providers: Providers, today:
 
 
 def _stage_payouts(
-    conn: psycopg.Connection[Any], one: ProviderConnection, source: ChargeSource, stages: Mapping[str, Stage]
+    conn: psycopg.Connection[Any],
+    one: ProviderConnection,
+    source: ChargeSource,
+    legs: Mapping[tuple[str, str], BankLeg],
+    stages: Mapping[str, Stage],
 ) -> set[str]:
     """Stage the payouts of one connection with their lines and exceptions; returns the rows that explain gaps."""
     payouts.lay_out_payouts(conn, source, one.cutover)
@@ -112,7 +126,11 @@ def _stage_payouts(
     exceptions.add_rows(rules.exceptions_of_payouts(one.name, facts, explained))
     for items in payouts.suspects(conn, one.name, one.cutover):
         exceptions.add_rows(rules.exceptions_of_items(one.name, source.ledger, items))
-    named = ((payout, explained.get(payout.source_id, ())) for payout in facts)
+    exceptions.add_rows(rules.exceptions_of_bank(one.name, facts, legs))
+    named = (
+        (payout, explained.get(payout.source_id, ()), legs.get((one.name, payout.source_id), NOT_COMPARED))
+        for payout in facts
+    )
     stages["payouts"].add_rows(rules.payout_row(one.name, source.ledger, *each) for each in named)
     return {found.source_id for of_payout in explained.values() for found in of_payout}
 

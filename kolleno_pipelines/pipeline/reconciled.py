@@ -70,8 +70,26 @@ class ProviderConnection(Protocol):
         """The field of the ledger's payments that may carry a charge's id: `ref`, `psp_reference`, `extra.<key>`."""
 
 
+class BankConnection(Protocol):
+    """What reconciliation needs to know of a connection to a bank."""
+
+    @property
+    def name(self) -> str:
+        """Key of the connection."""
+
+    @property
+    def ledger(self) -> str | None:
+        """The connection of the ledger that it serves."""
+
+    @property
+    def payout_window(self) -> timedelta:
+        """How long after its day of arrival a payout may be booked."""
+
+
 Providers = Mapping[str, ProviderConnection]
+Banks = Mapping[str, BankConnection]
 NO_PROVIDERS: Providers = MappingProxyType({})
+NO_BANKS: Banks = MappingProxyType({})
 
 
 def caps_links(connection: ReconciledConnection) -> bool:

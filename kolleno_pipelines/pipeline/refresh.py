@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from datetime import date
 
-from kolleno_pipelines.connections import document_connections, provider_connections
+from kolleno_pipelines.connections import bank_connections, document_connections, provider_connections
 from kolleno_pipelines.pipeline.clock import Clock, utc_now
 from kolleno_pipelines.pipeline.deployment import Deployment
 from kolleno_pipelines.pipeline.reconcile import reconcile_present
@@ -32,16 +32,22 @@ def refresh(
     """
     today, wanted = clock().date(), set(days)
     documents = document_connections(deployment.connections)
-    providers = provider_connections(deployment.connections)
+    providers, banks = provider_connections(deployment.connections), bank_connections(deployment.connections)
+
+    def compared_with(ledger: str) -> list[str]:
+        return [ledger, *(bank.name for bank in banks.values() if bank.ledger == ledger)]
+
     with deployment.session() as session:
         is_present = True
         for name in documents:
             wanted |= {day for day in freshness.days_without_results(session, name) if day <= today}
             is_present = is_present and freshness.is_present(session, name, today)
         for one in providers.values():
-            is_present = is_present and freshness.is_provider_present(session, one.name, one.ledger, today)
+            is_present = is_present and freshness.is_provider_present(
+                session, one.name, compared_with(one.ledger), today
+            )
     if is_present and not wanted:
         return []
     progress("reconciliation")
-    present = reconcile_present(deployment.database_url, documents, today, providers)
+    present = reconcile_present(deployment.database_url, documents, today, providers, banks)
     return [*present, *reconcile_days(deployment.database_url, documents, today, {*wanted, today})]

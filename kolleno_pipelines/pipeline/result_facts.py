@@ -97,7 +97,7 @@ def overdue_payouts(deployment: Deployment, providers: Sequence[str], today: dat
     """Return the payouts that are pending DAYS_TO_ITEMISE after their arrival, oldest first."""
     with deployment.session() as session:
         before = today - timedelta(days=DAYS_TO_ITEMISE)
-        return result_rows.overdue_payouts(session, providers, before, limit=WORST)
+        return result_rows.payouts_before(session, providers, ("outcome", "pending"), before, limit=WORST)
 
 
 def payouts_of(deployment: Deployment, exceptions: Sequence[Mapping[str, Any]]) -> Rows:

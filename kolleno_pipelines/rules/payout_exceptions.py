@@ -6,6 +6,7 @@ from decimal import Decimal
 
 from kolleno_pipelines.rules.breaks import Side, break_id
 from kolleno_pipelines.schemas.currencies import amount_text
+from kolleno_pipelines.schemas.payout_bank import BankLeg
 from kolleno_pipelines.schemas.payout_words import EFFECTS, ExceptionCode
 from kolleno_pipelines.schemas.payouts import Explanation, PayoutException, PayoutFacts, SuspectItem
 
@@ -60,6 +61,27 @@ def of_payout(connection: str, payout: PayoutFacts, code: ExceptionCode, named: 
         evidence=_sentence(payout, code, named),
         since=payout.observed_at,
         is_break=code is not _C.BEFORE_CUTOVER,
+    )
+
+
+def of_bank(connection: str, payout: PayoutFacts, code: ExceptionCode, leg: BankLeg) -> PayoutException:
+    """Return what is wrong with a payout at the bank."""
+    return PayoutException(
+        break_id=break_id(KIND, connection, (KIND, payout.source_id), (f"bank_line {code.value}", "")),
+        connection=connection,
+        payout_source_id=payout.source_id,
+        code=code.value,
+        leg=EFFECTS[code].leg.value,
+        outcome=EFFECTS[code].outcome.value,
+        balance_transaction_source_id="",
+        occurrence=0,
+        charge_source_id=None,
+        currency_iso=payout.currency_iso,
+        amount=leg.missing,
+        evidence=leg.evidence,
+        since=payout.observed_at,
+        is_break=True,
+        bank_line_source_id=None if leg.line is None else leg.line.source_id,
     )
 
 

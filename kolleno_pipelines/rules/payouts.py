@@ -10,6 +10,7 @@ from decimal import Decimal
 from itertools import combinations
 
 from kolleno_pipelines.rules import payout_exceptions
+from kolleno_pipelines.schemas.payout_bank import NOT_COMPARED, BankLeg
 from kolleno_pipelines.schemas.payout_words import EFFECTS, ITEM_CODES, ExceptionCode, Leg, PayoutOutcome
 from kolleno_pipelines.schemas.payouts import (
     Explanation,
@@ -26,12 +27,12 @@ _NONE: Explanations = {}
 _ZERO = Decimal(0)
 
 
-def payout_outcome(state: PayoutOutcome | None, items: PayoutOutcome, ledger: PayoutOutcome) -> PayoutOutcome:
+def payout_outcome(state: PayoutOutcome | None, *legs: PayoutOutcome) -> PayoutOutcome:
     """Return a payout's outcome: what its own state says, else that of the leg that comes first in PayoutOutcome.
 
     `state` is REVERSED, NOT_ITEMISABLE or PENDING, None where its items are compared.
     """
-    return state or min(items, ledger, key=_PRECEDENCE.index)
+    return state or min(legs, key=_PRECEDENCE.index)
 
 
 def leg_outcome(leg: Leg, codes: Collection[ExceptionCode], *, has_fallback: bool = False) -> PayoutOutcome:
@@ -103,7 +104,13 @@ def exceptions_of_items(connection: str, ledger: str, items: Iterable[SuspectIte
                 yield payout_exceptions.of_item(connection, ledger, item, code)
 
 
-def payout_row(connection: str, ledger: str, payout: PayoutFacts, explained: Sequence[Explanation] = ()) -> PayoutRow:
+def payout_row(
+    connection: str,
+    ledger: str,
+    payout: PayoutFacts,
+    explained: Sequence[Explanation] = (),
+    bank: BankLeg = NOT_COMPARED,
+) -> PayoutRow:
     """Return a payout with its outcomes and how many exceptions it has; `explained` as for exceptions_of_payouts."""
     state = state_of(payout)
     own = [code for code, _ in _own_faults(payout, explained)]
@@ -113,24 +120,42 @@ def payout_row(connection: str, ledger: str, payout: PayoutFacts, explained: Seq
     items = state or leg_outcome(Leg.ITEMS, codes)
     ledger_outcome = state or leg_outcome(Leg.LEDGER, codes, has_fallback=payout.fallbacks > 0)
     told = [code for code in own if not _is_told_by_item(code)]
+    line = bank.line
     return PayoutRow(
         connection=connection,
         source_id=payout.source_id,
         ledger=ledger,
-        outcome=payout_outcome(state, items, ledger_outcome).value,
+        outcome=payout_outcome(state, items, ledger_outcome, bank.outcome).value,
         items_outcome=items.value,
         ledger_outcome=ledger_outcome.value,
+        bank_outcome=bank.outcome.value,
         status=payout.status,
         currency_iso=payout.currency_iso,
         amount=payout.amount,
         items=payout.items,
         items_net=payout.items_net,
         difference=payout.amount - payout.items_net if state is None else None,
-        exceptions=0 if state else sum(payout.flags) + len(told),
+        exceptions=(0 if state else sum(payout.flags) + len(told)) + (bank.code is not None),
         fallbacks=payout.fallbacks,
         date_arrival=payout.date_arrival,
         created_at=payout.created_at,
+        bank_resolver=None if bank.resolver is None else bank.resolver.value,
+        bank_connection=None if line is None else line.connection,
+        bank_line_source_id=None if line is None else line.source_id,
+        bank_amount=None if line is None else line.amount,
+        bank_currency_iso=None if line is None else line.currency_iso,
+        bank_day=None if line is None else line.day,
     )
+
+
+def exceptions_of_bank(
+    connection: str, payouts: Iterable[PayoutFacts], legs: Mapping[tuple[str, str], BankLeg]
+) -> Iterator[PayoutException]:
+    """Yield what is wrong with payouts at the bank; `legs` are by connection and payout."""
+    for payout in payouts:
+        leg = legs.get((connection, payout.source_id), NOT_COMPARED)
+        if leg.code is not None:
+            yield payout_exceptions.of_bank(connection, payout, leg.code, leg)
 
 
 def _own_faults(

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from kolleno_pipelines.schemas.bank_records import BANK_ENTITIES
 from kolleno_pipelines.schemas.model_columns import ENTITIES, Columns, ModelColumn
 from kolleno_pipelines.schemas.provider_columns import PROVIDER_ENTITIES
 
@@ -55,6 +56,7 @@ API_SYSTEMS: dict[str, ApiSystem] = {
         ),
         tuple(PROVIDER_ENTITIES),
     ),
+    "bank_files": ApiSystem("Bank files", ("files", "accounts", "statements", "entries"), tuple(BANK_ENTITIES)),
 }
 
 #: Entities whose rows name a parent, and may wait for it.
@@ -91,6 +93,7 @@ first_seen_at timestamptz version in which it first came
 API_ENTITIES: dict[str, Columns] = {
     **ENTITIES,
     **PROVIDER_ENTITIES,
+    **BANK_ENTITIES,
     "ledger_units": _KEY
     + _columns("""
 name text name

@@ -43,6 +43,13 @@ exceptions bigint what keeps it from being reconciled, rows of payout_exceptions
 fallbacks bigint items whose payments were found by the charge's id
 date_arrival date day of arrival at the bank
 created_at timestamptz when it was made
+bank_outcome text the payout with its line at the bank; not_compared where no bank is read that could have it
+bank_resolver text trace_id or descriptor: by what the line was found
+bank_connection text connection of the bank
+bank_line_source_id text the line
+bank_amount numeric what it says
+bank_currency_iso text its currency
+bank_day date day on which it was booked
 """),
     "balance_proofs": columns_of("""
 break_id text stable id: hash of kind, connection and both sides

@@ -67,8 +67,11 @@ class PayoutOutcome(StrEnum):
     CURRENCY_MISMATCH = "currency_mismatch"
     AMOUNT_MISMATCH = "amount_mismatch"
     FEE_MISMATCH = "fee_mismatch"
+    NOT_AT_BANK = "not_at_bank"
+    AWAITING_BANK = "awaiting_bank"
     RECONCILED_WITH_FALLBACK = "reconciled_with_fallback"
     RECONCILED = "reconciled"
+    NOT_COMPARED = "not_compared"  # of the bank's leg alone: no bank is read that could have it
 
 
 class Leg(StrEnum):
@@ -76,12 +79,13 @@ class Leg(StrEnum):
 
     ITEMS = "items"  # the payout with its items
     LEDGER = "ledger"  # the items with the ledger's payments
+    BANK = "bank"  # the payout with its line at the bank
 
 
 #: Told wherever outcomes of payouts are read, as the legs above are not all that `reconciled` could be taken for.
-NOT_COMPARED_YET = (
-    "A payout's line at the bank and its deposit in the ledger are not compared yet: `reconciled` does not say that the"
-    " money arrived."
+BANK_IS_TOLD_APART = (
+    "Whether the money arrived is told by `bank_outcome`: where that is `not_compared`, no bank is read that could say"
+    " so. The deposit in the ledger is not compared yet."
 )
 
 
@@ -108,6 +112,12 @@ class ExceptionCode(StrEnum):
     PAYMENTS_SUM = "payments_sum"
     PAYMENT_SHARED = "payment_shared"
     FEE_DETAILS = "fee_details"
+    NO_BANK_LINE = "no_bank_line"
+    BANK_AMOUNT = "bank_amount"
+    BANK_CURRENCY = "bank_currency"
+    BANK_DOUBLED = "bank_doubled"
+    BANK_RETURNED = "bank_returned"
+    BANK_KEPT = "bank_kept"
 
 
 class Effect(NamedTuple):
@@ -138,6 +148,12 @@ EFFECTS: dict[ExceptionCode, Effect] = {
     ExceptionCode.PAYMENT_SHARED: Effect(Leg.LEDGER, PayoutOutcome.AMOUNT_MISMATCH),
     ExceptionCode.FEE_DIFFERS: Effect(Leg.ITEMS, PayoutOutcome.FEE_MISMATCH),
     ExceptionCode.FEE_DETAILS: Effect(Leg.ITEMS, PayoutOutcome.FEE_MISMATCH),
+    ExceptionCode.NO_BANK_LINE: Effect(Leg.BANK, PayoutOutcome.NOT_AT_BANK),
+    ExceptionCode.BANK_AMOUNT: Effect(Leg.BANK, PayoutOutcome.AMOUNT_MISMATCH),
+    ExceptionCode.BANK_CURRENCY: Effect(Leg.BANK, PayoutOutcome.CURRENCY_MISMATCH),
+    ExceptionCode.BANK_DOUBLED: Effect(Leg.BANK, PayoutOutcome.AMOUNT_MISMATCH),
+    ExceptionCode.BANK_RETURNED: Effect(Leg.BANK, PayoutOutcome.NOT_AT_BANK),
+    ExceptionCode.BANK_KEPT: Effect(Leg.BANK, PayoutOutcome.NOT_AT_BANK),
 }
 
 #: What is known of an item by itself, as columns of flags; the others are found from a payout's sum.

@@ -174,6 +174,7 @@ class PayoutRow:
     outcome: str
     items_outcome: str
     ledger_outcome: str
+    bank_outcome: str
     status: str
     currency_iso: str
     amount: Decimal
@@ -184,6 +185,12 @@ class PayoutRow:
     fallbacks: int
     date_arrival: date | None
     created_at: datetime
+    bank_resolver: str | None
+    bank_connection: str | None
+    bank_line_source_id: str | None
+    bank_amount: Decimal | None
+    bank_currency_iso: str | None
+    bank_day: date | None
 
 
 @dataclass(frozen=True)
@@ -204,7 +211,8 @@ class PayoutLine:
 class PayoutException:
     """What keeps a payout from being reconciled: the item, the charge, the amount, and why in a sentence.
 
-    `occurrence` counts an item that is in its payout more than once; 0 where no item is named.
+    `occurrence` counts an item that is in its payout more than once; 0 where no item is named. `bank_line_source_id`:
+    the bank's line, where one is to blame.
     """
 
     break_id: str
@@ -221,6 +229,7 @@ class PayoutException:
     evidence: str
     since: datetime
     is_break: bool
+    bank_line_source_id: str | None = None
 
 
 @dataclass(frozen=True)

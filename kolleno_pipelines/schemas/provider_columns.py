@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from kolleno_pipelines.schemas.model_columns import Columns, ModelColumn
+from kolleno_pipelines.schemas.model_columns import Columns
 from kolleno_pipelines.schemas.provider_records import PROVIDER_TABLES
-from kolleno_pipelines.schemas.record_tables import SQL_TYPES, RecordTable
+from kolleno_pipelines.schemas.record_columns import serving_columns
 
 _MEANINGS: dict[str, str] = {
     "amount": "amount in major units",
@@ -67,25 +67,5 @@ _MEANINGS: dict[str, str] = {
     "trace_status": "whether the bank gave one",
     "type": "kind, the provider's word",
 }
-_KEY = (
-    ModelColumn("connection", "text", "configured account that the record came from"),
-    ModelColumn("source_id", "text", "the record's id there"),
-)
-_TRACE = (
-    ModelColumn("observed_at", "timestamptz", "version of the newest change"),
-    ModelColumn("origin", "text", "payload that the newest change came from"),
-    ModelColumn("loaded_at", "timestamptz", "when the row was written"),
-)
-
-
-def _columns(table: RecordTable) -> Columns:
-    own: list[ModelColumn] = []
-    for name, cell in table.columns.items():
-        if name == "customer_source_id":
-            own.append(ModelColumn("customer_connection", "text", "the ledger that is served"))
-        own.append(ModelColumn(name, SQL_TYPES[cell], _MEANINGS[name]))
-    return (*_KEY, *own, *_TRACE)
-
-
 #: Columns of each entity of a payment provider.
-PROVIDER_ENTITIES: dict[str, Columns] = {table.entity: _columns(table) for table in PROVIDER_TABLES}
+PROVIDER_ENTITIES: dict[str, Columns] = {table.entity: serving_columns(table, _MEANINGS) for table in PROVIDER_TABLES}

@@ -26,6 +26,8 @@ TO_KINDS = ("invoice", "journal", REFUND, "finance_charge")
 OWNER_KINDS = (*(kind.value for kind in DocumentKind), REFUND)
 #: Fax is no type of ours.
 PHONE_TYPES = ("phone", "mobile")
+#: What a bank sends: of whole days with balances, of parts of a day, or of movements alone.
+STATEMENT_KINDS = ("statement", "report", "notification")
 #: Whose charges are read.
 PROVIDERS = ("stripe",)
 
@@ -166,4 +168,7 @@ VALUE_RULES: dict[str, Rules] = {
     },
     "fee_details": {"currency_iso": _CURRENCY, "ordinal": _ORDINAL},
     "balance_snapshots": {"currency_iso": _CURRENCY},
+    "bank_accounts": {"currency_iso": _CURRENCY},
+    "bank_statements": {"currency_iso": _CURRENCY, "kind": _one_of("is no kind of statement", STATEMENT_KINDS)},
+    "bank_lines": {"currency_iso": _CURRENCY, "currency_instructed_iso": _CURRENCY, "words": _LIST},
 }

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 
 import pyarrow as pa
 
+from kolleno_pipelines.schemas.bank_records import BANK_TABLES
 from kolleno_pipelines.schemas.provider_records import PROVIDER_TABLES
 from kolleno_pipelines.schemas.record_tables import Cell, Ending, Parent, RecordTable
 
@@ -235,5 +236,6 @@ RECORD_TABLES: dict[str, RecordTable] = {
         REFUNDS,
         ALLOCATIONS,
         *PROVIDER_TABLES,
+        *BANK_TABLES,
     )
 }

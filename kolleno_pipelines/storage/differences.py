@@ -103,8 +103,9 @@ SELECT break_id, connection, 'charge', 'charge', source_id, '', '', customer_sou
        {break_amount("c")}, NULL, since, jsonb_build_object('outcome', outcome, 'says', evidence)
 FROM reconciliation.charges c WHERE connection = ANY(%(connections)s) AND break_id IS NOT NULL
 UNION ALL
-SELECT break_id, connection, 'payout', 'payout', payout_source_id, 'balance_transaction',
-       balance_transaction_source_id, NULL, currency_iso, amount, NULL, since,
+SELECT break_id, connection, 'payout', 'payout', payout_source_id,
+       CASE WHEN leg = 'bank' THEN 'bank_line' ELSE 'balance_transaction' END,
+       COALESCE(bank_line_source_id, balance_transaction_source_id), NULL, currency_iso, amount, NULL, since,
        jsonb_strip_nulls(jsonb_build_object('code', code, 'charge', charge_source_id, 'says', evidence))
 FROM reconciliation.payout_exceptions WHERE connection = ANY(%(connections)s) AND is_break
 UNION ALL

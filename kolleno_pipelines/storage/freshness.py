@@ -177,17 +177,19 @@ def is_present(conn: psycopg.Connection[Any], connection: str, today: date) -> b
     return bool(row and row[0])
 
 
-def is_provider_present(conn: psycopg.Connection[Any], connection: str, ledger: str, today: date) -> bool:
+def is_provider_present(
+    conn: psycopg.Connection[Any], connection: str, compared_with: Sequence[str], today: date
+) -> bool:
     """Tell whether charges, payouts and breaks of a payment provider were computed today and after the last fold.
 
-    After that of the ledger too, whose payments they are compared with.
+    After that of the connections too that they are compared with: the ledger, its banks.
     """
     row = conn.execute(
         "SELECT count(*) = 3 FROM reconciliation.results WHERE connection = %(connection)s AND today = %(today)s"
         " AND result IN ('charges', 'payouts', 'differences')"
         f" AND computed_at >= COALESCE((SELECT max(f.folded_at) FROM {_FOLDED} f"
-        "                              WHERE f.connection IN (%(connection)s, %(ledger)s)), '-infinity')",
-        {"connection": connection, "ledger": ledger, "today": today},
+        "                              WHERE f.connection = ANY(%(read)s)), '-infinity')",
+        {"connection": connection, "read": [connection, *compared_with], "today": today},
     ).fetchone()
     return bool(row and row[0])
 

@@ -8,6 +8,7 @@ from typing import Any
 import psycopg
 from psycopg.rows import class_row
 
+from kolleno_pipelines.schemas.bank_records import BANK_TABLES
 from kolleno_pipelines.schemas.provider_records import PROVIDER_TABLES
 from kolleno_pipelines.storage.overview import EntityTotal
 
@@ -277,10 +278,10 @@ def other_totals(conn: psycopg.Connection[Any], connection: str) -> list[EntityT
         return cursor.execute(statement.encode(), {"connection": connection}).fetchall()
 
 
-def provider_totals(conn: psycopg.Connection[Any], connection: str) -> list[EntityTotal]:
-    """Return rows of the entities of a payment provider, by currency where they have one; sums of their amounts."""
+def serving_totals(conn: psycopg.Connection[Any], connection: str, entities: Sequence[str]) -> list[EntityTotal]:
+    """Return rows of entities of a connection that serves a ledger, by currency where they have one, with sums."""
     parts = []
-    for table in PROVIDER_TABLES:
+    for table in (one for one in (*PROVIDER_TABLES, *BANK_TABLES) if one.entity in entities):
         key, rest = ("currency_iso", " GROUP BY 2") if "currency_iso" in table.columns else ("''", "")
         amount = "sum(amount)" if "amount" in table.columns else "NULL::numeric"
         parts.append(

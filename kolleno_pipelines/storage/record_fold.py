@@ -11,7 +11,7 @@ import psycopg
 from kolleno_pipelines.storage import fold_apply, fold_derived, record_sql, turns
 from kolleno_pipelines.storage.failpoints import reach
 from kolleno_pipelines.storage.fold_report import Changes, FoldReport
-from kolleno_pipelines.storage.record_specs import HOME_CURRENCY, PROVIDER_SPECS, RECORD_SPECS, RecordSpec
+from kolleno_pipelines.storage.record_specs import HOME_CURRENCY, RECORD_SPECS, SERVING_SPECS, RecordSpec
 
 #: Temp tables of one fold: a sample tells enough of them, and they are sorted in memory.
 _SETTINGS = ("SET LOCAL default_statistics_target = 10", "SET LOCAL work_mem = '64MB'", "SET LOCAL jit = off")
@@ -25,7 +25,7 @@ class _RecordFold:
     ) -> None:
         self.conn = conn
         self.params: dict[str, Any] = {"connection": connection, "run_id": run_id, "ledger": ledger}
-        self.specs = RECORD_SPECS if ledger is None else PROVIDER_SPECS
+        self.specs = RECORD_SPECS if ledger is None else SERVING_SPECS
         self.report = FoldReport({spec.entity: Changes() for spec in self.specs})
         self.round = 0
         self.gone: dict[str, list[str]] = {}
@@ -137,8 +137,8 @@ def fold_records(
 ) -> FoldReport:
     """Fold every pending payload of one connection inside the open transaction of `conn`; the caller commits.
 
-    ledger: of a payment provider, the connection that it serves; a ledger or mirror has none. Returns counts of records
-    new, changed and gone per entity. Folding again changes nothing.
+    ledger: of a payment provider or a bank, the connection that it serves; a ledger or mirror has none. Returns counts
+    of records new, changed and gone per entity. Folding again changes nothing.
     """
     work = _RecordFold(conn, connection, run_id, ledger)
     turns.take_fold_turn(conn, connection)
@@ -147,7 +147,7 @@ def fold_records(
     if ledger is None:
         _fold_ledger(work)
     else:
-        _fold_provider(work)
+        _fold_serving(work)
     reach("after_merge")
     _note_folded(work)
     return work.report
@@ -169,8 +169,8 @@ def _fold_ledger(work: _RecordFold) -> None:
     fold_derived.derive_journal_balances(work.execute)
 
 
-def _fold_provider(work: _RecordFold) -> None:
-    """Fold what a payment provider says: no row of it waits for another."""
+def _fold_serving(work: _RecordFold) -> None:
+    """Fold what a payment provider or a bank says: no row of it waits for another."""
     work.touch_queued()
     work.touch(record_sql.TOUCH_PENDING)
     reach("before_merge")

@@ -6,6 +6,7 @@ for CSV rows.
 
 from dataclasses import dataclass
 
+from kolleno_pipelines.schemas.bank_records import BANK_TABLES
 from kolleno_pipelines.schemas.provider_records import PROVIDER_TABLES
 from kolleno_pipelines.schemas.record_rules import FROM_KINDS, PAYMENT_KINDS
 from kolleno_pipelines.schemas.records import RECORD_TABLES, Ending, RecordTable
@@ -125,7 +126,7 @@ def _allocations(from_kind: str) -> RecordSpec:
     )
 
 
-def _provider_spec(table: RecordTable) -> RecordSpec:
+def _serving_spec(table: RecordTable) -> RecordSpec:
     """What a provider says of a customer is an id of the ledger that it serves."""
     chosen = {name: f"s.{name}" for name in table.columns}
     if "customer_source_id" in chosen:
@@ -158,5 +159,5 @@ RECORD_SPECS: tuple[RecordSpec, ...] = (
     *map(_allocations, FROM_KINDS),
 )
 
-#: Those of a payment provider, whose connections have no others.
-PROVIDER_SPECS: tuple[RecordSpec, ...] = tuple(map(_provider_spec, PROVIDER_TABLES))
+#: Those of a payment provider or a bank, whose connections serve a ledger and have no others.
+SERVING_SPECS: tuple[RecordSpec, ...] = tuple(map(_serving_spec, (*PROVIDER_TABLES, *BANK_TABLES)))

@@ -127,6 +127,15 @@ def payout_totals(conn: psycopg.Connection[Any], connections: Sequence[str]) -> 
     )
 
 
+def bank_counts(conn: psycopg.Connection[Any], connections: Sequence[str]) -> dict[str, int]:
+    """Return how many payouts have each outcome at the bank."""
+    rows = conn.execute(
+        "SELECT bank_outcome, count(*) FROM reconciliation.payouts WHERE connection = ANY(%s) GROUP BY 1 ORDER BY 1",
+        (list(connections),),
+    )
+    return {row[0]: row[1] for row in rows}
+
+
 def newest_payouts(conn: psycopg.Connection[Any], connections: Sequence[str], *, limit: int) -> Rows:
     """Return the payouts made last."""
     return _query(
@@ -136,13 +145,16 @@ def newest_payouts(conn: psycopg.Connection[Any], connections: Sequence[str], *,
     )
 
 
-def overdue_payouts(conn: psycopg.Connection[Any], connections: Sequence[str], before: date, *, limit: int) -> Rows:
-    """Return the payouts whose items nobody listed yet although they were to arrive before a day, oldest first."""
+def payouts_before(
+    conn: psycopg.Connection[Any], connections: Sequence[str], has: tuple[str, str], before: date, *, limit: int
+) -> Rows:
+    """Return the payouts that were to arrive before a day and have an outcome (its column, the word), oldest first."""
+    column, outcome = has
     return _query(
         conn,
-        "SELECT * FROM reconciliation.payouts WHERE connection = ANY(%s) AND outcome = 'pending' AND date_arrival < %s"
+        f"SELECT * FROM reconciliation.payouts WHERE connection = ANY(%s) AND {column} = %s AND date_arrival < %s"
         " ORDER BY date_arrival, source_id LIMIT %s",
-        (list(connections), before, limit),
+        (list(connections), outcome, before, limit),
     )
 
 

@@ -20,12 +20,12 @@ from kolleno_pipelines.pipeline.sources import SOURCES
 from kolleno_pipelines.schemas.api_systems import API_SYSTEMS
 from kolleno_pipelines.schemas.record_models import validate
 from kolleno_pipelines.schemas.records import PAYLOADS, RECORD_TABLES, Normalised
-from tests.contract.vendors import FIXTURES, HERE
+from tests.contract.vendors import FIXTURES, HERE, OF_FOLDERS
 
 FOLDERS = [path.parent for path in Path(kolleno_pipelines.connectors.__file__).parent.glob("*/connector.py")]
 NAMES = [path.name for path in FOLDERS]
 #: What a system is read for.
-MAIN = {"customers", "invoices", "charges", "payouts", "balance_transactions"}
+MAIN = {"customers", "invoices", "charges", "payouts", "balance_transactions", "bank_lines"}
 
 
 def test_registry_and_folders_are_the_same() -> None:
@@ -41,7 +41,10 @@ def test_a_system_has_all_its_parts(system: str) -> None:
             ("a connection type in connections.py", system in SYSTEMS),
             ("a line in SOURCES of pipeline/sources.py", system in SOURCES),
             ("an entry in schemas/api_systems.py", system in API_SYSTEMS),
-            ("tests/contract/systems/<system>.py", (HERE / "systems" / f"{system}.py").exists()),
+            (
+                "tests/contract/systems/<system>.py",
+                system in OF_FOLDERS or (HERE / "systems" / f"{system}.py").exists(),
+            ),
             ("tests/contract/fixtures/<system>/", (FIXTURES / system).is_dir()),
             ("README.md in its folder", any((path / "README.md").exists() for path in FOLDERS if path.name == system)),
         )
@@ -117,7 +120,7 @@ def test_fixtures_become_valid_rows(connector: Connector) -> None:
             made |= {entity} if rows.num_rows else set()
     told = set(API_SYSTEMS[connector.system].entities)
     assert made <= told, "schemas/api_systems.py names what a system has"
-    assert told & MAIN, "documents, or money in a payment provider"
+    assert told & MAIN, "documents, or money in a payment provider or a bank"
     assert told & MAIN <= made
 
 

@@ -12,15 +12,15 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from kolleno_pipelines.connectors.contract import Connector, Extract, Pass, Record, Window
 from kolleno_pipelines.connectors.errors import NeedsHuman, Permanent, Retryable
-from kolleno_pipelines.connectors.registry import CONNECTORS, connector_of
-from tests.contract.vendors import ATTEMPTS, Client, Vendor, client_of, parsed, serve, write_some
+from kolleno_pipelines.connectors.registry import connector_of
+from tests.contract.vendors import ASKED, ATTEMPTS, Client, Vendor, client_of, parsed, serve, write_some
 
 SECOND = timedelta(seconds=1)
 SOME = 7
 PAGE = 3
 
 
-@pytest.fixture(params=CONNECTORS)
+@pytest.fixture(params=ASKED)
 def connector(request: pytest.FixtureRequest) -> Connector:
     return connector_of(request.param)
 

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from kolleno_pipelines.connections import SYSTEMS, ApiConnection
 from kolleno_pipelines.connectors.contract import Connector, Extract, Pass, Window
-from kolleno_pipelines.connectors.registry import CONNECTORS, connector_of
+from kolleno_pipelines.connectors.registry import connector_of
 from kolleno_pipelines.pipeline.deployment import open_deployment
 from kolleno_pipelines.pipeline.extract import extract_window
 from kolleno_pipelines.pipeline.import_extracts import import_extracts
@@ -24,14 +24,14 @@ from kolleno_pipelines.pipeline.normalise import fold, normalise_again, normalis
 from kolleno_pipelines.pipeline.parts import Reading, land
 from kolleno_pipelines.pipeline.passes import ReadConnection, Reader
 from kolleno_pipelines.settings import Settings
-from tests.contract.vendors import FIXTURES, Client, Vendor, client_of, parsed, serve, write_some
+from tests.contract.vendors import ASKED, FIXTURES, Client, Vendor, client_of, parsed, serve, write_some
 from tests.record_payloads import Row, state_of
 
 NAME = "contract"
 MOST_WINDOWS = 3
 
 
-@pytest.fixture(params=CONNECTORS)
+@pytest.fixture(params=ASKED)
 def connector(request: pytest.FixtureRequest) -> Connector:
     return connector_of(request.param)
 

@@ -17,6 +17,7 @@ from typing import Any, ClassVar, Protocol
 from kolleno_pipelines.connectors.contract import Connector, Extract, Pass, Record, RecordSource, Window
 from kolleno_pipelines.connectors.http import Classify, HttpClient, Retries, Timing
 from kolleno_pipelines.connectors.rate_limits import LimitHeaders
+from kolleno_pipelines.connectors.registry import CONNECTORS
 from kolleno_pipelines.sandbox.vendor_clock import VendorClock
 from kolleno_pipelines.sandbox.vendor_server import VendorServer
 from tests.record_payloads import Row
@@ -24,6 +25,10 @@ from tests.record_payloads import Row
 HERE = Path(__file__).parent
 FIXTURES = HERE / "fixtures"
 ATTEMPTS = 3
+
+#: Systems that are read from a folder: nothing is asked, so that tests of requests have nothing to look at.
+OF_FOLDERS = frozenset({"bank_files"})
+ASKED = tuple(system for system in CONNECTORS if system not in OF_FOLDERS)
 
 #: Extract -> its payloads, amounts exact.
 Payloads = Mapping[str, list[dict[str, Any]]]

@@ -25,7 +25,7 @@ from kolleno_pipelines.pipeline.opening import Opening
 from kolleno_pipelines.pipeline.sign_in import Person, sign_in_connection
 from kolleno_pipelines.pipeline.sources import SOURCES
 from kolleno_pipelines.settings import Settings
-from tests.bank_folder import DAY, ENTRIES, STATEMENTS, cut, window
+from tests.bank_folder import DAY, ENTRIES, FILES, cut, window
 from tests.drop_servers import SERVERS, Server, running_server
 
 
@@ -66,12 +66,12 @@ def test_files_on_a_server_are_read_in_order_and_what_cannot_be_is_told(server: 
     put(server, "next.xml.part", "next", DAY)
     with open_folder(bank_on(server), str, first_pause=0.01) as drop:
         source = BankFilesSource(drop, bank_on(server), cut, kept_in=kept_in)
-        statements = source.records(STATEMENTS, window())
-        told = [json.loads(next(statements).payload)]
+        files = source.records(FILES, window())
+        told = [json.loads(next(files).payload)]
         gone.unlink()
-        told += [json.loads(record.payload) for record in statements]
+        told += [json.loads(record.payload) for record in files]
         swept = list(source.records(ENTRIES, window(Pass.SWEEP)))
-    assert [(one["id"], "fault" in one) for one in told] == [
+    assert [(one["id"], bool(one["faults"])) for one in told] == [
         ("b.xml", False),
         ("a.xml", False),
         ("large.xml", True),
@@ -133,5 +133,5 @@ def test_what_is_cut_of_its_files_is_kept_for_one_reading_alone(
         assert json.loads(record.payload) == {"id": "one", "text": "1"}
         (kept,) = (tmp_path / "temporary").iterdir()
         assert kept.stat().st_mode & 0o777 == 0o700
-        assert sorted(path.suffix for path in kept.iterdir()) == [".accounts", ".entries", ".statements"]
+        assert sorted(path.suffix for path in kept.iterdir()) == [".accounts", ".entries", ".files"]
     assert list((tmp_path / "temporary").iterdir()) == []

@@ -14,7 +14,7 @@ from kolleno_pipelines.sandbox.stripe.access import READ_ALL, no_limits
 from kolleno_pipelines.sandbox.stripe.cases import CASES
 from kolleno_pipelines.sandbox.stripe.scenes import Case
 from kolleno_pipelines.sandbox.stripe.server import SandboxStripe
-from kolleno_pipelines.schemas.payout_words import NOT_COMPARED_YET
+from kolleno_pipelines.schemas.payout_words import BANK_IS_TOLD_APART
 from tests.canaries import CANARY
 from tests.command_line import CUSTOMER, Site, make_site
 
@@ -112,7 +112,7 @@ def test_from_the_account_to_the_reports(site: Site, case: Case) -> None:
     (payout,) = case.payouts
     told = site.run("report", "payouts", code=1)
     shown = told.stdout
-    assert told.stderr.startswith(NOT_COMPARED_YET)
+    assert told.stderr.startswith(BANK_IS_TOLD_APART)
     columns, row = (re.split(r" {2,}", line.strip()) for line in shown.splitlines()[:2])
     assert dict(zip(columns, row, strict=True)) == {
         "date_arrival": "2026-02-05",

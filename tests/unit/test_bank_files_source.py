@@ -16,7 +16,7 @@ from kolleno_pipelines.connectors.contract import Pass
 from kolleno_pipelines.connectors.errors import NeedsHuman, Permanent
 from kolleno_pipelines.connectors.folders.client import open_folder
 from kolleno_pipelines.connectors.folders.drop import Entry
-from tests.bank_folder import ACCOUNTS, DAY, ENTRIES, STATEMENTS, WAIT, Bank, ids, window
+from tests.bank_folder import ACCOUNTS, DAY, ENTRIES, FILES, WAIT, Bank, ids, window
 
 
 @pytest.fixture
@@ -31,7 +31,7 @@ def test_changes_come_by_rising_time_and_each_file_is_fetched_once(bank: Bank) -
     bank.put("b.xml", "first 1\nsecond 2\n")
     with bank.open() as source:
         read = list(source.records(ENTRIES, window()))
-        assert ids(source.records(STATEMENTS, window())) == ["b.xml", "a.xml"]
+        assert ids(source.records(FILES, window())) == ["b.xml", "a.xml"]
         assert ids(source.records(ACCOUNTS, window())) == ["A", "A"]
     assert [(record.source_id, record.modified_at) for record in read] == [
         ("first", DAY),
@@ -101,7 +101,7 @@ def test_what_is_later_than_a_file_that_grows_waits_with_it(bank: Bank) -> None:
 
     bank.meanwhile = grow
     with bank.open() as source:
-        for extract, expected in ((ENTRIES, "before"), (STATEMENTS, "before.xml")):
+        for extract, expected in ((ENTRIES, "before"), (FILES, "before.xml")):
             assert ids(source.records(extract, window())) == [expected]
         assert sorted(ids(source.records(ENTRIES, window(Pass.SWEEP)))) == ["after", "before"]
     assert "growing.xml" not in bank.fetched
@@ -120,7 +120,7 @@ def test_a_file_that_vanishes_is_passed_over_and_one_that_is_replaced_waits(bank
     bank.before_fetching = happens
     with bank.open() as source:
         assert ids(source.records(ENTRIES, window())) == ["one.xml"]
-        assert ids(source.records(STATEMENTS, window())) == ["one.xml"]
+        assert ids(source.records(FILES, window())) == ["one.xml"]
         assert ids(source.records(ENTRIES, window(Pass.SWEEP))) == ["four.xml", "one.xml"]
     bank.before_fetching = lambda _: None
     assert bank.changes() == ["one.xml", "four.xml", "three.xml", "more"]
@@ -131,12 +131,16 @@ def test_a_file_that_is_too_large_is_told_and_not_fetched(bank: Bank) -> None:
     bank.put("small.xml", "small 1\n", DAY + timedelta(hours=1))
     with bank.open(max_file_bytes=1_000) as source:
         assert ids(source.records(ENTRIES, window())) == ["small"]
-        large, _ = source.records(STATEMENTS, window())
+        large, _ = source.records(FILES, window())
     assert json.loads(large.payload) == {
         "id": "large.xml",
         "file": "large.xml",
-        "fault": "It has 1,001 bytes; this connection takes at most 1,000. Raise max_file_bytes in connections.yaml, or"
-        " ask the bank for smaller files.",
+        "faults": [
+            {
+                "fault": "It has 1,001 bytes; this connection takes at most 1,000. Raise max_file_bytes in"
+                " connections.yaml, or ask the bank for smaller files."
+            }
+        ],
     }
     assert (large.source_id, large.modified_at, bank.fetched) == ("large.xml", DAY, ["small.xml"])
 
@@ -154,11 +158,11 @@ def test_a_file_that_may_not_be_read_or_named_is_told_and_the_others_go_on(bank:
     bank.before_fetching = refuse
     with bank.open() as source:
         assert ids(source.records(ENTRIES, window())) == ["plain"]
-        told = {r.source_id: json.loads(r.payload).get("fault") for r in source.records(STATEMENTS, window())}
+        told = {r.source_id: json.loads(r.payload)["faults"] for r in source.records(FILES, window())}
     assert told == {
-        "secret.xml": "secret.xml is not read: this user may not.",
-        "plain.xml": None,
-        "f\\xe9vrier.xml": "Its name is not used: it is not UTF-8. The bank must rename it.",
+        "secret.xml": [{"fault": "secret.xml is not read: this user may not."}],
+        "plain.xml": [],
+        "f\\xe9vrier.xml": [{"fault": "Its name is not used: it is not UTF-8. The bank must rename it."}],
     }
 
 

@@ -8,7 +8,7 @@ import dagster as dg
 from kolleno_pipelines.assets.checks.facts import Fact, told_one
 from kolleno_pipelines.assets.presentation import not_shown, rows_table
 from kolleno_pipelines.assets.reconciliation.present import entity_keys, result_key, result_spec, tables_and_counts
-from kolleno_pipelines.connections import StripeConnection
+from kolleno_pipelines.connections import BankFilesConnection, StripeConnection
 from kolleno_pipelines.pipeline.clock import utc_now
 from kolleno_pipelines.pipeline.result_facts import (
     DAYS_TO_ITEMISE,
@@ -21,22 +21,25 @@ from kolleno_pipelines.pipeline.result_facts import (
     payouts_of,
 )
 from kolleno_pipelines.resources.deployment import DeploymentResource
-from kolleno_pipelines.schemas.payout_words import NOT_COMPARED_YET
+from kolleno_pipelines.schemas.payout_words import BANK_IS_TOLD_APART
 
 Providers = Mapping[str, StripeConnection]
+Banks = Mapping[str, BankFilesConnection]
 
 _QUESTION = (
-    "Which charges, refunds, disputes and fees is every payout made of, do they sum to it, and does the ledger show"
-    " their payments? And do all rows of the balance come to the balance that the provider states?"
-    f" {NOT_COMPARED_YET}"
+    "Which charges, refunds, disputes and fees is every payout made of, do they sum to it, does the ledger show their"
+    " payments, and did it arrive at the bank? And do all rows of the balance come to the balance that the provider"
+    " states?"
+    f" {BANK_IS_TOLD_APART}"
 )
 _SOURCES = (
     *("charges", "refunds", "disputes", "payouts", "payout_members", "balance_transactions", "fee_details"),
     "balance_snapshots",
 )
+_OF_BANK = ("bank_lines", "bank_statements", "bank_accounts")
 _EXCEPTIONS = (
     *("code", "currency_iso", "amount", "evidence", "payout_source_id", "balance_transaction_source_id"),
-    *("charge_source_id", "outcome", "connection", "break_id"),
+    *("charge_source_id", "bank_line_source_id", "outcome", "connection", "break_id"),
 )
 _ALL_EXCEPTIONS = "`kolleno report payouts`, reporting.payout_exceptions; accepted ones are among them"
 _ALL_PAYOUTS = "`kolleno report payouts`, reporting.payout_lines"
@@ -51,10 +54,10 @@ _PROOFS = (
 )
 
 
-def payouts(providers: Providers) -> dg.AssetsDefinition:
-    """Return the asset that compares payouts with their items, these with the ledger, and proves the balance."""
+def payouts(providers: Providers, banks: Banks) -> dg.AssetsDefinition:
+    """Return the asset that compares payouts with items, ledger and bank, and proves the balance."""
     ledgers = dict.fromkeys(one.ledger for one in providers.values())
-    deps = [*entity_keys(providers, _SOURCES), *entity_keys(ledgers, ("payments",))]
+    deps = [*entity_keys(providers, _SOURCES), *entity_keys(ledgers, ("payments",)), *entity_keys(banks, _OF_BANK)]
     spec = result_spec("payouts", _QUESTION, deps)
 
     @dg.multi_asset(name="payouts", specs=[spec], can_subset=False)
@@ -62,7 +65,8 @@ def payouts(providers: Providers) -> dg.AssetsDefinition:
         from kolleno_pipelines.pipeline.reconcile_payouts import reconcile_payouts
 
         opened, today = deployment.deployment, utc_now().date()
-        summary = reconcile_payouts(opened.database_url, providers, today, deployment.taken_over_since)
+        since = deployment.taken_over_since
+        summary = reconcile_payouts(opened.database_url, providers, today, since, banks=banks)
         newest = newest_payouts(opened, list(providers))
         shown, counted = tables_and_counts(summary, _EXCEPTIONS)
         shown |= {
@@ -95,14 +99,16 @@ def _payouts_tie(providers: Providers) -> dg.AssetChecksDefinition:
     @dg.asset_check(
         asset=key,
         name="payouts_tie",
-        description="No payout is blocked or differs from its items or from the ledger, unless a break was accepted.",
+        description=(
+            "No payout is blocked or differs from its items, the ledger or the bank, unless a break was accepted."
+        ),
     )
     def payouts_tie(
         context: dg.AssetCheckExecutionContext, deployment: dg.ResourceParam[DeploymentResource]
     ) -> dg.AssetCheckResult:
         def fact() -> Fact:
             rows = payout_breaks(deployment.deployment, list(providers))
-            words = "Every payout that is compared is the sum of its items, and the ledger shows their payments."
+            words = "Every payout that is compared is the sum of its items, and ledger and bank show it as it is."
             if rows:
                 number = len({row["payout_source_id"] for row in rows})
                 words = (

@@ -20,5 +20,5 @@ def found(extract: str, source_id: str, **told: Any) -> Found:
 
 
 def unreadable(file: str, fault: str) -> Found:
-    """Return what stands for a file that cannot be read: a statement that the normaliser sets aside with the reason."""
-    return found("statements", file, file=file, fault=fault)
+    """Return what stands for a file of which nothing can be read: the normaliser sets it aside with the reason."""
+    return found("files", file, file=file, faults=[{"fault": fault}])

@@ -1,0 +1,70 @@
+"""SQL of payouts beside the lines of bank accounts that may be theirs. Nothing is run here.
+
+Texts are compared by their letters and digits alone, in capitals: banks break and fill them as they like.
+"""
+
+from __future__ import annotations
+
+#: A payout may be booked so much before its day of arrival, which is the provider's estimate.
+EARLY_DAYS = 2
+#: A trace id of fewer letters and digits than this is no proof.
+LEAST_TRACE = 4
+
+
+def _plain(text: str) -> str:
+    return f"regexp_replace(upper({text}), '[^0-9A-Z]', '', 'g')"
+
+
+PAYOUTS = """
+SELECT p.connection, p.source_id, p.amount, p.currency_iso, p.created_at, p.date_arrival, p.observed_at,
+       p.status IN ('failed', 'canceled') AS is_taken_back, p.destination_source_id
+FROM receivables.payouts p WHERE p.connection = ANY(%(providers)s)"""
+
+_PAYOUTS = f"""
+SELECT p.connection, p.source_id, p.amount, p.currency_iso, p.date_arrival, {_plain("p.trace_id")} AS trace,
+       COALESCE(NULLIF({_plain("p.statement_descriptor")}, ''), %(name)s) AS descriptor
+FROM receivables.payouts p WHERE p.connection = ANY(%(providers)s)"""
+
+_LINES = f"""
+SELECT l.connection, l.source_id, l.account_source_id, l.amount, l.currency_iso, l.amount_instructed,
+       l.currency_instructed_iso, COALESCE(l.date_booked, l.date_value) AS day,
+       COALESCE(l.is_return, false) OR COALESCE(l.is_reversal, false) AS is_return, l.words,
+       {_plain("concat_ws(' ', l.counterparty_name, l.remittance_text, l.bank_text)")} AS text
+FROM receivables.bank_lines l WHERE l.connection = ANY(%(banks)s) AND l.status = 'booked'"""
+
+_TOLD = """p.connection, p.source_id, l.connection, l.source_id, l.account_source_id, l.amount, l.currency_iso,
+       l.amount_instructed, l.currency_instructed_iso, l.day, l.is_return"""
+
+#: Lines that carry a payout's trace id; and those of its amount and days, with or without the provider's name, or of
+#: what would take it back.
+CANDIDATES = f"""
+WITH payouts AS MATERIALIZED ({_PAYOUTS}),
+lines AS MATERIALIZED ({_LINES}),
+traced AS MATERIALIZED (
+    SELECT DISTINCT l.connection, l.source_id, t.word
+    FROM lines l, jsonb_array_elements_text(l.words) t (word)
+    WHERE t.word IN (SELECT trace FROM payouts WHERE length(trace) >= {LEAST_TRACE})
+)
+SELECT {_TOLD}, true, true
+FROM payouts p
+JOIN traced t ON t.word = p.trace
+JOIN lines l ON l.connection = t.connection AND l.source_id = t.source_id
+UNION ALL
+SELECT {_TOLD}, false, position(p.descriptor IN l.text) > 0 OR position(%(name)s IN l.text) > 0
+FROM payouts p
+JOIN lines l ON l.currency_iso = p.currency_iso AND l.amount = p.amount
+    AND l.day BETWEEN p.date_arrival - {EARLY_DAYS} AND p.date_arrival + %(window)s
+    OR l.currency_iso = p.currency_iso AND l.amount = -p.amount
+    AND l.day BETWEEN p.date_arrival - {EARLY_DAYS} AND p.date_arrival + %(window)s + %(returned)s
+WHERE NOT EXISTS (SELECT FROM traced t WHERE t.connection = l.connection AND t.source_id = l.source_id)"""
+
+ACCOUNTS = "SELECT connection, source_id, currency_iso FROM receivables.bank_accounts WHERE connection = ANY(%(banks)s)"
+
+#: Statements with balances, the pages of one together: the first has the opening balance, the last the closing one.
+STATEMENTS = """
+SELECT connection, account_source_id, max(currency_iso), whole, min(file COLLATE "C"),
+       min(COALESCE(date_from, date_to)), max(date_to), max(balance_opening), max(balance_closing), sum(amount_booked)
+FROM (SELECT s.*, regexp_replace(s.ref, ' page [0-9]+$', '') AS whole FROM receivables.bank_statements s
+      WHERE s.connection = ANY(%(banks)s) AND s.kind = 'statement') s
+GROUP BY connection, account_source_id, whole, date_to
+HAVING count(balance_opening) = 1 AND count(balance_closing) = 1 AND max(date_to) IS NOT NULL"""

@@ -1,0 +1,213 @@
+"""What bank files say: lines, accounts, statements; how a line is known again; what cannot be read, and where."""
+
+from __future__ import annotations
+
+import io
+import json
+from collections.abc import Iterable
+from datetime import UTC, date, datetime
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from kolleno_pipelines.connectors.bank_files.connector import BANK_FILES
+from kolleno_pipelines.connectors.bank_files.documents import read_document
+from kolleno_pipelines.connectors.payload_blocks import normalise_block, payload_blocks
+from tests.bank_documents import IBAN, balance, document, entry, transaction
+
+ACCOUNT = f"{IBAN}:USD"
+
+
+class Said:
+    """What a file becomes: rows by entity, versions by id, reasons of what was set aside."""
+
+    def __init__(self, *files: bytes) -> None:
+        self.rows: dict[str, list[dict[str, Any]]] = {}
+        self.versions: dict[str, datetime | None] = {}
+        self.reasons: list[str] = []
+        found = [one for number, data in enumerate(files, 1) for one in read_document(data, f"file{number}.xml")]
+        for extract in BANK_FILES.extracts:
+            self._read(extract.name, (one.payload for one in found if one.extract == extract.name))
+
+    def _read(self, name: str, payloads: Iterable[bytes]) -> None:
+        stream = io.BytesIO(b"".join(payload + b"\n" for payload in payloads))
+        for table, unreadable in payload_blocks(stream, BANK_FILES.extract(name).schema):
+            block = normalise_block(BANK_FILES.normalise, name, table)
+            self.reasons += [one.reason for one in (*block.quarantined, *unreadable)]
+            for entity, rows in block.rows.items():
+                self.rows.setdefault(entity, []).extend(rows.to_pylist())
+            for one in block.payloads.to_pylist():
+                self.versions[one["source_id"]] = one["modified_at"]
+
+    @property
+    def lines(self) -> list[dict[str, Any]]:
+        return self.rows.get("bank_lines", [])
+
+
+def test_a_line_says_what_the_bank_says() -> None:
+    details = transaction("Payout 7", trace="TR-42/A", payer="STRIPE")
+    code = "<BkTxCd><Domn><Cd>PMNT</Cd><Fmly><Cd>RCDT</Cd><SubFmlyCd>ESCT</SubFmlyCd></Fmly></Domn></BkTxCd>"
+    said = Said(document([entry("96.80", details=details, more=f"<ValDt><Dt>2026-02-06</Dt></ValDt>{code}")]))
+    (line,) = said.lines
+    assert line["source_id"] == f"{ACCOUNT}|B-1|2026-02-05|96.8"
+    assert (line["amount"], line["currency_iso"], line["status"]) == (Decimal("96.80"), "USD", "booked")
+    assert (line["date_booked"], line["date_value"]) == (date(2026, 2, 5), date(2026, 2, 6))
+    assert (line["counterparty_name"], line["remittance_text"]) == ("STRIPE", "Payout 7")
+    assert (line["bank_reference"], line["transaction_code"]) == ("B-1", "PMNT/RCDT/ESCT")
+    assert json.loads(line["words"]) == ["TR42A", "PAYOUT7", "PAYOUT"]
+    assert (line["is_return"], line["is_reversal"], line["file"], line["file_line"]) == (False, False, "file1.xml", 4)
+    assert said.versions[line["source_id"]] == datetime(2026, 2, 6, 5, tzinfo=UTC)
+    assert said.reasons == []
+
+
+@pytest.mark.parametrize("message", ["camt.052", "camt.053", "camt.054"])
+@pytest.mark.parametrize("status", ["<Sts>BOOK</Sts>", "<Sts><Cd>BOOK</Cd></Sts>", ""])
+def test_all_messages_and_versions_say_the_same(message: str, status: str) -> None:
+    (line,) = Said(document([entry(status=status)], message=message)).lines
+    assert (line["status"], line["source_id"]) == ("booked", f"{ACCOUNT}|B-1|2026-02-05|96.8")
+
+
+def test_prefixes_and_encodings_make_no_difference() -> None:
+    plain = document([entry(details=transaction("Zahlung für Müller"))])
+    prefixed = plain.decode().replace("<", "<ns2:").replace("<ns2:/", "</ns2:").replace("<ns2:?", "<?")
+    latin = plain.decode().replace("UTF-8", "ISO-8859-1").encode("latin-1")
+    other = plain.decode().replace("UTF-8", "UTF-16").encode("utf-16")
+    marked = b"\xef\xbb\xbf" + plain
+    expected = Said(plain).lines
+    assert expected[0]["remittance_text"] == "Zahlung für Müller"
+    for data in (prefixed.encode(), latin, other, marked):
+        assert Said(data).lines == expected
+
+
+def test_debits_reversals_and_returns_are_told() -> None:
+    back = transaction("returned", trace="T-9", more="<RtrInf><Rsn><Cd>AC04</Cd></Rsn></RtrInf>")
+    lines = Said(
+        document([entry("-96.80", details=back), entry("-1.00", ref="B-2", more="<RvslInd>true</RvslInd>")])
+    ).lines
+    assert [(one["amount"], one["is_return"], one["is_reversal"]) for one in lines] == [
+        (Decimal("-96.80"), True, False),
+        (Decimal("-1.00"), False, True),
+    ]
+
+
+def test_only_booked_entries_count() -> None:
+    pending = entry("5.00", ref="B-2", status="<Sts>PDNG</Sts>", day="")
+    said = Said(document([entry(), pending], [balance("OPBD", "0.00"), balance("CLBD", "96.80")]))
+    assert [one["status"] for one in said.lines] == ["booked", "pending"]
+    (statement,) = said.rows["bank_statements"]
+    assert (statement["entries"], statement["amount_booked"]) == (2, Decimal("96.80"))
+
+
+def test_an_entry_of_several_transactions_is_a_line_for_each_where_they_tie() -> None:
+    parts = transaction("one", trace="T-1", amount="60.00") + transaction("two", trace="T-2", amount="36.80")
+    lines = Said(document([entry("96.80", details=parts)])).lines
+    assert [(one["source_id"][-2:], one["amount"], one["remittance_text"]) for one in lines] == [
+        ("/1", Decimal("60.00"), "one"),
+        ("/2", Decimal("36.80"), "two"),
+    ]
+    untied = transaction("one", amount="60.00") + transaction("two", amount="36.79")
+    (line,) = Said(document([entry("96.80", details=untied)])).lines
+    assert (line["amount"], line["remittance_text"]) == (Decimal("96.80"), "one / two")
+
+
+def test_what_was_instructed_is_kept_beside_what_was_booked() -> None:
+    exchanged = '<AmtDtls><InstdAmt><Amt Ccy="USD">96.80</Amt></InstdAmt></AmtDtls>'
+    (line,) = Said(
+        document([entry("82.10", currency="EUR", details=transaction(more=exchanged))], currency="EUR")
+    ).lines
+    assert (line["amount"], line["currency_iso"]) == (Decimal("82.10"), "EUR")
+    assert (line["amount_instructed"], line["currency_instructed_iso"]) == (Decimal("96.80"), "USD")
+
+
+def test_the_same_line_in_another_file_is_the_same() -> None:
+    details = transaction("x", trace="T-1")
+    first = document([entry(ref=None, details=details)], message="camt.054", ref="N-1", more="")
+    numbered = entry(ref=None, details=details).replace("<Ntry>", "<Ntry><NtryRef>17</NtryRef>")
+    second = document([numbered], ref="S-9", created="2026-02-07T05:00:00Z")
+    ids = {one["source_id"] for one in Said(first, second).lines}
+    assert len(ids) == 1, "the bank's number of an entry is another in each file"
+
+
+@pytest.mark.parametrize("ref", ["B-1", None, "NONREF"])
+def test_two_lines_that_say_the_same_in_one_statement_are_two(ref: str | None) -> None:
+    lines = Said(document([entry(ref=ref), entry(ref=ref), entry(ref=ref)])).lines
+    assert len({one["source_id"] for one in lines}) == 3
+
+
+@pytest.mark.parametrize("other", [entry("96.81"), entry(day="2026-02-06"), entry("-96.80"), entry(ref="B-2")])
+def test_another_amount_day_sign_or_reference_is_another_line(other: str) -> None:
+    (one,), (two,) = Said(document([entry()])).lines, Said(document([other])).lines
+    assert one["source_id"] != two["source_id"]
+
+
+def test_a_statement_has_its_days_and_balances() -> None:
+    balances = [balance("PRCD", "-10.00", "2026-02-04"), balance("CLBD", "86.80")]
+    days = ("2026-02-05T00:00:00+01:00", "2026-02-06T00:00:00+01:00")
+    said = Said(document([entry()], balances, days=days))
+    (statement,) = said.rows["bank_statements"]
+    assert (statement["balance_opening"], statement["balance_closing"]) == (Decimal("-10.00"), Decimal("86.80"))
+    assert (statement["date_from"], statement["date_to"]) == (date(2026, 2, 5), date(2026, 2, 5))
+    assert (statement["kind"], statement["ref"], statement["account_source_id"]) == ("statement", "S-1", ACCOUNT)
+    assert said.rows["bank_accounts"] == [
+        {"line": 1, "source_id": ACCOUNT, "account_number": IBAN, "currency_iso": "USD", "name": None}
+        | {"owner_name": None, "bank_code": None}
+    ]
+
+
+def test_an_end_at_midnight_is_the_day_before() -> None:
+    days = ("2026-02-05T00:00:00", "2026-02-06T00:00:00")
+    (statement,) = Said(document([entry()], days=days)).rows["bank_statements"]
+    assert (statement["date_from"], statement["date_to"]) == (date(2026, 2, 5), date(2026, 2, 5))
+
+
+def test_statements_with_one_id_of_two_days_are_two() -> None:
+    files = [document([], [balance("CLBD", "1.00", day)], days=None) for day in ("2026-02-05", "2026-02-06")]
+    assert len({one["source_id"] for one in Said(*files).rows["bank_statements"]}) == 2
+
+
+def test_pages_of_a_statement_are_told_apart() -> None:
+    pages = [
+        document(
+            [entry(ref=f"B-{page}")], more=f"<StmtPgntn><PgNb>{page}</PgNb><LastPgInd>{last}</LastPgInd></StmtPgntn>"
+        )
+        for page, last in ((1, "false"), (2, "true"))
+    ]
+    assert [one["ref"] for one in Said(*pages).rows["bank_statements"]] == ["S-1 page 1", "S-1 page 2"]
+
+
+@pytest.mark.parametrize(
+    ("data", "reason"),
+    [
+        (b"", "file1.xml: it is no well-formed XML"),
+        (b"hello", "file1.xml: it is no well-formed XML: syntax error (line 1)"),
+        (document([entry()])[:-40], "file1.xml: it is no well-formed XML"),
+        (b"<Document><Other/></Document>", "file1.xml: it holds no statement, report or notification"),
+        (b'<?xml version="1.0" encoding="martian"?><a/>', "file1.xml: its encoding martian is not known"),
+        (b'<?xml version="1.0" encoding="UTF-8"?><a>\xff</a>', "file1.xml: it is not UTF-8"),
+        (b'<!DOCTYPE a [<!ENTITY b "bbbb">]><a>&b;</a>', "file1.xml: it declares a document type"),
+        (document([entry()], account=" "), "file1.xml: line 3: it names no account"),
+        (document([entry("9x")]), "file1.xml: line 4: Amt is '9x', no amount"),
+        (document([entry(currency="")]), "file1.xml: line 4: Amt has no currency"),
+        (document([entry().replace("CRDT", "BOTH")]), "file1.xml: line 4: CdtDbtInd is neither"),
+        (document([entry(day="5 Feb")]), "file1.xml: line 4: BookgDt is '5 Feb', no date"),
+        (document([entry(day="2026-02-31")]), "file1.xml: line 4: BookgDt is '2026-02-31', no date"),
+        (document([entry(currency="XYZ")]), "file1.xml: line 4: Amt is in 'XYZ', no currency"),
+    ],
+)  # fmt: skip
+def test_what_cannot_be_read_is_told_with_its_place(data: bytes, reason: str) -> None:
+    said = Said(data)
+    assert any(one.startswith(reason) for one in said.reasons), said.reasons
+    assert said.lines == []
+
+
+def test_one_bad_entry_or_statement_leaves_the_others() -> None:
+    said = Said(document([entry(), entry("bad", ref="B-2"), entry("1.00", ref="B-3")]))
+    assert [one["amount"] for one in said.lines] == [Decimal("96.80"), Decimal("1.00")]
+    assert said.reasons == ["file1.xml: line 5: Amt is 'bad', no amount"]
+
+
+def test_amounts_are_exact() -> None:
+    amounts = ["0.01", "9999999999999.99", "1.00001", "100"]
+    lines = Said(document([entry(one, ref=f"R{place}") for place, one in enumerate(amounts)])).lines
+    assert [one["amount"] for one in lines] == [Decimal(one) for one in amounts]
