@@ -1,4 +1,4 @@
-"""The connections to systems that are asked over the network. What each vendor's addresses are is its connector's.
+"""The connections that are read by extracts, and those of vendors. What each vendor's addresses are is its connector's.
 
 Everything but the system may be left out by a connection that only imports recorded payloads.
 """
@@ -66,6 +66,8 @@ Egress: TypeAlias = Annotated[Size | None, BeforeValidator(_off)]
 
 class ApiConnection(Connection):
     """What the connections to all vendors have in common: when to read, how far a sweep may go, a month's allowance.
+
+    Banks' files are read in the same way (bank_connection.py), and refuse what is for those who are asked.
 
     start_date: the first load leaves out closed transactions not modified since.
     close_share: a sweep that would close more of what is open than this share, and more than one, closes nothing.

@@ -91,10 +91,10 @@ FROM receivables.payouts p
 LEFT JOIN reconciliation.payouts r ON r.source_id = p.source_id AND r.connection = p.connection;
 COMMENT ON VIEW reporting.payouts IS 'Payouts of payment providers, with what became of each (outcome; empty until it is reconciled). Compared are its items, their payments in the ledger and its line at the bank, not the deposit in the ledger.';
 COMMENT ON COLUMN reporting.payouts.outcome IS 'What became of it, the first that applies in the order of docs/payouts.md; whether the money arrived is told by bank_outcome. Empty until it is reconciled.';
-COMMENT ON COLUMN reporting.payouts.bank_outcome IS 'The payout with its line at the bank; not_compared where no bank is read that could have it.';
+COMMENT ON COLUMN reporting.payouts.bank_outcome IS 'The payout with its line at the bank: currency_mismatch, amount_mismatch, not_at_bank (missing, sent back, or kept though it failed: payout_exceptions says which), awaiting_bank (no statement tells yet), reconciled, or not_compared where no bank is read that could have it.';
 COMMENT ON COLUMN reporting.payouts.bank_resolver IS 'By what the line was found: trace_id, or descriptor (amount, day and the provider''s text).';
 COMMENT ON COLUMN reporting.payouts.bank_connection IS 'Connection of the bank.';
-COMMENT ON COLUMN reporting.payouts.bank_line_source_id IS 'The line, a source_id of bank_lines.';
+COMMENT ON COLUMN reporting.payouts.bank_line_source_id IS 'Its line, a source_id of bank_lines: the one that arrived, or the one to blame.';
 COMMENT ON COLUMN reporting.payouts.bank_amount IS 'What the line says, below 0 where it went out.';
 COMMENT ON COLUMN reporting.payouts.bank_currency_iso IS 'Currency of bank_amount.';
 COMMENT ON COLUMN reporting.payouts.bank_day IS 'Day on which the bank booked it.';
@@ -167,4 +167,4 @@ COMMENT ON COLUMN reporting.bank_lines.currency_instructed_iso IS 'Currency of w
 COMMENT ON COLUMN reporting.bank_lines.file IS 'The bank''s file.';
 COMMENT ON COLUMN reporting.bank_lines.file_line IS 'Line of it.';
 COMMENT ON COLUMN reporting.bank_lines.payout_connection IS 'Connection of the provider whose payout it is.';
-COMMENT ON COLUMN reporting.bank_lines.payout_source_id IS 'The payout that it is, once reconciled.';
+COMMENT ON COLUMN reporting.bank_lines.payout_source_id IS 'The payout that names it as its line; of what came twice or went back, one line is named.';
