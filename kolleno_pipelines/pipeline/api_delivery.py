@@ -178,7 +178,8 @@ def _asked_by_id(
     """Return the extract, if it can be asked for these ids: what hangs on objects takes the ids of those received."""
     by_id = {extract.name: extract for extract in connector.extracts if Pass.LOOKUP in extract.passes}
     if name not in by_id:
-        raise UnknownObjectError(f"{connection.system} has no {name} to be asked for by id; it has {', '.join(by_id)}.")
+        has = f"has no {name} to be asked for by id; it has {', '.join(by_id)}" if by_id else "is not asked by id"
+        raise UnknownObjectError(f"{connection.system} {has}.")
     hangs_on = by_id[name].hangs_on
     if hangs_on is not None:
         with deployment.transaction() as conn:

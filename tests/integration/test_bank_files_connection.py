@@ -18,6 +18,7 @@ from kolleno_pipelines.connections import BankFilesConnection, bank_connections,
 from kolleno_pipelines.connectors.bank_files.client import BankFilesSource
 from kolleno_pipelines.connectors.contract import Pass
 from kolleno_pipelines.connectors.folders.client import open_folder
+from kolleno_pipelines.pipeline.api_delivery import UnknownObjectError, deliver_objects
 from kolleno_pipelines.pipeline.connecting import describe_connections
 from kolleno_pipelines.pipeline.connection_states import connection_states
 from kolleno_pipelines.pipeline.deployment import NotConfiguredError, open_deployment
@@ -105,6 +106,13 @@ def test_checking_it_says_what_is_in_the_folder(bank: Path, settings: Settings) 
     bank.rename(bank.parent / "elsewhere")
     (tried,) = describe_connections("bank", settings)
     assert "There is no folder" in str(tried.error)
+
+
+def test_single_objects_cannot_be_asked_for(bank: Path, settings: Settings) -> None:
+    connection = bank_connections(load_connections(settings.connections))["bank"]
+    with pytest.raises(UnknownObjectError, match="^bank_files is not asked by id.$"):
+        deliver_objects(open_deployment(settings), connection, "entries", ["x"])
+    assert bank.is_dir()
 
 
 def test_it_is_listed_without_usage_and_nobody_signs_in(bank: Path, settings: Settings) -> None:
