@@ -99,6 +99,13 @@ def test_only_booked_entries_count() -> None:
     assert (statement["entries"], statement["amount_booked"]) == (2, Decimal("96.80"))
 
 
+@pytest.mark.parametrize(
+    ("status", "kept"), [("<Sts><Cd>FUTR</Cd></Sts>", "pending"), ("<Sts><Cd>INFO</Cd></Sts>", "info"), ("", "booked")]
+)
+def test_words_of_a_status_are_ours(status: str, kept: str) -> None:
+    assert [one["status"] for one in Said(document([entry(status=status)])).lines] == [kept]
+
+
 def test_an_entry_of_several_transactions_is_a_line_for_each_where_they_tie() -> None:
     parts = transaction("one", trace="T-1", amount="60.00") + transaction("two", trace="T-2", amount="36.80")
     lines = Said(document([entry("96.80", details=parts)])).lines
@@ -118,6 +125,11 @@ def test_what_was_instructed_is_kept_beside_what_was_booked() -> None:
     ).lines
     assert (line["amount"], line["currency_iso"]) == (Decimal("82.10"), "EUR")
     assert (line["amount_instructed"], line["currency_instructed_iso"]) == (Decimal("96.80"), "USD")
+    (line,) = Said(document([entry("-82.10", currency="EUR", details=transaction(more=exchanged))])).lines
+    assert line["amount_instructed"] == Decimal("-96.80"), "it went out"
+    batch = transaction(more=exchanged) + transaction("another")
+    (line,) = Said(document([entry("82.10", currency="EUR", details=batch)])).lines
+    assert line["amount_instructed"] is None, "of several transactions one says nothing of the entry"
 
 
 def test_the_same_line_in_another_file_is_the_same() -> None:
@@ -139,6 +151,55 @@ def test_two_lines_that_say_the_same_in_one_statement_are_two(ref: str | None) -
 def test_another_amount_day_sign_or_reference_is_another_line(other: str) -> None:
     (one,), (two,) = Said(document([entry()])).lines, Said(document([other])).lines
     assert one["source_id"] != two["source_id"]
+
+
+def test_what_stands_for_no_reference_tells_nothing() -> None:
+    """Two payments of one day and amount, told in a file each: their texts alone tell them apart."""
+    files = [document([entry(ref="NONREF", details=transaction(text))]) for text in ("one", "two")]
+    lines = Said(*files).lines
+    assert len({one["source_id"] for one in lines}) == 2
+    assert [(one["bank_reference"], "NONREF" in one["words"]) for one in lines] == [(None, False), (None, False)]
+
+
+def test_a_reference_of_the_only_transaction_is_the_entry_s() -> None:
+    details = transaction().replace("<TxDtls>", "<TxDtls><Refs><AcctSvcrRef>B-7</AcctSvcrRef></Refs>")
+    (line,) = Said(document([entry(ref=None, details=details)])).lines
+    assert (line["bank_reference"], line["source_id"]) == ("B-7", f"{ACCOUNT}|B-7|2026-02-05|96.8")
+
+
+def test_without_a_booking_date_the_day_of_value_tells_lines_apart() -> None:
+    entries = [entry(day="", more=f"<ValDt><Dt>2026-02-0{day}</Dt></ValDt>") for day in (5, 6)]
+    ids = [one["source_id"] for each in entries for one in Said(document([each])).lines]
+    assert ids == [f"{ACCOUNT}|B-1|2026-02-05|96.8", f"{ACCOUNT}|B-1|2026-02-06|96.8"]
+
+
+def test_the_other_side_of_a_debit_is_its_creditor() -> None:
+    parties = "<RltdPties><Dbtr><Nm>We</Nm></Dbtr><Cdtr><Nm>They</Nm></Cdtr></RltdPties>"
+    lines = Said(document([entry(amount, details=transaction(more=parties)) for amount in ("1.00", "-1.00")])).lines
+    assert [one["counterparty_name"] for one in lines] == ["We", "They"]
+
+
+def test_a_notification_and_a_statement_of_one_id_are_two() -> None:
+    files = [document([entry()], message=message) for message in ("camt.053", "camt.054")]
+    assert [one["kind"] for one in Said(*files).rows["bank_statements"]] == ["statement", "notification"]
+    assert len({one["source_id"] for one in Said(*files).rows["bank_statements"]}) == 2
+
+
+def test_a_currency_that_only_the_entries_state_is_the_account_s() -> None:
+    said = Said(document([entry(currency="EUR")], message="camt.054", currency=None))
+    assert [one["source_id"] for one in said.rows["bank_accounts"]] == [f"{IBAN}:EUR"]
+    assert said.lines[0]["account_source_id"] == f"{IBAN}:EUR"
+
+
+def test_an_account_is_known_however_it_is_written() -> None:
+    spaced = document([], [balance("CLBD", "1.00")], account="gb33 bukb 2020 1555 5555 55", currency=None)
+    assert [one["source_id"] for one in Said(spaced).rows["bank_accounts"]] == [ACCOUNT], "as are its balances"
+
+
+def test_the_moment_of_a_document_is_kept_in_utc() -> None:
+    for created in ("2026-02-06T05:00:00+02:00", "2026-02-06T03:00:00Z", "2026-02-06T03:00:00"):
+        said = Said(document([entry()], created=created))
+        assert said.versions[said.lines[0]["source_id"]] == datetime(2026, 2, 6, 3, tzinfo=UTC)
 
 
 def test_a_statement_has_its_days_and_balances() -> None:
@@ -205,6 +266,8 @@ def test_one_bad_entry_or_statement_leaves_the_others() -> None:
     said = Said(document([entry(), entry("bad", ref="B-2"), entry("1.00", ref="B-3")]))
     assert [one["amount"] for one in said.lines] == [Decimal("96.80"), Decimal("1.00")]
     assert said.reasons == ["file1.xml: line 5: Amt is 'bad', no amount"]
+    (reason,) = Said(document([entry("bad") for _ in range(7)])).reasons
+    assert reason.endswith("line 8: Amt is 'bad', no amount; and 2 more")
 
 
 def test_amounts_are_exact() -> None:

@@ -65,6 +65,14 @@ def test_a_statement_that_does_not_tie_proves_nothing() -> None:
     assert "begins with USD 5.00, its entries come to USD 1.00, and it ends with USD 7.00" in fault.evidence
 
 
+def test_days_are_not_joined_over_a_statement_that_does_not_tie() -> None:
+    """Its balances lead on as if nothing had been booked: only its entries show that something is wrong."""
+    found = (statement("1", 0, "0", "5"), statement("2", 1, "5", "3", closing="5"), statement("3", 2, "5", "1"))
+    assert (spans(*found), codes(*found)) == ([(0, 0), (2, 2)], [("2", "does_not_tie", D(3))])
+    apart = (*found[:2], statement("3", 2, "9", "1"))
+    assert codes(*apart) == [("2", "does_not_tie", D(3)), ("3", "gap", D(4))]
+
+
 def test_a_statement_once_more_under_another_name_counts_once() -> None:
     found = (statement("1", 0, "0", "5"), statement("1b", 0, "0", "5"), statement("2", 1, "5", "1"))
     assert (spans(*found), codes(*found)) == ([(0, 1)], [])

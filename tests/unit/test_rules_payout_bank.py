@@ -131,6 +131,7 @@ def test_an_exchange_is_judged_by_what_was_instructed() -> None:
 
 def test_a_payout_that_the_bank_has_twice_is_told() -> None:
     assert only(line(), line("L2")) == ("amount_mismatch", "trace_id", "L2", "bank_doubled", D("-96.80"))
+    assert only(line(), line("L2"), line("L3"))[3:] == ("bank_doubled", D("-193.60")), "twice too often"
 
 
 def test_money_that_the_bank_sent_back_is_told() -> None:
@@ -149,12 +150,16 @@ def test_a_payout_that_failed_must_not_stay_at_the_bank() -> None:
     assert legs([payout(**failed)], days=[known(last=ARRIVAL)])["po_1"].outcome.value == "awaiting_bank"
     early = legs([payout(**failed)], [line()], [known(last=ARRIVAL + timedelta(days=9))])["po_1"]
     assert told(early)[0] == "awaiting_bank", "a bank may take ten days to send back"
+    tenth = legs([payout(**failed)], [line()], [known(last=ARRIVAL + timedelta(days=10))])["po_1"]
+    assert told(tenth)[3] == "bank_kept", "the tenth day is over"
 
 
 def test_what_came_without_a_trace_id_may_have_gone_back() -> None:
     came, back = line(by="text"), line("L2", "-96.80", by="text", is_return=True, day=ARRIVAL + timedelta(days=1))
     assert only(came, back) == ("not_at_bank", "descriptor", "L2", "bank_returned", D("96.80"))
     assert only(came, replace(back, is_return=False))[0] == "reconciled", "a debit that the bank does not call a return"
+    assert only(came, line("L2", by="text", is_return=True))[0] == "reconciled", "a return that came in is another's"
+    assert only(line(by="text", is_return=True))[3] == "no_bank_line", "nor is it the payout"
     assert only(came, back, is_taken_back=True) == ("reconciled", "descriptor", "L1", None, D(0))
     assert only(came, is_taken_back=True) == ("not_at_bank", "descriptor", "L1", "bank_kept", D("-96.80"))
 
@@ -183,6 +188,12 @@ def test_every_account_of_its_currency_may_have_it_until_one_is_known() -> None:
     earlier = payout("po_0", "1.00")
     found = legs([payout(), earlier], [line("L0", "1.00", of="po_0")], days, accounts)
     assert told(found["po_1"])[3] == "no_bank_line", "its destination leads to account A"
+    nameless = [replace(one, destination_source_id=None) for one in (payout(), earlier)]
+    found = legs(nameless, [line("L0", "1.00", of="po_0")], days, accounts)
+    assert told(found["po_1"])[0] == "awaiting_bank", "two payouts without a destination have none in common"
+    third = line("L3", "2.00", of="po_3", account_source_id="B")
+    found = legs([payout(), earlier, payout("po_3", "2.00")], [line("L0", "1.00", of="po_0"), third], days, accounts)
+    assert told(found["po_1"])[0] == "awaiting_bank", "its destination led to both"
 
 
 def test_two_payouts_of_one_amount_have_a_line_each() -> None:
