@@ -110,7 +110,7 @@ def test_checking_it_says_what_is_in_the_folder(bank: Path, settings: Settings) 
 
 def test_single_objects_cannot_be_asked_for(bank: Path, settings: Settings) -> None:
     connection = bank_connections(load_connections(settings.connections))["bank"]
-    with pytest.raises(UnknownObjectError, match="^bank_files is not asked by id.$"):
+    with pytest.raises(UnknownObjectError, match=r"^bank_files is not asked by id\.$"):
         deliver_objects(open_deployment(settings), connection, "entries", ["x"])
     assert bank.is_dir()
 
