@@ -24,18 +24,9 @@ _OF_BALANCE = (
 _LINES = tuple(name.value for name in PayoutLineName)
 OF_SPREADSHEET = (
     *("connection", "source_id", "date_arrival", "currency_iso", *_LINES, "fees_taken_off", "items_net", "amount"),
-    *(
-        "difference",
-        "outcome",
-        "items_outcome",
-        "ledger_outcome",
-        "bank_outcome",
-        "status",
-        "items",
-        "fallbacks",
-        "exceptions",
-    ),
-    *("created_at", "ledger", "bank_resolver", "bank_connection", "bank_line_source_id", "bank_amount", "bank_day"),
+    *("difference", "outcome", "items_outcome", "ledger_outcome", "bank_outcome", "status", "items", "fallbacks"),
+    *("exceptions", "created_at", "ledger"),
+    *("bank_resolver", "bank_connection", "bank_line_source_id", "bank_amount", "bank_currency_iso", "bank_day"),
 )
 
 

@@ -84,8 +84,8 @@ class Leg(StrEnum):
 
 #: Told wherever outcomes of payouts are read, as the legs above are not all that `reconciled` could be taken for.
 BANK_IS_TOLD_APART = (
-    "Whether the money arrived is told by `bank_outcome`: where that is `not_compared`, no bank is read that could say"
-    " so. The deposit in the ledger is not compared yet."
+    "Whether the money arrived is told by `bank_outcome`: where that is `not_compared` or not shown, no bank is read"
+    " that could say so. The deposit in the ledger is not compared yet."
 )
 
 

@@ -116,6 +116,9 @@ def test_an_entry_of_several_transactions_is_a_line_for_each_where_they_tie() ->
     untied = transaction("one", amount="60.00") + transaction("two", amount="36.79")
     (line,) = Said(document([entry("96.80", details=untied)])).lines
     assert (line["amount"], line["remittance_text"]) == (Decimal("96.80"), "one / two")
+    foreign = "".join(transaction("x", amount=amount, currency="EUR") for amount in ("60.00", "36.80"))
+    (line,) = Said(document([entry("96.80", details=foreign)])).lines
+    assert (line["amount"], line["currency_iso"]) == (Decimal("96.80"), "USD"), "they are no parts of it"
 
 
 def test_what_was_instructed_is_kept_beside_what_was_booked() -> None:
@@ -197,8 +200,9 @@ def test_an_account_is_known_however_it_is_written() -> None:
 
 
 def test_the_moment_of_a_document_is_kept_in_utc() -> None:
-    for created in ("2026-02-06T05:00:00+02:00", "2026-02-06T03:00:00Z", "2026-02-06T03:00:00"):
-        said = Said(document([entry()], created=created))
+    own = "<CreDtTm>2026-02-06T03:00:00Z</CreDtTm>"
+    for created, more in (("2026-02-06T05:00:00+02:00", own), ("2026-02-06T03:00:00", ""), ("", own)):
+        said = Said(document([entry()], created=created, more=more))
         assert said.versions[said.lines[0]["source_id"]] == datetime(2026, 2, 6, 3, tzinfo=UTC)
 
 
@@ -218,6 +222,12 @@ def test_a_statement_has_its_days_and_balances() -> None:
 
 def test_an_end_at_midnight_is_the_day_before() -> None:
     days = ("2026-02-05T00:00:00", "2026-02-06T00:00:00")
+    (statement,) = Said(document([entry()], days=days)).rows["bank_statements"]
+    assert (statement["date_from"], statement["date_to"]) == (date(2026, 2, 5), date(2026, 2, 5))
+
+
+def test_a_period_without_length_is_its_day() -> None:
+    days = ("2026-02-05T00:00:00", "2026-02-05T00:00:00")
     (statement,) = Said(document([entry()], days=days)).rows["bank_statements"]
     assert (statement["date_from"], statement["date_to"]) == (date(2026, 2, 5), date(2026, 2, 5))
 

@@ -90,6 +90,12 @@ def test_several_statements_of_one_day_are_linked_by_their_balances() -> None:
         assert (spans(*found), codes(*found)) == ([(0, 1)], [])
 
 
+def test_the_first_day_s_statements_are_linked_by_their_balances_alone() -> None:
+    """Nothing came before them, and their ids say the contrary."""
+    found = (statement("1", 0, "5", "2"), statement("2", 0, "0", "5"), statement("3", 1, "7", "1"))
+    assert (spans(*found), codes(*found)) == ([(0, 1)], [])
+
+
 def test_accounts_stay_apart() -> None:
     found = (statement("1", 0, "0", "5"), statement("1", 1, "5", "1", account="B"))
     assert len(known_days(found)) == 2

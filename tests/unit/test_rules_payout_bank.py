@@ -192,8 +192,9 @@ def test_every_account_of_its_currency_may_have_it_until_one_is_known() -> None:
     found = legs(nameless, [line("L0", "1.00", of="po_0")], days, accounts)
     assert told(found["po_1"])[0] == "awaiting_bank", "two payouts without a destination have none in common"
     third = line("L3", "2.00", of="po_3", account_source_id="B")
+    accounts[("bank", "C")], days[1] = "USD", known(account="B")
     found = legs([payout(), earlier, payout("po_3", "2.00")], [line("L0", "1.00", of="po_0"), third], days, accounts)
-    assert told(found["po_1"])[0] == "awaiting_bank", "its destination led to both"
+    assert told(found["po_1"])[0] == "awaiting_bank", "its destination led to two, so that a third may have it"
 
 
 def test_two_payouts_of_one_amount_have_a_line_each() -> None:
@@ -213,6 +214,12 @@ def test_one_line_stands_for_one_payout() -> None:
     assert told(found["po_1"])[:3] == ("reconciled", "descriptor", "L1")
     assert told(found["po_2"])[3] == "no_bank_line"
     assert "line L1 stands for payout po_1." in found["po_2"].evidence
+
+
+def test_a_line_whose_trace_id_two_payouts_have_stands_for_the_earlier() -> None:
+    found = legs([payout("po_2", date_arrival=ARRIVAL + timedelta(days=1)), payout()], [line(of="po_2"), line()])
+    assert told(found["po_1"])[:3] == ("reconciled", "trace_id", "L1")
+    assert told(found["po_2"])[3] == "no_bank_line"
 
 
 def test_a_trace_id_comes_before_an_earlier_payout_s_text() -> None:
