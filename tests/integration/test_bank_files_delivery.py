@@ -2,77 +2,30 @@
 
 from __future__ import annotations
 
-import os
-import time
 from datetime import date, timedelta
 from pathlib import Path
 
 import pytest
 
-from kolleno_pipelines.connections import BankFilesConnection, bank_connections, load_connections
-from kolleno_pipelines.pipeline.api_delivery import ApiDelivered, deliver_again, deliver_from_vendor
+from kolleno_pipelines.pipeline.api_delivery import deliver_again
 from kolleno_pipelines.pipeline.api_facts import entity_totals
 from kolleno_pipelines.pipeline.bank_facts import statement_faults, unstated_payouts
-from kolleno_pipelines.pipeline.deployment import Deployment, open_deployment
 from kolleno_pipelines.sandbox.bank.cases import CASES
-from kolleno_pipelines.sandbox.bank.files import File
-from kolleno_pipelines.sandbox.bank.scenes import ARRIVES, BankCase
+from kolleno_pipelines.sandbox.bank.scenes import ARRIVES
 from kolleno_pipelines.settings import Settings
 from tests.bank_cases import bank_outcomes
+from tests.bank_site import BankSite
 from tests.receivables_rows import rows
-from tests.stripe_cases import fold_case
-
-
-class Site:
-    """A ledger and a Stripe account that were read, and the bank's folder."""
-
-    def __init__(self, settings: Settings, folder: Path, case: BankCase) -> None:
-        self.folder, self.case = folder, case
-        self._settings = settings
-        settings.connections.write_text(
-            "connections:\n  stripe_qb: {system: quickbooks, role: ledger}\n  stripe: {system: stripe}\n"
-            f"  bank: {{system: bank_files, location: '{folder.as_uri()}', files: '*.xml', sweep_every: 1m}}\n",
-            encoding="utf-8",
-        )
-        fold_case(self.deployment.database_url, "stripe", case.stripe, now=case.until)
-
-    @property
-    def deployment(self) -> Deployment:
-        return open_deployment(self._settings, load_connections(self._settings.connections))
-
-    @property
-    def url(self) -> str:
-        return self.deployment.database_url
-
-    @property
-    def banks(self) -> dict[str, BankFilesConnection]:
-        return bank_connections(self.deployment.connections)
-
-    def put(self, *files: File) -> None:
-        for file in files:
-            (self.folder / file.name).write_bytes(file.data)
-            os.utime(self.folder / file.name, (time.time(), file.modified.timestamp()))
-
-    def read(self) -> ApiDelivered:
-        return deliver_from_vendor(self.deployment, self.banks["bank"])
-
-    def state(self) -> list[tuple[object, ...]]:
-        """Every row of the bank's, but for when it was written and from where."""
-        tables = ("bank_accounts", "bank_statements", "bank_lines")
-        told = "to_jsonb(t) - 'loaded_at' - 'origin'"
-        return [
-            row for table in tables for row in rows(self.url, f"SELECT {told} FROM receivables.{table} t ORDER BY 1")
-        ]
 
 
 @pytest.fixture
-def site(settings: Settings, tmp_path: Path) -> Site:
+def site(settings: Settings, tmp_path: Path) -> BankSite:
     folder = tmp_path / "statements"
     folder.mkdir()
-    return Site(settings, folder, CASES["by_trace"]())
+    return BankSite(settings, folder, CASES["by_trace"]())
 
 
-def test_files_are_taken_through_to_the_payouts_and_again_nothing_is_new(site: Site) -> None:
+def test_files_are_taken_through_to_the_payouts_and_again_nothing_is_new(site: BankSite) -> None:
     site.put(*site.case.files)
     assert not site.read().has_findings
     (outcome,) = bank_outcomes(site.url, "stripe").values()
@@ -85,7 +38,7 @@ def test_files_are_taken_through_to_the_payouts_and_again_nothing_is_new(site: S
     assert (site.state(), rows(site.url, "SELECT count(*) FROM raw.extracts")) == (before, kept)
 
 
-def test_a_file_that_cannot_be_read_is_told_until_the_same_name_comes_right(site: Site) -> None:
+def test_a_file_that_cannot_be_read_is_told_until_the_same_name_comes_right(site: BankSite) -> None:
     day = next(file for file in site.case.files if f"{ARRIVES:%Y%m%d}" in file.name)
     others = [file for file in site.case.files if file != day]
     site.put(*others, day._replace(data=day.data[:-20]))
@@ -107,7 +60,7 @@ def test_a_file_that_cannot_be_read_is_told_until_the_same_name_comes_right(site
     assert statement_faults(site.deployment, site.banks) == []
 
 
-def test_a_file_with_an_old_date_is_found_by_the_sweep(site: Site) -> None:
+def test_a_file_with_an_old_date_is_found_by_the_sweep(site: BankSite) -> None:
     first, *later = site.case.files
     site.put(*later)
     site.read()
@@ -118,7 +71,7 @@ def test_a_file_with_an_old_date_is_found_by_the_sweep(site: Site) -> None:
     assert len(rows(site.url, "SELECT FROM receivables.bank_statements")) == len(site.case.files)
 
 
-def test_the_archive_is_enough_once_the_folder_is_empty(site: Site) -> None:
+def test_the_archive_is_enough_once_the_folder_is_empty(site: BankSite) -> None:
     site.put(*site.case.files)
     site.read()
     before = site.state()
