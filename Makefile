@@ -42,8 +42,9 @@ $(STAMP): $(BIN)/python requirements.lock pyproject.toml
 demo: $(STAMP)
 	@$(BIN)/kolleno demo $(DEMO_ARGS)
 
+# Empty: pytest and the commands keep what they compile, wherever that is turned off; each process would compile it again.
 test: $(STAMP)
-	@$(BIN)/python -m pytest -m "not nightly" -n $(TEST_WORKERS) --dist loadfile --no-loadscope-reorder $(TEST_ARGS)
+	@PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest -m "not nightly" -n $(TEST_WORKERS) --dist loadfile --no-loadscope-reorder $(TEST_ARGS)
 
 check: $(STAMP)
 	$(BIN)/ruff format --check $(CODE)

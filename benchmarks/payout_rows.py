@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 import time
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, timedelta
+from functools import partial
 
 import psycopg
 
@@ -15,7 +16,7 @@ from benchmarks.site import Site
 from kolleno_pipelines.pipeline.reconcile_payouts import reconcile_charges, reconcile_payouts
 from kolleno_pipelines.storage import embedded
 
-PAYOUTS, ITEMS = 10_000, 1_000_000
+PAYOUTS, ITEMS, BANK_LINES = 10_000, 1_000_000, 100_000
 SECONDS, MEGABYTES = 60.0, 2_000.0
 #: One in so many of a kind is otherwise: refunds, fees without a charge, charges without a payment.
 _REFUNDS, _FEES, _WITHOUT = 20, 100, 5_000
@@ -30,8 +31,18 @@ class _Provider:
     payout_charge_id_field: str | None = None
 
 
+@dataclass(frozen=True)
+class _Bank:
+    name: str = "bank"
+    ledger: str = "bench"
+    payout_window: timedelta = timedelta(days=5)
+
+
 def measure(site: Site, repeats: int) -> list[Line]:
-    """10,000 payouts with 1,000,000 items, their charges, refunds and fees, and the ledger's payments; all new."""
+    """10,000 payouts with 1,000,000 items, their charges, refunds and fees, the ledger's payments, 100,000 bank lines.
+
+    All new.
+    """
     return measure_size(site, repeats, PAYOUTS, ITEMS)
 
 
@@ -43,19 +54,21 @@ def measure_size(site: Site, repeats: int, payouts: int, items: int) -> list[Lin
     for _ in range(repeats):
         url = site.begin_afresh().database_url
         _fill(url, payouts, items)
-        providers = {"stripe": _Provider()}
+        providers, banks = {"stripe": _Provider()}, {"bank": _Bank()}
+        at_bank = partial(reconcile_payouts, banks=banks)
         postgres = embedded.status(site.home).pid or 0
         with watched(os.getpid(), postgres) as peak:
             for name, compute in (
                 ("charges", reconcile_charges),
-                ("payouts", reconcile_payouts),
-                ("again", reconcile_payouts),
+                ("payouts", at_bank),
+                ("again", at_bank),
             ):
                 began = time.perf_counter()
                 summary = compute(url, providers, _TODAY)
                 times[name].append(time.perf_counter() - began)
         assert (summary.changes.written, summary.changes.deleted) == (0, 0), summary
         assert summary.counts["reconciled"] + summary.counts["blocked_unknown_member"] == payouts, summary.counts
+        assert summary.counts["bank_reconciled"] == payouts, summary.counts
         memory.append(_megabytes(peak))
         note = f"{summary.counts['exceptions']} exceptions; again {times['again'][-1]:.1f} s"
     return [
@@ -72,6 +85,7 @@ def _megabytes(peak: Peak) -> float:
 def _fill(url: str, payouts: int, items: int) -> None:
     """Fill `receivables` as the fold would leave it, by SQL alone."""
     params = {"payouts": payouts, "items": items, "refunds": _REFUNDS, "fees": _FEES, "without": _WITHOUT}
+    params["lines"] = BANK_LINES
     with psycopg.connect(url, autocommit=True) as conn:
         for statement in _STATEMENTS:
             conn.execute(statement.encode(), params)
@@ -129,10 +143,32 @@ SELECT 'stripe', 'po_' || payout || '|txn_' || n, 'po_' || payout, t.source_id, 
 FROM public.bench_items i JOIN receivables.balance_transactions t ON t.source_id = 'txn_' || n""",
     """
 INSERT INTO receivables.payouts (connection, source_id, status, amount, currency_iso, created_at, is_automatic, method,
-    reconciliation_status, balance_transaction_source_id, observed_at, origin)
+    reconciliation_status, balance_transaction_source_id, date_arrival, trace_id, observed_at, origin)
 SELECT 'stripe', payout_source_id, 'paid', sum(net), 'USD', max(observed_at), true, 'standard', 'completed',
-       'txn_' || payout_source_id, max(observed_at), 'e1:1'
+       'txn_' || payout_source_id, max(observed_at)::date + 1,
+       CASE WHEN hashtext(payout_source_id) %% 2 = 0 THEN 'TRACE-' || payout_source_id END, max(observed_at), 'e1:1'
 FROM receivables.payout_members GROUP BY payout_source_id""",
+    """
+INSERT INTO receivables.bank_accounts (connection, source_id, account_number, currency_iso, observed_at, origin)
+VALUES ('bank', 'A:USD', 'A', 'USD', '2026-02-01 00:00Z', 'e3:1')""",
+    """
+INSERT INTO receivables.bank_lines (connection, source_id, account_source_id, amount, currency_iso, status, date_booked,
+    remittance_text, words, file, observed_at, origin)
+SELECT 'bank', source_id, 'A:USD', amount, 'USD', 'booked', date_arrival, 'STRIPE PAYOUT',
+       jsonb_build_array('STRIPE', regexp_replace(upper(COALESCE(trace_id, 'none')), '[^0-9A-Z]', '', 'g')), 'f',
+       observed_at, 'e3:1'
+FROM receivables.payouts
+UNION ALL
+SELECT 'bank', 'other ' || n, 'A:USD', round((2000 + n::bigint * 7919 %% 900000) / 100.0, 2), 'USD', 'booked',
+       date '2026-01-01' + n %% 28, 'INVOICE ' || n, jsonb_build_array('INVOICE', 'INV' || n), 'f', '2026-02-01 00:00Z',
+       'e3:1'
+FROM generate_series(1, %(lines)s - %(payouts)s) n""",
+    """
+INSERT INTO receivables.bank_statements (connection, source_id, account_source_id, kind, ref, currency_iso, date_from,
+    date_to, balance_opening, balance_closing, entries, amount_booked, file, observed_at, origin)
+SELECT 'bank', 'S1', 'A:USD', 'statement', 'S1', 'USD', '2026-01-01', '2026-01-31', 0, sum(amount), count(*),
+       sum(amount), 'f', '2026-02-01 00:00Z', 'e3:1'
+FROM receivables.bank_lines""",
     """
 INSERT INTO receivables.balance_transactions (connection, source_id, type, reporting_category, amount, fee, net,
     currency_iso, created_at, source_kind, source_object_id, observed_at, origin)

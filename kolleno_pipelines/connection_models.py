@@ -20,7 +20,10 @@ _CURRENCY = re.compile(r"[A-Z]{3}")
 class Connection(BaseModel):
     """What every system has in common. `name` is the connection's key in connections.yaml."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True, validate_default=False)
+    # Most deployments have connections of one or two systems: the others' validators are never built.
+    model_config = ConfigDict(
+        extra="forbid", frozen=True, hide_input_in_errors=True, validate_default=False, defer_build=True
+    )
 
     #: Fields that take `${VAR}` and nothing else.
     secrets: ClassVar[frozenset[str]] = frozenset()

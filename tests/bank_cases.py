@@ -28,15 +28,15 @@ class Bank:
     payout_window: timedelta = timedelta(days=5)
 
 
-def fold_files(url: str, connection: str, ledger: str, files: Iterable[File]) -> list[str]:
-    """Put what the files say, each as a reading of its own, and fold; returns why anything was set aside."""
-    aside: list[str] = []
+def fold_files(url: str, connection: str, ledger: str, files: Iterable[File], *, at_once: bool = True) -> list[str]:
+    """Put what the files say, in one reading or each in its own, and fold; returns why anything was set aside."""
+    files, aside = list(files), list[str]()
     with psycopg.connect(url) as conn:
-        for file in files:
-            found = list(read_document(file.data, file.name))
+        for part in [files] if at_once else [[file] for file in files]:
+            found = [one for file in part for one in read_document(file.data, file.name)]
             for extract in BANK_FILES.extracts:
                 payloads = [one.payload for one in found if one.extract == extract.name]
-                aside += _put(conn, connection, extract.name, payloads, file.modified)
+                aside += _put(conn, connection, extract.name, payloads, part[-1].modified)
         fold_records(conn, connection, ledger=ledger)
     return aside
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-IBAN = "GB33BUKB20201555555555"
+IBAN = "GB00ACME00000000000001"
 #: kind -> message, element of an account
 _MESSAGES = {
     "camt.053": ("BkToCstmrStmt", "Stmt"),

@@ -7,6 +7,7 @@ Parts that only some tests need (an SFTP server, a Dagster instance) do not belo
 
 from __future__ import annotations
 
+import gc
 import itertools
 import os
 import shutil
@@ -22,6 +23,7 @@ from kolleno_pipelines.settings import Settings
 from kolleno_pipelines.storage import database as storage_database
 from kolleno_pipelines.storage import embedded
 from tests.canaries import CANARIES
+from tests.command_line import WARM
 from tests.databases import fresh_database, url_of
 from tests.skips import SCHEMAS_ABSENT
 
@@ -38,6 +40,17 @@ def pytest_configure(config: pytest.Config) -> None:
         if name != "KOLLENO_TEST_POSTGRES":
             del os.environ[name]
     os.environ["KOLLENO_ENV_FILE"] = os.devnull
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_collection() -> Generator[None, object, object]:
+    """What is imported and collected stays: looking for garbage among it costs seconds, now and at each test."""
+    gc.disable()
+    try:
+        return (yield)
+    finally:
+        gc.freeze()
+        gc.enable()
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
@@ -100,6 +113,13 @@ def searched_folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     yield
     told = list(CANARIES.in_files(tmp_path_factory.getbasetemp()))
     assert not told, "Files hold secrets:\n" + "\n".join(told)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def warm_command() -> Iterator[None]:
+    """The process that commands are forked from ends with the run."""
+    yield
+    WARM.stop()
 
 
 @pytest.fixture(scope="session")

@@ -6,10 +6,11 @@ import json
 import os
 import signal
 import subprocess
-import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
+
+from tests.command_line import OF_PYTHON, run_command
 
 #: Where a reading is killed, one after the other: each goes on from what the last one left.
 POINTS = ("tokens_answered", "archived@3", "landed@5", "before_commit@2", "before_fold_commit")
@@ -17,16 +18,8 @@ POINTS = ("tokens_answered", "archived@3", "landed@5", "before_commit@2", "befor
 
 def kolleno(variables: Mapping[str, str], *words: str, **more: str) -> subprocess.CompletedProcess[str]:
     """Run the command as a process of its own, with these variables as its environment."""
-    root = str(Path(__file__).parents[1])
-    return subprocess.run(
-        [sys.executable, "-m", "kolleno_pipelines.cli", *words],
-        env={"PATH": os.environ["PATH"], "PYTHONPATH": root, **variables, **more},
-        cwd=Path(variables["KOLLENO_HOME"]).parent,
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=240,
-    )
+    environment = {"PATH": os.environ["PATH"], **OF_PYTHON, **variables, **more}
+    return run_command(words, environment, Path(variables["KOLLENO_HOME"]).parent, timeout=240)
 
 
 def kill_while_extracting(variables: Mapping[str, str], name: str, point: str, mark: Path) -> None:

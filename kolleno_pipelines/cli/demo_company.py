@@ -30,6 +30,8 @@ QUICKBOOKS, SFTP, XERO = "quickbooks", "sftp", "xero"
 CONNECTIONS = (QUICKBOOKS, SFTP, XERO)
 #: Takes a share of its payments, for the ledger.
 STRIPE = "stripe"
+#: To which Stripe pays out.
+BANK = "bank"
 #: What the planted break adds to one invoice in Xero.
 PLANTED = Decimal("10.00")
 #: Faults of whole files, one batch each, an hour apart and after all good files: nothing of them ever loads.
@@ -78,7 +80,7 @@ class Dropped:
     @property
     def digest(self) -> str:
         """The same files and the same break, the same digest."""
-        content = hashlib.sha256(repr((self.planted, *CONNECTIONS, STRIPE)).encode())
+        content = hashlib.sha256(repr((self.planted, *CONNECTIONS, STRIPE, BANK)).encode())
         for file in self.files:
             content.update(f"{file.folder}/{file.name}\0{len(file.content)}\0".encode() + file.content)
         return content.hexdigest()

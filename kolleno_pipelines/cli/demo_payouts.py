@@ -7,7 +7,8 @@ from datetime import datetime
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
-from kolleno_pipelines.cli.demo_company import QUICKBOOKS, STRIPE, Dropped
+from kolleno_pipelines.cli.demo_bank import bank_answers, left_out
+from kolleno_pipelines.cli.demo_company import BANK, QUICKBOOKS, STRIPE, Dropped
 from kolleno_pipelines.cli.demo_stripe import PlantedError, account_of, planted_error
 from kolleno_pipelines.cli.provider_tables import gross_to_net_cells
 from kolleno_pipelines.cli.terminal import print_rows
@@ -16,15 +17,19 @@ from kolleno_pipelines.schemas.currencies import amount_text
 
 if TYPE_CHECKING:
     from kolleno_pipelines.pipeline.deployment import Deployment
+    from kolleno_pipelines.sandbox.bank.outcomes import BankOutcome
     from kolleno_pipelines.sandbox.stripe.filling import Filling
     from kolleno_pipelines.sandbox.stripe.payout_answers import PayoutAnswer
 
 Row = Mapping[str, Any]
 _REPORTS = ("charges", "payouts", "balance-proofs")
-_FINE = {"reconciled", "reconciled_with_fallback", "pending"}
+_RECONCILED = {"reconciled", "reconciled_with_fallback"}
+_FINE = {*_RECONCILED, "pending"}
+_NOT_ARRIVED = {"not_at_bank", "awaiting_bank"}
 #: Payouts that nobody can take apart, and those that never stayed at the bank.
 _EXPLAINED = {"not_itemisable", "reversed"}
 _PLANTED_CODE, _PLANTED_OUTCOME = "fee_differs", "fee_mismatch"
+_MISSING_CODE = "no_bank_line"
 #: What the table shows a payout of, each the newest one.
 KINDS = (
     *("a charge of two payments", "a surcharge", "a charge taken elsewhere", "another currency"),
@@ -40,9 +45,11 @@ def show_payouts(deployment: Deployment, dropped: Dropped) -> bool:
     _print_outcomes(charges, payouts, proofs)
     account = account_of(dropped)
     planted = planted_error(dropped, account)
+    missing, written = left_out(dropped, account), account.ledger.now
     answers = _answers(account, proofs)
+    at_bank = bank_answers(account, missing, written, account.ledger.now)
     _print_kinds(payouts, answers)
-    wrong = [*_not_as_taken(charges, account), *_amiss(charges), *not_as_answered(payouts, answers, planted)]
+    wrong = [*_not_as_taken(charges, account), *_amiss(charges), *not_as_answered(payouts, answers, planted, at_bank)]
     wrong += [f"balance in {row['currency_iso']} {row['outcome']}" for row in proofs if row["is_break"]]
     wrong += [f"{one['balance_transaction_source_id']} {one['code']}" for row in proofs for one in row["exceptions"]]
     if not payouts or not proofs:
@@ -54,11 +61,13 @@ def show_payouts(deployment: Deployment, dropped: Dropped) -> bool:
     shown = sum(row["charges"] for row in charges if row["outcome"] != "pending")
     explained = sum(row["outcome"] in _EXPLAINED for row in payouts)
     paid = sum(row["outcome"] not in {"pending", *_EXPLAINED} for row in payouts) - (planted is not None)
+    arrived, awaited = (sum(row["bank_outcome"] == word for row in payouts) for word in ("reconciled", "awaiting_bank"))
     print(
         f"{shown} charges are in {QUICKBOOKS}, {paid} payouts are the sums of their items, {explained} are told apart"
         f" (by hand, at once, sent back), the balance is proven in {len(proven)} currencies."
     )
-    return conclude_payouts(payouts, planted)
+    print(f"{arrived} payouts are at the {BANK} as they should, {awaited} are awaited there.")
+    return conclude_payouts(payouts, planted, missing)
 
 
 def _reports(deployment: Deployment, dropped: Dropped) -> tuple[list[Any], ...]:
@@ -149,30 +158,60 @@ def _amiss(charges: Iterable[Row]) -> list[str]:
 
 
 def not_as_answered(
-    payouts: Iterable[Row], answers: Iterable[PayoutAnswer], planted: PlantedError | None
+    payouts: Iterable[Row],
+    answers: Iterable[PayoutAnswer],
+    planted: PlantedError | None,
+    at_bank: Mapping[str, BankOutcome],
 ) -> Iterator[str]:
-    """Name the payouts that did not become what must become of them; the planted error is as it must be."""
-    wanted = {one.source_id: (one.outcome, f"{one.amount} {one.currency_iso}") for one in answers}
+    """Name the payouts that did not become what must become of them; the planted error is as it must be.
+
+    What is not there at the bank, or not yet, is not reconciled, whatever it consists of.
+    """
+    wanted = {
+        one.source_id: (
+            at_bank[one.source_id].outcome
+            if one.outcome in _RECONCILED and at_bank[one.source_id].outcome in _NOT_ARRIVED
+            else one.outcome,
+            f"{one.amount} {one.currency_iso}",
+            *at_bank[one.source_id],
+        )
+        for one in answers
+    }
     if planted is not None:
-        wanted[planted.payout] = (_PLANTED_OUTCOME, wanted[planted.payout][1])
-    found = {row["source_id"]: (row["outcome"], f"{Decimal(row['amount'])} {row['currency_iso']}") for row in payouts}
+        wanted[planted.payout] = (_PLANTED_OUTCOME, *wanted[planted.payout][1:])
+    found = {
+        row["source_id"]: (
+            row["outcome"],
+            f"{Decimal(row['amount'])} {row['currency_iso']}",
+            *(row["bank_outcome"], row["bank_resolver"] or ""),
+        )
+        for row in payouts
+    }
     for payout in sorted(wanted | found):
         if found.get(payout) != wanted.get(payout):
             have, want = (" of ".join(each.get(payout, ("nothing",))) for each in (found, wanted))
             yield f"payout {payout} is {have} in place of {want}"
 
 
-def conclude_payouts(payouts: Iterable[Row], planted: PlantedError | None) -> bool:
-    """Say in one sentence what the exceptions come to; returns whether they are what was planted, and nothing else."""
-    told = [
+def conclude_payouts(payouts: Iterable[Row], planted: PlantedError | None, missing: str) -> bool:
+    """Say in one sentence what the exceptions come to; returns whether they are what was planted, and nothing else.
+
+    missing: the payout whose line at the bank was left out.
+    """
+    told = sorted(
         (row["source_id"], one["code"], one["balance_transaction_source_id"])
         for row in payouts
         for one in row["exceptions"]
-    ]
-    wanted = [] if planted is None else [(planted.payout, _PLANTED_CODE, planted.item)]
+    )
+    wanted = sorted(
+        [(planted.payout, _PLANTED_CODE, planted.item), (missing, _MISSING_CODE, "")] if planted is not None else []
+    )
     if planted is not None and told == wanted:
-        print(f"The planted error is named, and no other: {planted.tamper.story}, in payout {planted.payout}.")
+        print(
+            f"The planted errors are named, and no other: {planted.tamper.story}, in payout {planted.payout};"
+            f" {missing} is not at the {BANK}."
+        )
     elif told != wanted:
         others = [f"{code} of {item} in {payout}" for payout, code, item in told if (payout, code, item) not in wanted]
-        print(f"Exceptions that nobody planted: {'; '.join(others) or 'none, and the planted error is not named'}.")
+        print(f"Exceptions that nobody planted: {'; '.join(others) or 'none, and a planted error is not named'}.")
     return told == wanted

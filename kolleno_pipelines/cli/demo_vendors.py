@@ -1,4 +1,4 @@
-"""The systems that the demo reads, served by its own process: files over SFTP, QuickBooks, Xero and Stripe over HTTP.
+"""The systems that the demo reads, served by its own process: files over SFTP, the others over HTTP.
 
 What they are told of the company belongs in demo_company.py. Here are their ports and secrets, connections.yaml, and a
 person who signs in by itself.
@@ -16,7 +16,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from kolleno_pipelines.cli.demo_company import QUICKBOOKS, SFTP, STRIPE, XERO, Dropped
+from kolleno_pipelines.cli.demo_company import BANK, QUICKBOOKS, SFTP, STRIPE, XERO, Dropped
 from kolleno_pipelines.cli.terminal import say
 from kolleno_pipelines.settings import Settings
 
@@ -33,8 +33,8 @@ SECRET_KEY = "KOLLENO_SECRET_KEY"  # noqa: S105 - the name of a variable
 CLIENT_SECRETS = {QUICKBOOKS: "DEMO_QUICKBOOKS_CLIENT_SECRET", XERO: "DEMO_XERO_CLIENT_SECRET"}
 #: Variable that holds the key which opens the account at Stripe.
 API_KEY = "DEMO_STRIPE_API_KEY"
-#: The systems that are asked, the ledger first and what is compared with it after.
-VENDORS = (QUICKBOOKS, XERO, STRIPE)
+#: The systems that are read extract by extract, the ledger first and what is compared with it after.
+VENDORS = (QUICKBOOKS, XERO, STRIPE, BANK)
 _TITLES = {
     QUICKBOOKS: "A simulated QuickBooks",
     SFTP: "An SFTP server",
@@ -74,6 +74,14 @@ connections:
     api_key: ${{{api_key}}}
     api_url: {stripe.url}
     payout_charge_id_field: extra.note
+  bank:
+    system: bank_files
+    ledger: quickbooks
+    location: {sftp.location}
+    folder: {bank_folder}
+    files: "*.xml"
+    key_file: {sftp.key_file}
+    known_hosts: {sftp.known_hosts}
 """
 
 
@@ -160,16 +168,23 @@ def _servers(
         client_secret=known_secrets[CLIENT_SECRETS[XERO]],
         port=ports[XERO],
     )
-    stripe = _stripe(dropped, books.ids, known_secrets[API_KEY], ports[STRIPE])
+    stripe = _stripe(dropped, books.ids, known_secrets[API_KEY], ports[STRIPE], sftp.root)
     return sftp, quickbooks, xero, stripe
 
 
-def _stripe(dropped: Dropped, ledger_ids: Mapping[tuple[str, str], str], key: str, port: int) -> SandboxStripe:
-    """Return the account that took the company's payments, opened by the demo's own key, with what is planted."""
+def _stripe(
+    dropped: Dropped, ledger_ids: Mapping[tuple[str, str], str], key: str, port: int, root: Path
+) -> SandboxStripe:
+    """Return the account that took the company's payments, opened by the demo's own key, with what is planted.
+
+    Its payouts reach the bank, whose files are put below the root of the SFTP server.
+    """
+    from kolleno_pipelines.cli.demo_bank import write_files
     from kolleno_pipelines.cli.demo_stripe import account_of, planted_error
     from kolleno_pipelines.sandbox.stripe.server import SandboxStripe
 
     account = account_of(dropped, ledger_ids)
+    write_files(dropped, account, root)
     stripe = SandboxStripe(account.ledger, port=port)
     stripe.api.keys[key] = replace(stripe.new_key(), secret=key)
     planted = planted_error(dropped, account)
@@ -192,10 +207,12 @@ def _start(name: str, server: Startable, port: int) -> bool:
 def _connections(
     sftp: SandboxSftpServer, quickbooks: SandboxQuickBooks, xero: SandboxXero, stripe: SandboxStripe
 ) -> str:
+    from kolleno_pipelines.cli.demo_bank import FOLDER
     from kolleno_pipelines.sandbox.quickbooks.app import AUTHORIZE_PATH, TOKEN_PATH
 
     return _CONNECTIONS.format(
         app=_APP,
+        bank_folder=FOLDER,
         sftp=sftp,
         xero=xero,
         stripe=stripe,

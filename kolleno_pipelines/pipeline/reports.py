@@ -5,19 +5,21 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from datetime import date, datetime
 from decimal import Decimal
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import psycopg
 
 from kolleno_pipelines.pipeline.plain_rows import Row, plain_row
 from kolleno_pipelines.pipeline.provider_reports import balance_report, charges_report, payouts_report
-from kolleno_pipelines.pipeline.reconcile_days import Book, FutureDayError, past_days, read_book
 from kolleno_pipelines.pipeline.reconciled import NO_PROVIDERS, Connections, Providers
 from kolleno_pipelines.rules.differences import is_red
 from kolleno_pipelines.schemas.currencies import amount_text
 from kolleno_pipelines.schemas.results import BreakStatus
 from kolleno_pipelines.storage import result_rows
 from kolleno_pipelines.storage.results import reading
+
+if TYPE_CHECKING:
+    from kolleno_pipelines.pipeline.reconcile_days import Book
 
 BALANCES, CONTROL_TOTALS, AGEING = "balances", "control-totals", "ageing"
 ROLL_FORWARD, UNAPPLIED_CASH, DIFFERENCES = "roll-forward", "unapplied-cash", "differences"
@@ -131,6 +133,9 @@ def _refuse(name: str, as_of: date | None, by: str | None) -> None:
 def _of_a_day(
     name: str, database_url: str, connections: Connections, today: date, day: date, *, by_customer: bool
 ) -> list[Row]:
+    # What is only read needs no Arrow, which takes longer to load than most reports take.
+    from kolleno_pipelines.pipeline.reconcile_days import FutureDayError, past_days, read_book
+
     try:
         days = past_days([day], today)
     except FutureDayError as error:

@@ -143,7 +143,7 @@ class _Work:
         for match, currency in sorted({*owed[0], *owed[1]}):
             mine, theirs = (side.get((match, currency), _ZERO) for side in owed)
             expected = self.expected.get((match, currency), _ZERO)
-            if mine or theirs:
+            if mine or theirs or expected:  # what is expected may be all that the sides are not apart by
                 ids = [by_match.get(match, "") for by_match in self.ids]
                 names = (self.ledger.connection, self.mirror.connection)
                 rows.append(AgreementRow(*names, ids[0], ids[1], currency, mine, theirs, mine - theirs, expected))

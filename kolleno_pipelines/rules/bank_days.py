@@ -5,9 +5,12 @@ A day counts where its statement ties (opening + entries = closing) and the chai
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from bisect import bisect_left
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import date
 from decimal import Decimal
 from itertools import groupby
+from typing import NamedTuple
 
 from kolleno_pipelines.schemas.currencies import amount_text
 from kolleno_pipelines.schemas.payout_bank import BankDays, BankStatement, StatementFault
@@ -16,66 +19,103 @@ DOES_NOT_TIE, GAP = "does_not_tie", "gap"
 
 
 def known_days(statements: Iterable[BankStatement]) -> list[BankDays]:
-    """Return the days of each account of which every line is known; weekends between two statements are among them."""
+    """Return the days of each account of which every line is known; weekends between two statements are among them.
+
+    Of statements of overlapping days (by day, and of the month once more) each is a way from its first day to its last.
+    """
     found: list[BankDays] = []
-    for chain in _chains(statements):
-        current: BankDays | None = None
-        before: BankStatement | None = None
-        for one in chain:
-            if not _ties(one):
-                current = before = None
-                continue
-            goes_on = current is not None and before is not None and before.closing == one.opening
-            first = current.first if current is not None and goes_on else one.first
-            if goes_on:
-                found.pop()
-            current = BankDays(one.connection, one.account_source_id, one.currency_iso, first, one.last)
-            found.append(current)
-            before = one
+    for steps in _accounts(statements):
+        firsts: list[date] = []  # of each step: the first day from which the chain leads to it
+        widest: list[BankDays] = []
+        for step in steps:
+            one = step.statement
+            linked = [firsts[number] for number in step.before if _leads(steps[number].statement, one)]
+            firsts.append(min([one.first, *linked]))
+            if _ties(one):
+                _keep(widest, BankDays(one.connection, one.account_source_id, one.currency_iso, firsts[-1], one.last))
+        found += widest
     return found
+
+
+def _keep(widest: list[BankDays], days: BankDays) -> None:
+    """Add days, which end last of all, in place of those that are among them."""
+    while widest and widest[-1].first >= days.first:
+        widest.pop()
+    if not widest or widest[-1].last < days.last:
+        widest.append(days)
 
 
 def statement_faults(statements: Iterable[BankStatement]) -> list[StatementFault]:
     """Return the statements that do not tie, and those before which one is missing, oldest first by account."""
     faults: list[StatementFault] = []
-    for chain in _chains(statements):
-        before: BankStatement | None = None
-        for one in chain:
+    for steps in _accounts(statements):
+        for step in steps:
+            one, before = step.statement, [steps[number].statement for number in step.before]
             if not _ties(one):
                 faults.append(_fault(one, DOES_NOT_TIE, one.opening + one.booked - one.closing, _untied(one)))
-            if before is not None and before.closing != one.opening:
-                faults.append(_fault(one, GAP, one.opening - before.closing, _apart(before, one)))
-            before = one
+            if before and all(each.closing != one.opening for each in before):
+                faults.append(_fault(one, GAP, one.opening - before[-1].closing, _apart(before[-1], one)))
     return faults
 
 
-def _chains(statements: Iterable[BankStatement]) -> list[list[BankStatement]]:
+class _Step(NamedTuple):
+    """A statement, and the places of those that end last before it begins."""
+
+    statement: BankStatement
+    before: list[int]
+
+
+def _accounts(statements: Iterable[BankStatement]) -> list[list[_Step]]:
     """The statements of each account by their days; the same one once more, under another id, counts once."""
     ordered = sorted(
         statements,
         key=lambda one: (one.connection, one.account_source_id, one.last, one.first, len(one.ref), one.ref),
     )
     by_account = groupby(ordered, key=lambda one: (one.connection, one.account_source_id))
-    return [_linked(list(chain)) for _, chain in by_account]
+    return [_steps(list(chain)) for _, chain in by_account]
 
 
-def _linked(chain: Sequence[BankStatement]) -> list[BankStatement]:
+def _steps(chain: Sequence[BankStatement]) -> list[_Step]:
     """Several of the same days come in the order in which one begins where another ended."""
-    linked: list[BankStatement] = []
-    for _, same in groupby(chain, key=lambda one: (one.last, one.first)):
+    steps: list[_Step] = []
+    lasts: list[date] = []
+    ends: dict[date, list[int]] = {}  # last day -> the last statement of each period that ends with it
+    for (last, first), same in groupby(chain, key=lambda one: (one.last, one.first)):
+        before = _before(first, last, lasts, ends, steps)
         left = list({(one.opening, one.closing, one.booked): one for one in same}.values())
         while left:
-            following = _following(linked, left)
+            closings = {steps[number].statement.closing for number in before}
+            following = _following(closings, left)
             left.remove(following)
-            linked.append(following)
-    return linked
+            steps.append(_Step(following, before))
+            before = [len(steps) - 1]
+        if last not in ends:
+            lasts.append(last)
+        ends.setdefault(last, []).append(len(steps) - 1)
+    return steps
 
 
-def _following(linked: Sequence[BankStatement], left: Sequence[BankStatement]) -> BankStatement:
+def _before(
+    first: date, last: date, lasts: Sequence[date], ends: Mapping[date, list[int]], steps: Sequence[_Step]
+) -> list[int]:
+    """Return the statements after which a period may begin: those that end last before it, or on its first day.
+
+    The likeliest comes last: where banks state moments, one ends on the day on which the next begins.
+    """
+    place = bisect_left(lasts, first)
+    earlier = ends[lasts[place - 1]] if place else []
+    return [*earlier, *(number for number in ends.get(first, []) if steps[number].statement.first < first < last)]
+
+
+def _following(closings: set[Decimal], left: Sequence[BankStatement]) -> BankStatement:
     """Return the statement that begins where the last one ended, else one that begins where none of the others ends."""
     ends = {one.closing for one in left}
-    begins = [one for one in left if linked and one.opening == linked[-1].closing]
+    begins = [one for one in left if one.opening in closings]
     return (begins or [one for one in left if one.opening not in ends] or list(left))[0]
+
+
+def _leads(before: BankStatement, one: BankStatement) -> bool:
+    return _ties(before) and _ties(one) and before.closing == one.opening
 
 
 def _ties(one: BankStatement) -> bool:

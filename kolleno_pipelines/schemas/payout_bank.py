@@ -18,7 +18,7 @@ class BankResolver(StrEnum):
     DESCRIPTOR = "descriptor"  # amount, day of arrival and the provider's name or text
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class BankPayout:
     """A payout as the bank sees it. `is_taken_back`: it failed or was cancelled, so that the bank must not keep it."""
 
@@ -33,7 +33,7 @@ class BankPayout:
     destination_source_id: str | None
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class BankCandidate:
     """A booked line that may be a payout's: it carries its trace id, or is of its amount, currency and days.
 

@@ -17,9 +17,10 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import BinaryIO, Self
+from typing import TYPE_CHECKING, Any, BinaryIO, Self
 
-from upath import UPath
+if TYPE_CHECKING:
+    from upath import UPath
 
 CHUNK = 1024 * 1024
 #: Folder of files that are being written; a part left by a killed process is removed after a day.
@@ -116,12 +117,12 @@ class Archive:
     """
 
     def __init__(self, root: str | Path | UPath) -> None:
-        try:
-            self.root = UPath(root)
-            self.root.fs  # noqa: B018 - loads the file system's package now, not at the first write
-        except (ImportError, ValueError) as error:
-            raise ArchiveError(f"The archive's place cannot be used: {error}.") from None
-        self._folder = Path(self.root.path) if self.root.protocol in {"", "file", "local"} else None
+        self.root: Path | UPath
+        self._folder: Path | None
+        if isinstance(root, Path) or (isinstance(root, str) and root.startswith("/")):
+            self.root = self._folder = Path(root)  # fsspec takes longer to load than most commands take
+        else:
+            self.root, self._folder = _opened(root)
 
     def writer(self) -> ArchiveWriter:
         """A writer, to be used in a `with`: its content is kept at the end, or dropped when the block raised."""
@@ -135,7 +136,7 @@ class Archive:
                 writer.write(chunk)
         return writer.close()
 
-    def path(self, sha256: str) -> UPath:
+    def path(self, sha256: str) -> Path | UPath:
         """Where content is, or would be. Raises ArchiveError for what is no SHA-256 in hex."""
         if _SHA256.fullmatch(sha256) is None:
             raise ArchiveError(f"{sha256[:80]!r} is not a SHA-256 in 64 lower-case hex digits.")
@@ -177,9 +178,7 @@ class Archive:
         if self.has(digest.sha256, digest.size):
             part.unlink()
         elif self._folder is None:
-            target = self.path(digest.sha256)
-            target.parent.mkdir(parents=True, exist_ok=True)
-            target.fs.put_file(str(part), target.path)
+            _upload(part, self.path(digest.sha256))
             part.unlink()
         else:
             target_folder = _own_folder(self._folder / digest.sha256[:2])
@@ -203,6 +202,23 @@ class Archive:
         return ArchiveError(f"The archive {self.root} has no content {sha256}: restore it from the archive's backup.")
 
 
+def _opened(root: str | UPath) -> tuple[UPath, Path | None]:
+    """The place of a URL, and its folder where that is one of this machine. Raises ArchiveError."""
+    from upath import UPath
+
+    try:
+        place = UPath(root)
+        place.fs  # noqa: B018 - loads the file system's package now, not at the first write
+    except (ImportError, ValueError) as error:
+        raise ArchiveError(f"The archive's place cannot be used: {error}.") from None
+    return place, Path(place.path) if place.protocol in {"", "file", "local"} else None
+
+
+def _upload(part: Path, target: Any) -> None:
+    target.parent.mkdir(parents=True, exist_ok=True)
+    target.fs.put_file(str(part), target.path)
+
+
 def _own_folder(folder: Path) -> Path:
     """Create a 0700 folder (and what is missing above it); one that exists is left as it is."""
     if not folder.is_dir():
@@ -221,7 +237,7 @@ def _sync(folder: Path) -> None:
 
 
 @contextmanager
-def _telling(root: UPath) -> Iterator[None]:
+def _telling(root: Path | UPath) -> Iterator[None]:
     try:
         yield
     except OSError as error:

@@ -1,21 +1,24 @@
 """Rows of the seven CSV tables in `sftp_csv`: COPY in, rejected rows beside them, withdrawal. No validation."""
 
+from __future__ import annotations
+
 import io
 import json
 from collections.abc import Collection, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import psycopg
-import pyarrow as pa
-import pyarrow.csv
 from psycopg.types.json import Jsonb
 
 from kolleno_pipelines.schemas.sftp_tables import CsvTable
 from kolleno_pipelines.storage import database, file_verdicts
 from kolleno_pipelines.storage.failpoints import reach
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 KeptRow = tuple[int, list[str], list[dict[str, Any]]]
 
@@ -50,6 +53,10 @@ def _columns(table: CsvTable, present: Collection[str]) -> list[str]:
 
 
 def _encoded(rows: Iterable[pa.RecordBatch], columns: list[str], file_id: int) -> Iterator[tuple[bytes, int]]:
+    # Looking at files needs no Arrow.
+    import pyarrow as pa
+    import pyarrow.csv
+
     options = pyarrow.csv.WriteOptions(include_header=False, quoting_style="needed")
     for batch in rows:
         if batch.num_rows:

@@ -52,10 +52,9 @@ JOIN lines l ON l.connection = t.connection AND l.source_id = t.source_id
 UNION ALL
 SELECT {_TOLD}, false, position(p.descriptor IN l.text) > 0 OR position(%(name)s IN l.text) > 0
 FROM payouts p
-JOIN lines l ON l.currency_iso = p.currency_iso AND l.amount = p.amount
-    AND l.day BETWEEN p.date_arrival - {EARLY_DAYS} AND p.date_arrival + %(window)s
-    OR l.currency_iso = p.currency_iso AND l.amount = -p.amount
-    AND l.day BETWEEN p.date_arrival - {EARLY_DAYS} AND p.date_arrival + %(window)s + %(returned)s
+JOIN lines l ON l.currency_iso = p.currency_iso AND abs(l.amount) = abs(p.amount)
+    AND l.day BETWEEN p.date_arrival - {EARLY_DAYS}
+        AND p.date_arrival + %(window)s + CASE WHEN l.amount = p.amount THEN 0 ELSE %(returned)s END
 WHERE NOT EXISTS (SELECT FROM traced t WHERE t.connection = l.connection AND t.source_id = l.source_id)"""
 
 ACCOUNTS = "SELECT connection, source_id, currency_iso FROM receivables.bank_accounts WHERE connection = ANY(%(banks)s)"

@@ -7,15 +7,14 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, fields
 from datetime import date
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import psycopg
-import pyarrow as pa
-import pyarrow.csv
 
 from kolleno_pipelines.storage import database, turns
 
-_csv: Any = pyarrow.csv
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 #: Result tables: key columns. A merge replaces the rows of the connection (and of the days, where `day` is a key).
 KEYS: dict[str, tuple[str, ...]] = {
@@ -93,9 +92,11 @@ class Stage:
 
     def add_table(self, rows: pa.Table) -> None:
         """Add the rows of an Arrow table that has the columns' names."""
+        from pyarrow import csv  # reports read what is stored, and need no Arrow
+
         if rows.num_rows:
             sink = io.BytesIO()
-            _csv.write_csv(rows, sink, _csv.WriteOptions(include_header=False))
+            csv.write_csv(rows, sink, csv.WriteOptions(include_header=False))
             self._copy(", ".join(rows.schema.names), sink.getvalue())
             self.rows += rows.num_rows
 

@@ -25,9 +25,10 @@ from kolleno_pipelines.sandbox.drops import HEADERS, csv_bytes, file_name
 from kolleno_pipelines.schemas.sftp_tables import TableName
 from kolleno_pipelines.settings import Settings
 from tests.canaries import CANARIES
+from tests.command_line import OF_PYTHON, run_command
 
 Row = Mapping[str, str]
-ROOT = Path(__file__).parents[2]
+
 Digest = dict[str, list[str]]
 DAY = datetime(2026, 3, 2, 6, tzinfo=UTC)
 FIRST, LAST = date(2026, 1, 1), date(2026, 3, 31)
@@ -153,7 +154,7 @@ class World:
         given = self.settings
         variables = {
             "PATH": os.environ["PATH"],
-            "PYTHONPATH": str(ROOT),
+            **OF_PYTHON,
             "HOME": os.environ["HOME"],
             "KOLLENO_HOME": str(given.home),
             "KOLLENO_ARCHIVE": given.archive,
@@ -178,7 +179,8 @@ class World:
 
     def run(self, *words: str, code: int | None = 0, **more: str) -> tuple[str, str]:
         """Run a command to its end; returns what it said on stdout and stderr. `code` None: any."""
-        return finish(self.start(*words, **more), code)
+        done = run_command(words, self.environment(**more), self.folder, timeout=120)
+        return _judged(done.returncode, done.stdout, done.stderr, code)
 
     def die_at(self, point: str, *words: str, module: str = "kolleno_pipelines.cli", **more: str) -> None:
         """Run a command that is killed at a fail-point, and prove that it was."""
@@ -250,8 +252,12 @@ def _texts(conn: psycopg.Connection[tuple[object, ...]], statement: str, name: s
 def finish(process: subprocess.Popen[str], code: int | None = 0, *, timeout: float = 120) -> tuple[str, str]:
     """Wait for a process; what it says must be for people."""
     out, err = process.communicate(timeout=timeout)
-    told = f"ended with {process.returncode}\n{out}\n{err}"
-    assert code is None or process.returncode == code, told
+    return _judged(process.returncode, out, err, code)
+
+
+def _judged(ended: int, out: str, err: str, code: int | None) -> tuple[str, str]:
+    told = f"ended with {ended}\n{out}\n{err}"
+    assert code is None or ended == code, told
     assert "Traceback" not in err, told
     assert CANARIES.find(told) is None
     return out, err

@@ -13,24 +13,28 @@ import dagster as dg
 import pytest
 from pydantic import SecretStr
 
+from kolleno_pipelines.automation.launch import main
 from kolleno_pipelines.connections import Connections
 from kolleno_pipelines.sandbox.company import Company
 from kolleno_pipelines.settings import Settings
 
 
-def _launch(settings: Settings, *arguments: str, without: str = "") -> subprocess.CompletedProcess[str]:
+def _launch(settings: Settings, *arguments: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "kolleno_pipelines.automation.launch", *arguments]
+    environment = os.environ | _variables(settings)
+    return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=240, check=False)
+
+
+def _variables(settings: Settings) -> dict[str, str]:
     assert settings.database_url is not None
-    environment = {
-        **os.environ,
+    return {
         "DAGSTER_HOME": str(settings.home),
         "KOLLENO_HOME": str(settings.home),
         "KOLLENO_CONNECTIONS": str(settings.connections),
         "KOLLENO_DATABASE_URL": settings.database_url.get_secret_value(),
         "KOLLENO_FIRST_DAY": settings.first_day.isoformat(),
+        "DAGSTER_EVENT_BATCH_SIZE": "500",
     }
-    environment.pop(without, None)
-    command = [sys.executable, "-m", "kolleno_pipelines.automation.launch", *arguments]
-    return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=240, check=False)
 
 
 @pytest.fixture
@@ -90,7 +94,9 @@ def test_a_failed_run_is_exit_code_1_with_its_reason(
     assert str(folder) in json.loads(ended.stdout)["runs"][0]["error"]
 
 
-def test_what_cannot_start_is_exit_code_2_and_one_sentence(configured: Settings, company: Company) -> None:
+def test_what_cannot_start_is_exit_code_2_and_one_sentence(
+    configured: Settings, company: Company, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     day = company.plan.first_day.isoformat()
     far = (datetime.now(UTC).date() + timedelta(days=2)).isoformat()
     before = (configured.first_day - timedelta(days=1)).isoformat()
@@ -106,12 +112,19 @@ def test_what_cannot_start_is_exit_code_2_and_one_sentence(configured: Settings,
         (("--from", before, "--to", before), "", "KOLLENO_FIRST_DAY"),
         (("--from", far, "--to", far), "", "today"),
     ):
-        ended = _launch(configured, "--job", "sftp", *arguments, without=without)
-        assert (ended.returncode, ended.stdout) == (2, "")
-        assert words in ended.stderr
-        assert len(ended.stderr.splitlines()) == 1
+        with monkeypatch.context() as changed:
+            for name, value in _variables(configured).items():
+                changed.setenv(name, value)
+            if without:
+                changed.delenv(without)
+            code = main(["--job", "sftp", *arguments])
+        out, err = capsys.readouterr()
+        assert (code, out) == (2, "")
+        assert words in err
+        assert len(err.splitlines()) == 1
     ended = _launch(configured, "--job", "read_books", "--from", day, "--to", day)
     assert (ended.returncode, ended.stdout) == (2, "")
+    assert len(ended.stderr.splitlines()) == 1
     assert "no job read_books" in ended.stderr
     assert "sftp, reprocess, reconciliation" in ended.stderr
 

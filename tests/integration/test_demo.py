@@ -29,6 +29,7 @@ from tests.command_line import ROOT, Site, make_site
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 AGREE = "sftp and xero agree with quickbooks."
 PAID_OUT = re.compile(r"\d+ charges are in quickbooks, \d+ payouts are .* proven in 3 currencies\.")
+ARRIVED = re.compile(r"\d{2,} payouts are at the bank as they should, \d+ are awaited there\.")
 
 
 @pytest.fixture
@@ -61,6 +62,7 @@ def test_the_demo_agrees_with_the_company_s_own_books(site: Site) -> None:
     assert "Breaks" not in first.stdout
     assert "missing_columns" in first.stdout
     assert PAID_OUT.search(first.stdout)
+    assert ARRIVED.search(first.stdout)
     assert "opening difference" in first.stdout
     for gap in (r"sftp +zero_payment +EUR \d+", r"xero +zero_payment +EUR \d+", r"xero +no_groups +\d+ customers"):
         assert re.search(gap, first.stdout), gap
@@ -146,19 +148,25 @@ def test_a_break_that_nobody_planted_fails(site: Site) -> None:
 def _assert_the_planted_fee_is_named(site: Site, told: str) -> None:
     """As the last word of the demo, in the report of payouts, and beside the planted break in the list of breaks."""
     named = re.search(
-        r"The planted error is named, and no other: the fee of (txn_\w+) is one cent too high, in payout (po_\w+)\.",
+        r"The planted errors are named, and no other: the fee of (txn_\w+) is one cent too high, in payout (po_\w+);"
+        r" (po_\w+) is not at the bank\.",
         told,
     )
     assert named is not None, told
-    item, payout = named.groups()
+    item, payout, missing = named.groups()
     payouts = json.loads(site.run("report", "payouts", "--json", code=1, **own_variables(site)).stdout)
-    assert [
-        (row["source_id"], row["outcome"], one["code"], one["balance_transaction_source_id"], one["amount"])
+    told_of = {
+        row["source_id"]: (row["outcome"], one["code"], one["balance_transaction_source_id"], one["amount"])
         for row in payouts
         for one in row["exceptions"]
-    ] == [(payout, "fee_mismatch", "fee_differs", item, "-0.01")]
+    }
+    (amount,) = [row["amount"] for row in payouts if row["source_id"] == missing]
+    assert told_of == {
+        payout: ("fee_mismatch", "fee_differs", item, "-0.01"),
+        missing: ("not_at_bank", "no_bank_line", "", amount),
+    }
     breaks = json.loads(site.run("report", "differences", "--json", code=1, **own_variables(site)).stdout)
-    assert sorted(one["kind"] for one in breaks) == ["agreement", "payout"]
+    assert sorted(one["kind"] for one in breaks) == ["agreement", "payout", "payout"]
 
 
 def _assert_the_readme_shows(told: str) -> None:
@@ -201,8 +209,8 @@ def _assert_it_went_the_real_way(site: Site) -> None:
         assert kept is not None
         assert tokens.access_token.encode() not in bytes(kept[0])
     wanted = [dg.AssetKey(["reconciliation", "agreement"]), dg.AssetKey(["raw", "sftp", "files"])]
-    for name in ("quickbooks", "xero"):
-        wanted += [dg.AssetKey(["raw", name, extract]) for extract in API_SYSTEMS[name].extracts]
+    for name, system in (("quickbooks", "quickbooks"), ("xero", "xero"), ("bank", "bank_files")):
+        wanted += [dg.AssetKey(["raw", name, extract]) for extract in API_SYSTEMS[system].extracts]
     wanted += [dg.AssetKey(["receivables", name, "invoices"]) for name in ("quickbooks", "sftp", "xero")]
     with dg.DagsterInstance.from_config(str(home)) as instance:
         missing = [key for key in wanted if instance.get_latest_materialization_event(key) is None]

@@ -195,8 +195,11 @@ def test_a_currency_that_only_the_entries_state_is_the_account_s() -> None:
 
 
 def test_an_account_is_known_however_it_is_written() -> None:
-    spaced = document([], [balance("CLBD", "1.00")], account="gb33 bukb 2020 1555 5555 55", currency=None)
-    assert [one["source_id"] for one in Said(spaced).rows["bank_accounts"]] == [ACCOUNT], "as are its balances"
+    spaced = " ".join((IBAN[:4], IBAN[4:8], IBAN[8:])).lower()
+    file = document([], [balance("CLBD", "1.00")], account=spaced, currency=None)
+    assert [one["source_id"] for one in Said(file).rows["bank_accounts"]] == [ACCOUNT], (
+        "its currency is that of its balances"
+    )
 
 
 def test_the_moment_of_a_document_is_kept_in_utc() -> None:

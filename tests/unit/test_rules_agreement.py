@@ -123,6 +123,14 @@ def test_gaps_are_no_breaks() -> None:
     assert [one.differs for one in both.breaks] == ["not_in_mirror"]
 
 
+def test_a_customer_who_owes_nothing_is_told_of_where_a_gap_is_expected() -> None:
+    """A journal of 1 that the mirror cannot have, and a payment of 1 that it should: both come to 0 in the ledger."""
+    mine = [document("P", "1", "1", kind="payment"), document("J", "1", "1", kind="journal")]
+    found = compared(mine, [])
+    assert [(row.balance, row.difference, row.expected) for row in found.rows] == [(0, 0, Decimal(1))]
+    assert [one.balance for one in found.breaks] == [Decimal(-1)]
+
+
 def test_parents_are_compared_where_both_have_them() -> None:
     mine = side("qb", [], bolt="acme")
     assert [one.differs for one in agree(mine, side("csv", [], "sftp"), {}).breaks] == ["parent"]

@@ -1,0 +1,89 @@
+"""A bank's files from its folder to the results: read, read again, wrong, made good, replayed from the archive."""
+
+from __future__ import annotations
+
+from datetime import date, timedelta
+from pathlib import Path
+
+import pytest
+
+from kolleno_pipelines.pipeline.api_delivery import deliver_again
+from kolleno_pipelines.pipeline.api_facts import entity_totals
+from kolleno_pipelines.pipeline.bank_facts import statement_faults, unstated_payouts
+from kolleno_pipelines.sandbox.bank.cases import CASES
+from kolleno_pipelines.sandbox.bank.scenes import ARRIVES
+from kolleno_pipelines.settings import Settings
+from tests.bank_cases import bank_outcomes
+from tests.bank_site import BankSite
+from tests.receivables_rows import rows
+
+
+@pytest.fixture
+def site(settings: Settings, tmp_path: Path) -> BankSite:
+    folder = tmp_path / "statements"
+    folder.mkdir()
+    return BankSite(settings, folder, CASES["by_trace"]())
+
+
+def test_files_are_taken_through_to_the_payouts_and_again_nothing_is_new(site: BankSite) -> None:
+    site.put(*site.case.files)
+    assert not site.read().has_findings
+    (outcome,) = bank_outcomes(site.url, "stripe").values()
+    assert outcome == ("reconciled", "trace_id")
+    totals = {one.entity: one.rows for one in entity_totals(site.deployment, site.banks["bank"])}
+    assert totals.keys() == {"bank_accounts", "bank_statements", "bank_lines"}
+    assert totals["bank_statements"] == len(site.case.files)
+    before, kept = site.state(), rows(site.url, "SELECT count(*) FROM raw.extracts")
+    assert not site.read().has_findings
+    assert (site.state(), rows(site.url, "SELECT count(*) FROM raw.extracts")) == (before, kept)
+
+
+def test_a_file_that_cannot_be_read_is_told_until_the_same_name_comes_right(site: BankSite) -> None:
+    day = next(file for file in site.case.files if f"{ARRIVES:%Y%m%d}" in file.name)
+    others = [file for file in site.case.files if file != day]
+    site.put(*others, day._replace(data=day.data[:-20]))
+    told = site.read()
+    assert told.has_findings
+    (quarantined,) = told.quarantined
+    assert (quarantined["extract"], quarantined["source_id"]) == ("files", day.name)
+    assert "it is no well-formed XML" in quarantined["reason"]
+    assert list(bank_outcomes(site.url, "stripe").values()) == [("awaiting_bank", "")]
+    (fault,) = statement_faults(site.deployment, site.banks)
+    assert fault["code"] == "gap"
+    window = timedelta(days=5)
+    for late, number in ((0, 0), (1, 1)):
+        today = ARRIVES + 2 * window + timedelta(days=late)
+        assert len(unstated_payouts(site.deployment, ["stripe"], site.banks, today)) == number
+    site.put(day._replace(modified=day.modified + timedelta(days=20)))
+    assert not site.read().has_findings
+    assert list(bank_outcomes(site.url, "stripe").values()) == [("reconciled", "trace_id")]
+    assert statement_faults(site.deployment, site.banks) == []
+
+
+def test_a_file_with_an_old_date_is_found_by_the_sweep(site: BankSite) -> None:
+    first, *later = site.case.files
+    site.put(*later)
+    site.read()
+    site.put(first)
+    with site.deployment.transaction() as conn:  # the last sweep was a while ago
+        conn.execute("UPDATE raw.watermarks SET reached = reached - interval '1 day' WHERE pass = 'sweep'")
+    site.read()
+    assert len(rows(site.url, "SELECT FROM receivables.bank_statements")) == len(site.case.files)
+
+
+def test_the_archive_is_enough_once_the_folder_is_empty(site: BankSite) -> None:
+    site.put(*site.case.files)
+    site.read()
+    before = site.state()
+    for file in site.folder.iterdir():
+        file.unlink()
+    with site.deployment.transaction() as conn:
+        conn.execute("DELETE FROM receivables.bank_lines")
+    (days,) = rows(
+        site.url, "SELECT min(partition_day), max(partition_day) FROM raw.extracts WHERE connection = 'bank'"
+    )
+    first, last = days
+    assert isinstance(first, date)
+    assert isinstance(last, date)
+    deliver_again(site.deployment, site.banks["bank"], first, last)
+    assert site.state() == before
