@@ -5,7 +5,7 @@ Nothing is asked of a vendor, nothing is changed.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
@@ -38,13 +38,16 @@ __all__ = [
 
 #: The pass by which an extract keeps up (connectors.contract.Pass, which would load pyarrow).
 _CHANGES = "changes"
+#: The extract of a bank whose payloads are its files.
+_FILES = "files"
 
 
 @dataclass(frozen=True)
 class Standing:
     """sign_in: why a person must sign in, None while the tokens work, and where nobody signs in (then `opens` says so).
 
-    last_read: when everything was last read. tried_at: when something was last asked for. ending: what will end the
+    last_read: when everything was last read; of a bank's files the time of the newest, as reading none is no news
+    (`is_of_files`). tried_at: when something was last asked for. ending: what will end the
     sign-in soon.
     """
 
@@ -59,12 +62,16 @@ class Standing:
     tried_at: datetime | None
     expect_every: timedelta | None
     is_silent: bool
+    is_of_files: bool = False
 
     @property
     def silence(self) -> str:
         """What is known of the last reading, and what to do when it is too long ago."""
         when = f"{self.last_read.astimezone(UTC):%Y-%m-%d %H:%M} UTC" if self.last_read else "never"
         said = f"All extracts of {self.connection} were last read: {when}"
+        if self.is_of_files:
+            when = when if self.last_read else "none has come yet"
+            said = f"The newest file of {self.connection}: {when}"
         if self.expect_every is None:
             return f"{said}; it has no expect_every in connections.yaml, so silence is not judged."
         if not self.is_silent:
@@ -80,8 +87,9 @@ def standing(deployment: Deployment, connection: ApiConnection, *, clock: Clock 
         signed_in = token_states(session).get(connection.name) if signs_in else None
         rows = [row for row in readings.readings_of(session, connection.name) if row.extract not in unasked]
         usage = usage_of(session, deployment.connections, connection, now)
-    changes = [row.read_at for row in rows if row.pass_ == _CHANGES]
-    last_read = min((at for at in changes if at is not None), default=None) if all(changes) else None
+        reached = watermarks.watermarks_of(session, connection.name, _CHANGES)
+    is_of_files = connection.role == "bank"
+    last_read = reached.get(_FILES) if is_of_files else _last_read(rows)
     every = connection.expect_every
     return Standing(
         connection.name,
@@ -95,7 +103,14 @@ def standing(deployment: Deployment, connection: ApiConnection, *, clock: Clock 
         max((row.tried_at for row in rows), default=None),
         every,
         every is not None and (last_read is None or now - last_read > every),
+        is_of_files,
     )
+
+
+def _last_read(rows: Iterable[ReadingRow]) -> datetime | None:
+    """Return when everything was last read to its end; None where some of it never was."""
+    changes = [row.read_at for row in rows if row.pass_ == _CHANGES]
+    return min((at for at in changes if at is not None), default=None) if all(changes) else None
 
 
 def _why_sign_in(connection: str, signed_in: TokenState | None) -> str | None:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from kolleno_pipelines.pipeline.api_delivery import deliver_again
-from kolleno_pipelines.pipeline.api_facts import entity_totals
+from kolleno_pipelines.pipeline.api_facts import entity_totals, standing
 from kolleno_pipelines.pipeline.bank_facts import statement_faults, unstated_payouts
 from kolleno_pipelines.sandbox.bank.cases import CASES
 from kolleno_pipelines.sandbox.bank.scenes import ARRIVES
@@ -58,6 +58,20 @@ def test_a_file_that_cannot_be_read_is_told_until_the_same_name_comes_right(site
     assert not site.read().has_findings
     assert list(bank_outcomes(site.url, "stripe").values()) == [("reconciled", "trace_id")]
     assert statement_faults(site.deployment, site.banks) == []
+
+
+def test_silence_is_judged_by_the_newest_file(site: BankSite) -> None:
+    bank = site.banks["bank"].model_copy(update={"expect_every": timedelta(days=4)})
+    none_yet = standing(site.deployment, bank)
+    assert (none_yet.is_silent, "none has come yet; expected every 4 days" in none_yet.silence) == (True, True)
+    site.put(*site.case.files)
+    site.read()
+    newest = max(file.modified for file in site.case.files)
+    for hours, is_silent in ((95, False), (97, True)):
+        assert (
+            standing(site.deployment, bank, clock=lambda at=newest + timedelta(hours=hours): at).is_silent is is_silent
+        )
+    assert f"The newest file of bank: {newest:%Y-%m-%d %H:%M} UTC" in standing(site.deployment, bank).silence
 
 
 def test_a_file_with_an_old_date_is_found_by_the_sweep(site: BankSite) -> None:

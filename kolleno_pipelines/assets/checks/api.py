@@ -26,7 +26,7 @@ DESCRIPTIONS = {
     "allowance_left": "Less than 80 % of what the vendor includes in a month (calls, bytes) is used.",
     "no_failed_reading": "The last reading of each extract, pass by pass, came to its end.",
     "no_refused_sweep": "No sweep would have closed more than `close_share` of what is open.",
-    "not_silent": "All extracts were read to the end within `expect_every`.",
+    "not_silent": "All extracts were read to the end within `expect_every`; of a bank, a file came within it.",
     "none_quarantined": "Every payload could be normalised, or a later one of its object was; no part failed.",
 }
 NONE_PARKED = "none_parked"

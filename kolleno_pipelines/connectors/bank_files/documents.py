@@ -95,8 +95,8 @@ def read_document(data: bytes, file: str) -> Iterator[Found]:
             statements_read, entries_read = statements_read + 1, entries_read + len(parts)
     except XmlError as fault:
         faults.append({"fault": str(fault)})
-    told = {"statements": statements_read, "entries": entries_read, "sha256": hashlib.sha256(data).hexdigest()}
-    yield found("files", file, file=file, created=created, faults=faults, **told)
+    counts = {"statements": statements_read, "entries": entries_read, "sha256": hashlib.sha256(data).hexdigest()}
+    yield found("files", file, file=file, created=created, faults=faults, **counts)
 
 
 def _created(body: bytes, cut: _Cutter) -> str | None:

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import Any
+from xml.etree.ElementTree import Element
 
 import pyarrow as pa
 
@@ -28,7 +29,7 @@ _MOST = 5
 
 def normalise(extract: str, table: pa.Table) -> Normalised:
     """Return what a block of payloads of an extract says; payloads that make no sense are quarantined."""
-    entity, rows_of = _RULES.get(extract, (None, _file))
+    entity, rows_of = _RULES[extract]
     rows: list[Row] = []
     created: list[datetime | None] = []
     quarantined: list[Quarantined] = []
@@ -82,7 +83,7 @@ def _day(stated: str | None) -> date | None:
         raise EntryError(f"{stated[:40]!r} is no date") from None
 
 
-def _xml(payload: Payload) -> Any:
+def _xml(payload: Payload) -> Element:
     if not payload["xml"]:
         raise XmlError("the payload lacks xml")
     return tree(payload["xml"].encode())
@@ -159,7 +160,8 @@ def _bank_line(payload: Payload, line: BankLine) -> Row:
 
 
 #: Extract -> the entity that it becomes, and how; files become none.
-_RULES: dict[str, tuple[str, Callable[[Payload], list[Row]]]] = {
+_RULES: dict[str, tuple[str | None, Callable[[Payload], list[Row]]]] = {
+    "files": (None, _file),
     "accounts": ("bank_accounts", _accounts),
     "statements": ("bank_statements", _statements),
     "entries": ("bank_lines", _entries),
