@@ -15,6 +15,7 @@ from typing import TypeAlias
 
 from kolleno_pipelines.rules import payout_bank_sentences as sentences
 from kolleno_pipelines.schemas.payout_bank import (
+    EARLY,
     BankCandidate,
     BankDays,
     BankLeg,
@@ -67,9 +68,10 @@ def bank_legs(
         may_be[(one.payout_connection, one.payout_source_id)].append(one)
     bank = _Bank(accounts, _by_account(days), window)
     legs: dict[PayoutKey, BankLeg] = {}
-    for payout in ordered:
+    exact = [payout for payout in ordered if any(_is_exact(payout, one) for one in may_be[_key(payout)])]
+    for payout in (*exact, *ordered):
         traced = [one for one in may_be[_key(payout)] if one.has_trace and _line(one) not in bank.taken]
-        if leg := _by_trace(payout, traced, bank):
+        if _key(payout) not in legs and (leg := _by_trace(payout, traced, bank)):
             legs[_key(payout)] = leg
     for payout in ordered:
         if _key(payout) not in legs and (leg := _by_descriptor(payout, may_be[_key(payout)], bank)):
@@ -112,9 +114,10 @@ def _by_trace(payout: BankPayout, traced: Sequence[BankCandidate], bank: _Bank) 
     """Judge the lines that carry the payout's trace id; None where there are none."""
     if not traced:
         return None
-    _take(payout, traced, bank)
     came = [one for one in traced if _has_sign_of(payout, one) and not one.is_return]
     back = [one for one in traced if one not in came]
+    came = [one for one in came if _is_exact(payout, one)] or came
+    _take(payout, [*came, *back], bank)
     if payout.is_taken_back:
         return _taken_back(payout, came, back, bank)
     if back and len(came) <= len(back) and (came or any(one.is_return for one in back)):
@@ -124,10 +127,23 @@ def _by_trace(payout: BankPayout, traced: Sequence[BankCandidate], bank: _Bank) 
     if currency is None:
         return _wrong(payout, _C.BANK_CURRENCY, first, payout.amount)
     if currency != payout.amount:
+        if not back and _sums_to(payout, came):
+            return BankLeg(PayoutOutcome.RECONCILED, BankResolver.TRACE_ID, first)
         return _wrong(payout, _C.BANK_AMOUNT, first, payout.amount - currency)
     if len(came) - len(back) > 1:
         return _wrong(payout, _C.BANK_DOUBLED, came[1], -payout.amount * (len(came) - len(back) - 1))
     return BankLeg(PayoutOutcome.RECONCILED, BankResolver.TRACE_ID, first)
+
+
+def _is_exact(payout: BankPayout, one: BankCandidate) -> bool:
+    """Whether a line carries the payout's trace id and its amount: a text may name a payout in passing."""
+    return one.has_trace and not one.is_return and _in_currency(payout, one) == payout.amount
+
+
+def _sums_to(payout: BankPayout, came: Sequence[BankCandidate]) -> bool:
+    """Whether a bank that booked a payout in parts has all of it."""
+    amounts = [_in_currency(payout, one) or _ZERO for one in came]
+    return _ZERO not in amounts and sum(amounts) == payout.amount
 
 
 def _has_sign_of(payout: BankPayout, one: BankCandidate) -> bool:
@@ -228,10 +244,11 @@ def _accounts_of(payout: BankPayout, bank: _Bank) -> list[tuple[str, str]]:
 
 
 def _is_known(days: Sequence[BankDays], arrival: date, window: timedelta) -> bool | None:
-    """Tell whether every line of the days in which a payout may be booked is known; None: they are before the first."""
-    if days and arrival < min(one.first for one in days):
+    """Tell whether every line of the days in which a payout may be booked is known; None: the first begins later."""
+    earliest = arrival - EARLY
+    if days and earliest < min(one.first for one in days):
         return None
-    return any(one.first <= arrival and one.last >= arrival + window for one in days)
+    return any(one.first <= earliest and one.last >= arrival + window for one in days)
 
 
 def _wrong(payout: BankPayout, code: ExceptionCode, line: BankCandidate, missing: Decimal) -> BankLeg:

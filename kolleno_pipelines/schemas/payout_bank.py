@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from decimal import Decimal
 from enum import StrEnum
 from typing import NamedTuple
 
 from kolleno_pipelines.schemas.payout_words import ExceptionCode, PayoutOutcome
+
+#: A payout may be booked so long before its day of arrival, which is the provider's estimate.
+EARLY = timedelta(days=2)
 
 
 class BankResolver(StrEnum):

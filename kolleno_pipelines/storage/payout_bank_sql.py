@@ -5,10 +5,11 @@ Texts are compared by their letters and digits alone, in capitals: banks break a
 
 from __future__ import annotations
 
-#: A payout may be booked so much before its day of arrival, which is the provider's estimate.
-EARLY_DAYS = 2
-#: A trace id of fewer letters and digits than this is no proof.
-LEAST_TRACE = 4
+from kolleno_pipelines.schemas.payout_bank import EARLY
+
+#: A trace id of fewer letters and digits than this is no proof; nor is a payout's own text, which any word may hold.
+LEAST_TRACE = 6
+LEAST_DESCRIPTOR = 5
 
 
 def _plain(text: str) -> str:
@@ -22,7 +23,8 @@ FROM receivables.payouts p WHERE p.connection = ANY(%(providers)s)"""
 
 _PAYOUTS = f"""
 SELECT p.connection, p.source_id, p.amount, p.currency_iso, p.date_arrival, {_plain("p.trace_id")} AS trace,
-       COALESCE(NULLIF({_plain("p.statement_descriptor")}, ''), %(name)s) AS descriptor
+       CASE WHEN length({_plain("p.statement_descriptor")}) >= {LEAST_DESCRIPTOR}
+            THEN {_plain("p.statement_descriptor")} ELSE %(name)s END AS descriptor
 FROM receivables.payouts p WHERE p.connection = ANY(%(providers)s)"""
 
 _LINES = f"""
@@ -53,17 +55,19 @@ UNION ALL
 SELECT {_TOLD}, false, position(p.descriptor IN l.text) > 0 OR position(%(name)s IN l.text) > 0
 FROM payouts p
 JOIN lines l ON l.currency_iso = p.currency_iso AND abs(l.amount) = abs(p.amount)
-    AND l.day BETWEEN p.date_arrival - {EARLY_DAYS}
+    AND l.day BETWEEN p.date_arrival - {EARLY.days}
         AND p.date_arrival + %(window)s + CASE WHEN l.amount = p.amount THEN 0 ELSE %(returned)s END
 WHERE NOT EXISTS (SELECT FROM traced t WHERE t.connection = l.connection AND t.source_id = l.source_id)"""
 
 ACCOUNTS = "SELECT connection, source_id, currency_iso FROM receivables.bank_accounts WHERE connection = ANY(%(banks)s)"
 
-#: Statements with balances, the pages of one together: the first has the opening balance, the last the closing one.
+#: Statements with balances, the pages of one together: the first has the opening balance, the last the closing one. A
+#: page that has both is one for itself.
 STATEMENTS = """
 SELECT connection, account_source_id, max(currency_iso), whole, min(file COLLATE "C"),
        min(COALESCE(date_from, date_to)), max(date_to), max(balance_opening), max(balance_closing), sum(amount_booked)
-FROM (SELECT s.*, regexp_replace(s.ref, ' page [0-9]+$', '') AS whole FROM receivables.bank_statements s
-      WHERE s.connection = ANY(%(banks)s) AND s.kind = 'statement') s
+FROM (SELECT s.*, CASE WHEN s.balance_opening IS NULL OR s.balance_closing IS NULL
+                  THEN regexp_replace(s.ref, ' page [0-9]+$', '') ELSE s.ref END AS whole
+      FROM receivables.bank_statements s WHERE s.connection = ANY(%(banks)s) AND s.kind = 'statement') s
 GROUP BY connection, account_source_id, whole, date_to
 HAVING count(balance_opening) = 1 AND count(balance_closing) = 1 AND max(date_to) IS NOT NULL"""

@@ -16,12 +16,14 @@ PAYOUTS = """
 INSERT INTO receivables.payouts (connection, source_id, amount, currency_iso, status, created_at, date_arrival,
     is_automatic, trace_id, observed_at, origin)
 SELECT 'stripe', 'po_' || g, CASE WHEN g % 10 = 0 THEN 100 ELSE g + 0.5 END, 'USD', 'paid', now(),
-    date '2016-01-02' + g / 3, true, CASE WHEN g % 2 = 1 THEN 'TRACE' || g END, now(), 'e1:1' FROM generate_series(1, 4000) g"""
+    date '2016-01-02' + g / 3, true, CASE WHEN g % 2 = 1 THEN 'TRACE' || g END, now(), 'e1:1'
+FROM generate_series(1, 4000) g"""
 LINES = """
 INSERT INTO receivables.bank_lines (connection, source_id, account_source_id, amount, currency_iso, status, date_booked,
     words, remittance_text, file, observed_at, origin)
 SELECT 'bank', 'L' || g, 'A', CASE WHEN g % 50 = 0 THEN 100 ELSE g + 0.25 END, 'USD', 'booked',
-    date '2016-01-02' + g / 30, jsonb_build_array('TRACE' || g, 'INVOICE' || g), 'Stripe transfer', 'f.xml', now(), 'e1:1'
+    date '2016-01-02' + g / 30, jsonb_build_array('TRACE' || g, 'INVOICE' || g), 'Stripe transfer', 'f.xml', now(),
+    'e1:1'
 FROM generate_series(1, 40000) g"""
 
 

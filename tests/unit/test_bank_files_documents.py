@@ -55,7 +55,7 @@ def test_a_line_says_what_the_bank_says() -> None:
     assert (line["date_booked"], line["date_value"]) == (date(2026, 2, 5), date(2026, 2, 6))
     assert (line["counterparty_name"], line["remittance_text"]) == ("STRIPE", "Payout 7")
     assert (line["bank_reference"], line["transaction_code"]) == ("B-1", "PMNT/RCDT/ESCT")
-    assert json.loads(line["words"]) == ["TR42A", "PAYOUT7", "PAYOUT"]
+    assert json.loads(line["words"]) == ["TR42A", "TR42", "PAYOUT7", "PAYOUT"]
     assert (line["is_return"], line["is_reversal"], line["file"], line["file_line"]) == (False, False, "file1.xml", 4)
     assert said.versions[line["source_id"]] == datetime(2026, 2, 6, 5, tzinfo=UTC)
     assert said.reasons == []
@@ -281,6 +281,79 @@ def test_one_bad_entry_or_statement_leaves_the_others() -> None:
     assert said.reasons == ["file1.xml: line 5: Amt is 'bad', no amount"]
     (reason,) = Said(document([entry("bad") for _ in range(7)])).reasons
     assert reason.endswith("line 8: Amt is 'bad', no amount; and 2 more")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "EREF+TR42X7 SVWZ+Stripe",
+        "/TRTP/SEPA/EREF/TR42X7/REMI/Stripe",
+        "Ref: TR42X7",
+        "Stripe EREF:TR42X7,2026",
+        "transfer TR42\n   X7 of Stripe",
+        "TR-42-X7 Stripe",
+    ],
+)
+def test_a_reference_is_found_in_a_text(text: str) -> None:
+    (line,) = Said(document([entry(details=transaction(text))])).lines
+    assert "TR42X7" in json.loads(line["words"])
+
+
+def test_a_document_may_lie_in_an_envelope() -> None:
+    plain = document([entry()]).decode().partition("?>")[2]
+    for around in ("Envelope", "ns:BizMsgEnvlp"):
+        (line,) = Said(f"<{around}><AppHdr><Fr/></AppHdr><Body>{plain}</Body></{around}>".encode()).lines
+        assert line["source_id"] == f"{ACCOUNT}|B-1|2026-02-05|96.8"
+    two = f"<Envelope>{plain}{plain.replace('B-1', 'B-2')}</Envelope>".encode()
+    assert [one["bank_reference"] for one in Said(two).lines] == ["B-1", "B-2"]
+
+
+def test_pages_may_be_counted_by_the_message() -> None:
+    """Early versions have no pages of a statement: the same statement goes on in the next message."""
+    pages = [
+        document([entry(ref=f"B-{page}")])
+        .decode()
+        .replace("<CreDtTm>", f"<MsgPgntn><PgNb>{page}</PgNb><LastPgInd>{last}</LastPgInd></MsgPgntn><CreDtTm>")
+        .encode()
+        for page, last in ((1, "false"), (2, "true"))
+    ]
+    assert [one["ref"] for one in Said(*pages).rows["bank_statements"]] == ["S-1 page 1", "S-1 page 2"]
+    only = pages[0].replace(b"false", b"true")
+    assert [one["ref"] for one in Said(only).rows["bank_statements"]] == ["S-1"]
+
+
+def test_of_balances_by_day_the_first_opening_and_the_last_closing_count() -> None:
+    balances = [balance("CLBD", "3.00", "2026-02-06"), balance("OPBD", "3.00", "2026-02-06")]
+    balances += [balance("OPBD", "1.00", "2026-02-05"), balance("CLBD", "3.00", "2026-02-05")]
+    balances += [balance("CLBD", "4.00", "2026-02-07"), balance("CLAV", "9.00", "2026-02-08")]
+    (statement,) = Said(document([], balances)).rows["bank_statements"]
+    assert (statement["balance_opening"], statement["balance_closing"]) == (Decimal(1), Decimal(4))
+    assert statement["date_to"] == date(2026, 2, 7)
+
+
+@pytest.mark.parametrize(
+    ("begin", "first"),
+    [("2026-02-04T18:00:00", 5), ("2026-02-04T23:00:00Z", 5), ("2026-02-04T00:00:01", 4), ("2026-02-04", 4),
+     ("2026-02-05T08:00:00", 5)],
+)  # fmt: skip
+def test_a_day_in_whose_course_a_statement_begins_is_not_all_of_it(begin: str, first: int) -> None:
+    said = Said(document([entry()], [balance("CLBD", "1.00")], days=(begin, "2026-02-05T18:00:00")))
+    assert said.rows["bank_statements"][0]["date_from"] == date(2026, 2, first)
+
+
+def test_an_account_s_number_may_hold_any_sign() -> None:
+    (account,) = Said(document([], account="12:34|X", currency=None)).rows["bank_accounts"]
+    assert (account["source_id"], account["account_number"], account["currency_iso"]) == ("12:34|X", "12:34|X", None)
+    (account,) = Said(document([entry()], account="12:34|X")).rows["bank_accounts"]
+    assert (account["source_id"], account["currency_iso"]) == ("12:34|X:USD", "USD")
+
+
+def test_parts_may_have_what_was_instructed_as_their_amount() -> None:
+    parts = "".join(
+        transaction(trace, trace=trace, more=f'<AmtDtls><InstdAmt><Amt Ccy="USD">{amount}</Amt></InstdAmt></AmtDtls>')
+        for trace, amount in (("T-1", "60.00"), ("T-2", "36.80"))
+    )
+    assert [one["amount"] for one in Said(document([entry(details=parts)])).lines] == [Decimal(60), Decimal("36.80")]
 
 
 def test_amounts_are_exact() -> None:

@@ -134,6 +134,32 @@ def test_a_payout_that_the_bank_has_twice_is_told() -> None:
     assert only(line(), line("L2"), line("L3"))[3:] == ("bank_doubled", D("-193.60")), "twice too often"
 
 
+def test_what_names_a_payout_in_passing_is_not_it() -> None:
+    """A customer's own transfer may name the trace id; the payout's line is the one of its amount."""
+    passing = line("L0", "500.00", day=ARRIVAL - timedelta(days=1))
+    assert only(passing, line()) == ("reconciled", "trace_id", "L1", None, D(0))
+    assert only(passing, line(), line("L2"))[2:4] == ("L2", "bank_doubled")
+    assert only(line(), line("L2", "-95.80", is_return=True))[3] == "bank_returned", "less what sending back cost"
+
+
+def test_two_payouts_of_one_trace_id_have_their_lines_by_amount() -> None:
+    lines = [line(name, amount, of=of) for name, amount in (("L1", "5.00"), ("L2", "7.00")) for of in ("po_1", "po_2")]
+    found = legs([payout(amount="7.00"), payout("po_2", "5.00")], lines)
+    assert [told(found[name])[:3] for name in ("po_1", "po_2")] == [
+        ("reconciled", "trace_id", "L2"),
+        ("reconciled", "trace_id", "L1"),
+    ]
+    found = legs([payout(amount="7.00"), payout("po_2", "5.00")], lines[:2])
+    assert [found[name].code for name in ("po_1", "po_2")] == ["no_bank_line", None], "the other's line is not its"
+
+
+def test_a_payout_that_the_bank_booked_in_parts_is_there() -> None:
+    parts = [line("L1", "60.00"), line("L2", "36.80")]
+    assert only(*parts) == ("reconciled", "trace_id", "L1", None, D(0))
+    assert only(parts[0], line("L2", "36.79"))[3] == "bank_amount"
+    assert only(*parts, line("L3", "-96.80"))[3] == "bank_amount"
+
+
 def test_money_that_the_bank_sent_back_is_told() -> None:
     back = line("L2", "-96.80", is_return=True)
     assert only(line(), back) == ("not_at_bank", "trace_id", "L2", "bank_returned", D("96.80"))
@@ -179,6 +205,15 @@ def test_what_no_statement_covers_is_not_missing() -> None:
     assert legs([payout()], accounts={("bank", "A"): "EUR"})["po_1"].outcome.value == "not_compared"
     assert legs([payout()], accounts={})["po_1"].outcome.value == "not_compared"
     assert legs([payout(date_arrival=None)])["po_1"].outcome.value == "awaiting_bank"
+
+
+def test_a_line_that_may_have_come_early_is_not_missing_where_nobody_knows_those_days() -> None:
+    """The bank may book up to two days before the day of arrival: those days must be known as well."""
+    for days, outcome in ((2, "not_at_bank"), (1, "not_compared"), (0, "not_compared")):
+        found = legs([payout()], days=[known(first=ARRIVAL - timedelta(days=days))])
+        assert found["po_1"].outcome.value == outcome
+    gap = [known(last=ARRIVAL - timedelta(days=3)), known(first=ARRIVAL - timedelta(days=1))]
+    assert legs([payout()], days=gap)["po_1"].outcome.value == "awaiting_bank"
 
 
 def test_every_account_of_its_currency_may_have_it_until_one_is_known() -> None:

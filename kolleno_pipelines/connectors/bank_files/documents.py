@@ -14,14 +14,22 @@ from typing import Any
 from xml.parsers import expat
 
 from kolleno_pipelines.connectors.bank_files import entries, statements
-from kolleno_pipelines.connectors.bank_files.elements import XmlError, as_utf8, local, new_parser, told, tree
+from kolleno_pipelines.connectors.bank_files.elements import (
+    XmlError,
+    as_utf8,
+    first_text,
+    local,
+    new_parser,
+    told,
+    tree,
+)
 from kolleno_pipelines.connectors.bank_files.entries import EntryError
 from kolleno_pipelines.connectors.bank_files.faults import Found, found
 from kolleno_pipelines.connectors.bank_files.statements import StatementError
 
 #: The element of a document that holds an account's entries -> what it is.
 KINDS = {"Stmt": "statement", "Rpt": "report", "Ntfctn": "notification"}
-_ENTRY, _HEAD = "Ntry", "GrpHdr"
+_DOCUMENT, _ENTRY, _HEAD = "Document", "Ntry", "GrpHdr"
 _DEPTH = 3  # Document / message / statement
 
 
@@ -33,11 +41,12 @@ class _Piece:
 
 
 class _Cutter:
-    """Finds the head of a document, its statements, and the entries of each."""
+    """Finds the head of a document, its statements, and the entries of each; a document may lie in an envelope."""
 
     def __init__(self, data: bytes) -> None:
         self._data = data
         self._path: list[str] = []
+        self._around = 0  # how many elements are around the document
         self.head: _Piece | None = None
         self.statements: list[tuple[_Piece, list[_Piece]]] = []
         self._parser = new_parser()
@@ -50,7 +59,9 @@ class _Cutter:
 
     def _begin(self, name: str, _: dict[str, str]) -> None:
         self._path.append(local(name))
-        depth, piece = len(self._path), self._here()
+        if self._path[-1] == _DOCUMENT and _DOCUMENT not in self._path[:-1]:
+            self._around = len(self._path) - 1
+        depth, piece = len(self._path) - self._around, self._here()
         if depth == _DEPTH and self._path[-1] == _HEAD:
             self.head = piece
         elif depth == _DEPTH and self._path[-1] in KINDS:
@@ -59,7 +70,7 @@ class _Cutter:
             self.statements[-1][1].append(piece)
 
     def _finish(self, _: str) -> None:
-        depth, name = len(self._path), self._path.pop()
+        depth, name = len(self._path) - self._around, self._path.pop()
         if depth == _DEPTH and name == _HEAD and self.head is not None:
             self.head.end = self._after()
         elif depth == _DEPTH and name in KINDS:
@@ -88,9 +99,10 @@ def read_document(data: bytes, file: str) -> Iterator[Found]:
         cut = _Cutter(body)
         if not cut.statements:
             raise XmlError("it holds no statement, report or notification of an account (camt.052, 053 or 054)")
-        created = _created(body, cut)
+        head = None if cut.head is None else tree(body[cut.head.start : cut.head.end])
+        created = first_text(head, "CreDtTm")
         for piece, parts in cut.statements:
-            one = _Statement(body, file, created, faults)
+            one = _Statement(body, file, created, faults, statements.message_page(head))
             yield from one.cut(piece, parts)
             statements_read, entries_read = statements_read + 1, entries_read + len(parts)
     except XmlError as fault:
@@ -99,18 +111,14 @@ def read_document(data: bytes, file: str) -> Iterator[Found]:
     yield found("files", file, file=file, created=created, faults=faults, **counts)
 
 
-def _created(body: bytes, cut: _Cutter) -> str | None:
-    """Return when the document was made, by its head."""
-    if cut.head is None:
-        return None
-    return (tree(body[cut.head.start : cut.head.end]).findtext("CreDtTm") or "").strip() or None
-
-
 class _Statement:
     """One statement of a file: what it says of itself, its entries, and what they come to."""
 
-    def __init__(self, body: bytes, file: str, created: str | None, faults: list[dict[str, Any]]) -> None:
+    def __init__(
+        self, body: bytes, file: str, created: str | None, faults: list[dict[str, Any]], page: str | None
+    ) -> None:
         self._body, self._file, self._created, self._faults = body, file, created, faults
+        self._page = page
         self._number = self._id = ""
         self._currency: str | None = None
         self._times: Counter[str] = Counter()
@@ -124,11 +132,11 @@ class _Statement:
         try:
             head = tree(around)
             self._number, self._currency = statements.account_number(head), statements.currency(head)
-            ref, kind, (_, last) = statements.reference(head), KINDS[piece.name], statements.days(head)
+            ref, kind, (_, last) = statements.reference(head, self._page), KINDS[piece.name], statements.days(head)
         except (StatementError, XmlError) as fault:
             self._faults.append({"line": piece.line, "fault": str(fault), "xml": around.decode()})
             return
-        self._created = self._created or (head.findtext("CreDtTm") or "").strip() or None
+        self._created = self._created or first_text(head, "CreDtTm")
         # Some banks give every statement the same id.
         self._id = f"{self._number}|{kind}|{ref}|{last or (self._created or '')[:10]}"
         for part in parts:

@@ -12,19 +12,22 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
+from itertools import pairwise
 from xml.etree.ElementTree import Element
 
 from kolleno_pipelines.connectors.bank_files.elements import first_text, text, texts
 from kolleno_pipelines.schemas.currencies import currency_codes
 
-_AMOUNT = re.compile(r"\d{1,13}(?:\.\d{1,5})?")
+_AMOUNT = re.compile(r"[0-9]{1,13}(?:\.[0-9]{1,5})?")
 _APART = re.compile(r"[^0-9A-Z]+")
+#: What parts a reference from its label and from the next one: EREF+..., /EREF/.../REMI/..., Ref:...
+_LABELS = re.compile(r"[+/:;,=?|]+")
 _LEAST_WORD = 4
 #: What stands where a bank has no reference.
 _NO_REFERENCES = {"NONREF", "NOTPROVIDED", "NOTAVAILABLE", "NOREF", "NOREFERENCE", "UNKNOWN", "NONE"}
 _STATUSES = {"BOOK": "booked", "PDNG": "pending", "INFO": "info", "FUTR": "pending"}
 _TRANSACTIONS = "NtryDtls/TxDtls"
-_OWN_AMOUNT = ("Amt", "AmtDtls/TxAmt/Amt")
+_OWN_AMOUNT = ("Amt", "AmtDtls/TxAmt/Amt", "AmtDtls/InstdAmt/Amt")
 
 
 class EntryError(ValueError):
@@ -194,8 +197,14 @@ def _searched(entry: Element, transactions: list[Element]) -> Iterator[str]:
 
 
 def words_of(told: str) -> Iterator[str]:
-    """Yield what of a text may be a reference: all of it and each word, letters and digits only, in capitals."""
-    for part in (told, *told.split()):
+    """Yield what of a text may be a reference, letters and digits only, in capitals.
+
+    All of it, each word, what of a word stands between labels, and two words that follow each other, as a line's end
+    may part them.
+    """
+    words = told.split()
+    between = (part for word in words if _LABELS.search(word) for part in _LABELS.split(word))
+    for part in (told, *words, *between, *map("".join, pairwise(words))):
         word = _APART.sub("", part.upper())
         if len(word) >= _LEAST_WORD and word not in _NO_REFERENCES:
             yield word

@@ -103,11 +103,12 @@ def _file(payload: Payload) -> list[Row]:
 
 def _accounts(payload: Payload) -> list[Row]:
     statement = _xml(payload)
+    number = statements.account_number(statement)
     return [
         {
             "source_id": payload["id"],
-            "account_number": statements.account_number(statement),
-            "currency_iso": payload["id"].rpartition(":")[2] if ":" in payload["id"] else None,
+            "account_number": number,
+            "currency_iso": payload["id"].removeprefix(number).removeprefix(":") or None,
             "name": text(statement, "Acct/Nm"),
             "owner_name": text(statement, "Acct/Ownr/Nm"),
             "bank_code": first_text(statement, *(f"Acct/Svcr/FinInstnId/{name}" for name in _BANK_CODES)),
