@@ -169,6 +169,15 @@ VALUE_RULES: dict[str, Rules] = {
     "fee_details": {"currency_iso": _CURRENCY, "ordinal": _ORDINAL},
     "balance_snapshots": {"currency_iso": _CURRENCY},
     "bank_accounts": {"currency_iso": _CURRENCY},
-    "bank_statements": {"currency_iso": _CURRENCY, "kind": _one_of("is no kind of statement", STATEMENT_KINDS)},
-    "bank_lines": {"currency_iso": _CURRENCY, "currency_instructed_iso": _CURRENCY, "words": _LIST},
+    "bank_statements": {
+        "currency_iso": _CURRENCY,
+        "kind": _one_of("is no kind of statement", STATEMENT_KINDS),
+        "entries": AtLeast("is no number of entries", "0 or more", 0),
+    },
+    "bank_lines": {
+        "currency_iso": _CURRENCY,
+        "currency_instructed_iso": _CURRENCY,
+        "words": _LIST,
+        "file_line": AtLeast("is no line of a file", "1 or more", 1),
+    },
 }

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from kolleno_pipelines.cli.demo_bank import bank_answers, left_out
 from kolleno_pipelines.cli.demo_company import CONNECTIONS, PLANTED, XERO, Dropped, make_company
 from kolleno_pipelines.cli.demo_figures import Figure, _conclude
 from kolleno_pipelines.cli.demo_payouts import KINDS, conclude_payouts, not_as_answered
@@ -101,36 +102,53 @@ def test_only_the_planted_error_is_expected(planted: Dropped, capsys: pytest.Cap
     assert plan is not None
     exception = {"code": "fee_differs", "balance_transaction_source_id": plan.item}
     row: dict[str, Any] = {"source_id": plan.payout, "exceptions": [exception]}
-    assert conclude_payouts([row], plan)
-    assert plan.item in capsys.readouterr().out
-    assert conclude_payouts([{**row, "exceptions": []}], None)
+    missing = left_out(planted, account_of(planted))
+    absent = {"code": "no_bank_line", "balance_transaction_source_id": ""}
+    at_bank: dict[str, Any] = {"source_id": missing, "exceptions": [absent]}
+    assert conclude_payouts([row, at_bank], plan, missing)
+    told = capsys.readouterr().out
+    assert plan.item in told
+    assert f"{missing} is not at the bank" in told
+    assert conclude_payouts([{**row, "exceptions": []}], None, "")
     other = {**exception, "code": "dropped"}
     for rows, what in (
         ([], plan),
-        ([row], None),
-        ([{**row, "exceptions": [exception, other]}], plan),
-        ([{**row, "exceptions": [other]}], plan),
-        ([{**row, "source_id": "po_another"}], plan),
+        ([row], plan),
+        ([at_bank], plan),
+        ([row, at_bank], None),
+        ([{**row, "exceptions": [exception, other]}, at_bank], plan),
+        ([{**row, "exceptions": [other]}, at_bank], plan),
+        ([{**row, "source_id": "po_another"}, at_bank], plan),
     ):
-        assert not conclude_payouts(rows, what)
+        assert not conclude_payouts(rows, what, missing if what else "")
 
 
 def test_a_payout_that_is_not_as_answered_is_named(planted: Dropped) -> None:
     account = account_of(planted)
     plan = planted_error(planted, account)
     assert plan is not None
-    answers = payout_answers(account.ledger, account.taken, account.ledger.now)
+    now, missing = account.ledger.now, left_out(planted, account)
+    answers, at_bank = payout_answers(account.ledger, account.taken, now), bank_answers(account, missing, now, now)
     rows = [
         {
             "source_id": one.source_id,
-            "outcome": "fee_mismatch" if one.source_id == plan.payout else one.outcome,
+            "outcome": "fee_mismatch"
+            if one.source_id == plan.payout
+            else arrived.outcome
+            if arrived.outcome in {"not_at_bank", "awaiting_bank"} and one.outcome.startswith("reconciled")
+            else one.outcome,
             "amount": str(one.amount),
             "currency_iso": one.currency_iso,
+            "bank_outcome": arrived.outcome,
+            "bank_resolver": arrived.found_by or None,
         }
         for one in answers
+        for arrived in [at_bank[one.source_id]]
     ]
-    assert list(not_as_answered(rows, answers, plan)) == []
-    assert len(list(not_as_answered(rows, answers, None))) == 1
-    assert len(list(not_as_answered(rows[1:], answers, plan))) == 1
-    (told,) = not_as_answered([{**rows[0], "amount": "0.01"}, *rows[1:]], answers, plan)
-    assert rows[0]["source_id"] in told
+    assert {row["outcome"] for row in rows} >= {"reconciled", "not_at_bank", "fee_mismatch"}
+    assert list(not_as_answered(rows, answers, plan, at_bank)) == []
+    assert len(list(not_as_answered(rows, answers, None, at_bank))) == 1
+    assert len(list(not_as_answered(rows[1:], answers, plan, at_bank))) == 1
+    for changed in ({"amount": "0.01"}, {"bank_outcome": "not_compared"}, {"bank_resolver": "descriptor"}):
+        (told,) = not_as_answered([{**rows[0], **changed}, *rows[1:]], answers, plan, at_bank)
+        assert rows[0]["source_id"] in told

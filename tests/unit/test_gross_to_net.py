@@ -24,6 +24,11 @@ def payout(source_id: str, amount: str, *lines: dict[str, Any], **more: Any) -> 
         "outcome": "reconciled",
         "items_outcome": "reconciled",
         "ledger_outcome": "reconciled",
+        "bank_outcome": "not_compared",
+        **dict.fromkeys(
+            ("bank_resolver", "bank_connection", "bank_line_source_id", "bank_amount", "bank_currency_iso")
+        ),
+        "bank_day": None,
         "status": "paid",
         "currency_iso": "USD",
         "amount": amount,
@@ -63,6 +68,12 @@ def test_a_line_that_no_payout_has_is_no_column_and_what_one_does_not_have_is_no
 def test_the_items_are_a_column_where_they_are_not_the_payout() -> None:
     (row,) = gross_to_net([payout("po_1", "97.00", line("charges", "100.00", "3.20"))])
     assert (row["items_net"], row["payout"]) == (Decimal("96.80"), Decimal("97.00"))
+
+
+def test_what_became_of_them_at_the_bank_is_a_column_where_one_is_read() -> None:
+    rows = gross_to_net([PAYOUTS[0], payout("po_5", "1.00", bank_outcome="awaiting_bank")])
+    assert [row["bank_outcome"] for row in rows] == ["not_compared", "awaiting_bank"]
+    assert "bank_outcome" not in gross_to_net([PAYOUTS[0]])[0]
 
 
 def test_people_read_amounts_with_the_decimals_of_their_currency() -> None:

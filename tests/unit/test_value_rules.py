@@ -96,6 +96,18 @@ BROKEN: dict[str, dict[str, tuple[Any, str]]] = {
     },
     "fee_details": {"currency_iso": ("XXX", _CURRENCY), "ordinal": (0, "is no place in a list, expected 1 or more")},
     "balance_snapshots": {"currency_iso": ("us", _CURRENCY)},
+    "bank_accounts": {"currency_iso": ("eu", _CURRENCY)},
+    "bank_statements": {
+        "currency_iso": ("Euro", _CURRENCY),
+        "kind": ("camt.053", "is no kind of statement, expected statement, report or notification"),
+        "entries": (-1, "is no number of entries, expected 0 or more"),
+    },
+    "bank_lines": {
+        "currency_iso": ("usd", _CURRENCY),
+        "currency_instructed_iso": ("XTS", _CURRENCY),
+        "words": ("{}", _LIST),
+        "file_line": (0, "is no line of a file, expected 1 or more"),
+    },
 }
 _EACH = [(entity, column) for entity, columns in BROKEN.items() for column in columns]
 
