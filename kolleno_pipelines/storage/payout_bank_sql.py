@@ -27,12 +27,30 @@ SELECT p.connection, p.source_id, p.amount, p.currency_iso, p.date_arrival, {_pl
             THEN {_plain("p.statement_descriptor")} ELSE %(name)s END AS descriptor
 FROM receivables.payouts p WHERE p.connection = ANY(%(providers)s)"""
 
+#: Statements that a bank made more than once.
+_MADE_ANEW = """
+SELECT p.connection, p.source_id, max(p.modified_at) AS made_at FROM normalised.payloads p
+WHERE p.connection = ANY(%(banks)s) AND p.kind = 'statements'
+GROUP BY 1, 2 HAVING min(p.modified_at) < max(p.modified_at)"""
+
+#: Lines that a bank took back by making their statement anew: it ties, and does not have them any more.
+_WITHDRAWN = """
+SELECT l.connection, l.source_id
+FROM made_anew a
+JOIN receivables.bank_statements s ON s.connection = a.connection AND s.source_id = a.source_id
+    AND s.kind = 'statement' AND s.balance_opening + s.amount_booked = s.balance_closing
+JOIN receivables.bank_lines l ON l.connection = a.connection AND l.statement_source_id = a.source_id
+JOIN normalised.payloads p ON p.connection = l.connection AND p.kind = 'entries'
+    AND p.source_id = regexp_replace(l.source_id, '/[0-9]+$', '')
+GROUP BY l.connection, l.source_id, a.made_at HAVING max(p.modified_at) < a.made_at"""
+
 _LINES = f"""
 SELECT l.connection, l.source_id, l.account_source_id, l.amount, l.currency_iso, l.amount_instructed,
        l.currency_instructed_iso, COALESCE(l.date_booked, l.date_value) AS day,
        COALESCE(l.is_return, false) OR COALESCE(l.is_reversal, false) AS is_return, l.words,
        {_plain("concat_ws(' ', l.counterparty_name, l.remittance_text, l.bank_text)")} AS text
-FROM receivables.bank_lines l WHERE l.connection = ANY(%(banks)s) AND l.status = 'booked'"""
+FROM receivables.bank_lines l WHERE l.connection = ANY(%(banks)s) AND l.status = 'booked'
+    AND NOT EXISTS (SELECT FROM withdrawn w WHERE w.connection = l.connection AND w.source_id = l.source_id)"""
 
 _TOLD = """p.connection, p.source_id, l.connection, l.source_id, l.account_source_id, l.amount, l.currency_iso,
        l.amount_instructed, l.currency_instructed_iso, l.day, l.is_return"""
@@ -41,6 +59,8 @@ _TOLD = """p.connection, p.source_id, l.connection, l.source_id, l.account_sourc
 #: what would take it back.
 CANDIDATES = f"""
 WITH payouts AS MATERIALIZED ({_PAYOUTS}),
+made_anew AS MATERIALIZED ({_MADE_ANEW}),
+withdrawn AS MATERIALIZED ({_WITHDRAWN}),
 lines AS MATERIALIZED ({_LINES}),
 traced AS MATERIALIZED (
     SELECT DISTINCT l.connection, l.source_id, t.word

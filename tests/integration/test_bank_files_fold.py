@@ -78,6 +78,42 @@ def test_the_same_files_make_the_same_state(database: str, told: list[File], dat
     assert state(database, f"mixed{number}") == expected
 
 
+def _statement(minute: int, *amounts: str, closing: str = "") -> File:
+    entries = [
+        entry(amount, ref=f"B-{number}", details=transaction(trace=f"TRACE{number}"))
+        for number, amount in enumerate(amounts)
+    ]
+    total = closing or str(sum(map(Decimal, amounts), Decimal()))
+    created = f"2026-02-06T05:{minute:02}:00Z"
+    return File(
+        f"{minute}.xml", document(entries, [balance("OPBD", "0.00"), balance("CLBD", total)], created=created), NOON
+    )
+
+
+def _found(url: str, connection: str) -> list[tuple[str, str]]:
+    with psycopg.connect(url) as conn:
+        put_payout = (
+            "INSERT INTO receivables.payouts (connection, source_id, amount, currency_iso, status, created_at,"
+            " date_arrival, is_automatic, trace_id, observed_at, origin) VALUES (%s, 'po_1', 5, 'USD', 'paid',"
+            " now(), '2026-02-05', true, 'TRACE0', now(), 'e1:1')"
+        )
+        conn.execute(put_payout, [connection])
+        found = payout_bank.candidates(conn, [connection], [connection], "STRIPE", timedelta(5), timedelta(10))
+        return sorted((f"{one.amount:.2f}", one.source_id.split("|")[1]) for one in found if one.has_trace)
+
+
+def test_a_statement_made_anew_takes_back_what_it_does_not_say_any_more(database: str) -> None:
+    """The bank first booked 5.00, and then says that it was 7.00: nobody may find the 5.00."""
+    first, anew = _statement(1, "5.00", "1.00"), _statement(2, "7.00", "1.00")
+    for name, order in (("late", [first, anew]), ("early", [anew, first])):
+        fold_files(database, name, "qb", order)
+        assert _found(database, name) == [("7.00", "B-0")]
+    fold_files(database, "again", "qb", [first, _statement(3, "5.00", "1.00")])
+    assert _found(database, "again") == [("5.00", "B-0")]
+    fold_files(database, "part", "qb", [first, _statement(2, "1.00", closing="6.00")])
+    assert ("5.00", "B-0") in _found(database, "part"), "one that does not tie takes nothing back"
+
+
 def _page(number: int, is_last: bool, balances: Sequence[str]) -> File:
     pages = f"<StmtPgntn><PgNb>{number}</PgNb><LastPgInd>{str(is_last).lower()}</LastPgInd></StmtPgntn>"
     data = document([entry("1.00", ref=f"B-{number}")], balances, more=pages)
