@@ -28,7 +28,7 @@ class Bank:
     payout_window: timedelta = timedelta(days=5)
 
 
-def fold_files(url: str, connection: str, ledger: str, files: Iterable[File], *, at_once: bool = True) -> list[str]:
+def fold_files(url: str, connection: str, ledger: str, files: Iterable[File], *, at_once: bool = False) -> list[str]:
     """Put what the files say, in one reading or each in its own, and fold; returns why anything was set aside."""
     files, aside = list(files), list[str]()
     with psycopg.connect(url) as conn:

@@ -15,7 +15,7 @@ from typing import NamedTuple
 from kolleno_pipelines.schemas.currencies import amount_text
 from kolleno_pipelines.schemas.payout_bank import BankDays, BankStatement, StatementFault
 
-DOES_NOT_TIE, GAP = "does_not_tie", "gap"
+DOES_NOT_TIE, MISSING_BEFORE = "does_not_tie", "missing_before"
 
 
 def known_days(statements: Iterable[BankStatement]) -> list[BankDays]:
@@ -32,7 +32,7 @@ def known_days(statements: Iterable[BankStatement]) -> list[BankDays]:
             linked = [firsts[number] for number in step.before if _leads(steps[number].statement, one)]
             firsts.append(min([one.first, *linked]))
             if _ties(one):
-                _keep(widest, BankDays(one.connection, one.account_source_id, one.currency_iso, firsts[-1], one.last))
+                _keep(widest, BankDays(one.connection, one.account_source_id, firsts[-1], one.last))
         found += widest
     return found
 
@@ -54,7 +54,7 @@ def statement_faults(statements: Iterable[BankStatement]) -> list[StatementFault
             if not _ties(one):
                 faults.append(_fault(one, DOES_NOT_TIE, one.opening + one.booked - one.closing, _untied(one)))
             if before and all(each.closing != one.opening for each in before):
-                faults.append(_fault(one, GAP, one.opening - before[-1].closing, _apart(before[-1], one)))
+                faults.append(_fault(one, MISSING_BEFORE, one.opening - before[-1].closing, _apart(before[-1], one)))
     return faults
 
 

@@ -115,13 +115,15 @@ def _by_trace(payout: BankPayout, traced: Sequence[BankCandidate], bank: _Bank) 
     if not traced:
         return None
     came = [one for one in traced if _has_sign_of(payout, one) and not one.is_return]
-    back = [one for one in traced if one not in came]
+    back = [one for one in traced if one not in came and _takes_back(payout, one)]
+    if not came and not back:
+        return None  # a fee, say, that names the payout
     came = [one for one in came if _is_exact(payout, one)] or came
     _take(payout, [*came, *back], bank)
     if payout.is_taken_back:
         return _taken_back(payout, came, back, bank)
     if back and len(came) <= len(back) and (came or any(one.is_return for one in back)):
-        return _wrong(payout, _C.BANK_RETURNED, back[-1], payout.amount)
+        return _wrong(payout, _C.BANK_RETURNED, back[-1], _lacking(payout, came, back))
     first = (came or back)[0]
     currency = _in_currency(payout, first)
     if currency is None:
@@ -133,6 +135,11 @@ def _by_trace(payout: BankPayout, traced: Sequence[BankCandidate], bank: _Bank) 
     if len(came) - len(back) > 1:
         return _wrong(payout, _C.BANK_DOUBLED, came[1], -payout.amount * (len(came) - len(back) - 1))
     return BankLeg(PayoutOutcome.RECONCILED, BankResolver.TRACE_ID, first)
+
+
+def _takes_back(payout: BankPayout, one: BankCandidate) -> bool:
+    """Whether a line goes the other way as money that is sent back does: the bank says so, or it is of the amount."""
+    return one.is_return or _in_currency(payout, one) == -payout.amount
 
 
 def _is_exact(payout: BankPayout, one: BankCandidate) -> bool:
@@ -163,13 +170,23 @@ def _taken_back(
     """Judge a payout that failed: what came must have gone back, in time."""
     first = (came or back)[0]
     resolver = BankResolver.TRACE_ID if first.has_trace else BankResolver.DESCRIPTOR
-    if len(came) <= len(back):
+    kept = payout.amount - _lacking(payout, came, back)
+    if kept == 0 or not came:
         return BankLeg(PayoutOutcome.RECONCILED, resolver, first)
     last = came[-1]
     until = None if last.day is None else last.day + RETURNED_WITHIN
     if until is None or not any(one.last >= until for one in bank.days.get(_account(last), ())):
         return BankLeg(PayoutOutcome.AWAITING_BANK, resolver, last)
-    return _wrong(payout, _C.BANK_KEPT, last, -payout.amount)
+    return _wrong(payout, _C.BANK_KEPT, last, -kept)
+
+
+def _lacking(payout: BankPayout, came: Sequence[BankCandidate], back: Sequence[BankCandidate]) -> Decimal:
+    """Return what a payout lacks at the bank; a line of which nobody says what was exchanged counts as all of it."""
+    amounts = [_in_currency(payout, one) for one in (*came, *back)]
+    known = [amount for amount in amounts if amount is not None]
+    if len(known) < len(amounts):
+        return payout.amount * (1 - len(came) + len(back))
+    return payout.amount - sum(known, _ZERO) if came else payout.amount
 
 
 def _by_descriptor(payout: BankPayout, lines: Sequence[BankCandidate], bank: _Bank) -> BankLeg | None:
@@ -219,7 +236,9 @@ def _without_line(payout: BankPayout, lines: Sequence[BankCandidate], bank: _Ban
     alike = [one for one in lines if not one.has_trace and _is_alike(payout, one)]
     taken = {_line(one): bank.taken[_line(one)] for one in alike if _line(one) in bank.taken}
     evidence = sentences.no_line(payout, alike, taken, bank.window)
-    return BankLeg(_outcome(_C.NO_BANK_LINE), code=_C.NO_BANK_LINE, missing=payout.amount, evidence=evidence)
+    since = None if payout.date_arrival is None else payout.date_arrival + bank.window
+    code = _C.NO_BANK_LINE
+    return BankLeg(_outcome(code), code=code, missing=payout.amount, evidence=evidence, since=since)
 
 
 def _known(payout: BankPayout, bank: _Bank) -> PayoutOutcome | None:
@@ -232,7 +251,7 @@ def _known(payout: BankPayout, bank: _Bank) -> PayoutOutcome | None:
     known = [_is_known(bank.days.get(account, ()), payout.date_arrival, bank.window) for account in accounts]
     if False in known:
         return PayoutOutcome.AWAITING_BANK
-    return None if True in known else PayoutOutcome.NOT_COMPARED  # its day is before all statements
+    return None if all(known) else PayoutOutcome.NOT_COMPARED  # its day is before the statements of an account
 
 
 def _accounts_of(payout: BankPayout, bank: _Bank) -> list[tuple[str, str]]:
@@ -253,7 +272,7 @@ def _is_known(days: Sequence[BankDays], arrival: date, window: timedelta) -> boo
 
 def _wrong(payout: BankPayout, code: ExceptionCode, line: BankCandidate, missing: Decimal) -> BankLeg:
     resolver = BankResolver.TRACE_ID if line.has_trace else BankResolver.DESCRIPTOR
-    return BankLeg(_outcome(code), resolver, line, code, missing, sentences.of_line(payout, code, line))
+    return BankLeg(_outcome(code), resolver, line, code, missing, sentences.of_line(payout, code, line), line.day)
 
 
 def _outcome(code: ExceptionCode) -> PayoutOutcome:

@@ -11,6 +11,7 @@ from kolleno_pipelines.schemas.payout_bank import BankCandidate, BankPayout
 from kolleno_pipelines.schemas.payout_words import ExceptionCode
 
 _C = ExceptionCode
+_MOST = 5
 _LINE_SENTENCES: dict[ExceptionCode, str] = {
     _C.BANK_AMOUNT: "The payout is {payout}, and the bank's line of it is {line}.",
     _C.BANK_CURRENCY: (
@@ -38,16 +39,18 @@ def no_line(
     `taken`: those that stand for another payout.
     """
     money = _money(payout.currency_iso, payout.amount)
+    days = f"{window.days} day{'' if window.days == 1 else 's'}"
     words = [
-        f"The statements until {window.days} day(s) after {payout.date_arrival}, when {money} was to arrive, have no"
-        " line of it."
+        f"The statements until {days} after {payout.date_arrival}, when {money} was to arrive, have no line of it."
     ]
-    for one in alike:
+    for one in alike[:_MOST]:
         other = taken.get((one.connection, one.source_id))
         if other is not None:
             words.append(f"{_told(one)} stands for payout {other.source_id}.")
         else:
             words.append(f"{_told(one)} is of its amount, but names neither its trace id nor the provider.")
+    if len(alike) > _MOST:
+        words.append(f"{len(alike) - _MOST:,} more lines are of its amount.")
     return " ".join(words)
 
 

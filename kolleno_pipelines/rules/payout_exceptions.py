@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime, time
 from decimal import Decimal
 
 from kolleno_pipelines.rules.breaks import Side, break_id
@@ -79,7 +80,7 @@ def of_bank(connection: str, payout: PayoutFacts, code: ExceptionCode, leg: Bank
         currency_iso=payout.currency_iso,
         amount=leg.missing,
         evidence=leg.evidence,
-        since=payout.observed_at,
+        since=max(payout.observed_at, datetime.combine(leg.since, time(), UTC)) if leg.since else payout.observed_at,
         is_break=True,
         bank_line_source_id=None if leg.line is None else leg.line.source_id,
     )

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from decimal import Decimal
 from itertools import combinations
+from typing import Any
 
 from kolleno_pipelines.rules import payout_exceptions
 from kolleno_pipelines.schemas.payout_bank import NOT_COMPARED, BankLeg
@@ -120,7 +121,6 @@ def payout_row(
     items = state or leg_outcome(Leg.ITEMS, codes)
     ledger_outcome = state or leg_outcome(Leg.LEDGER, codes, has_fallback=payout.fallbacks > 0)
     told = [code for code in own if not _is_told_by_item(code)]
-    line = bank.line
     return PayoutRow(
         connection=connection,
         source_id=payout.source_id,
@@ -128,7 +128,6 @@ def payout_row(
         outcome=payout_outcome(state, items, ledger_outcome, bank.outcome).value,
         items_outcome=items.value,
         ledger_outcome=ledger_outcome.value,
-        bank_outcome=bank.outcome.value,
         status=payout.status,
         currency_iso=payout.currency_iso,
         amount=payout.amount,
@@ -139,13 +138,22 @@ def payout_row(
         fallbacks=payout.fallbacks,
         date_arrival=payout.date_arrival,
         created_at=payout.created_at,
-        bank_resolver=None if bank.resolver is None else bank.resolver.value,
-        bank_connection=None if line is None else line.connection,
-        bank_line_source_id=None if line is None else line.source_id,
-        bank_amount=None if line is None else line.amount,
-        bank_currency_iso=None if line is None else line.currency_iso,
-        bank_day=None if line is None else line.day,
+        **_at_bank(bank),
     )
+
+
+def _at_bank(bank: BankLeg) -> dict[str, Any]:
+    """Return the columns of a payout that tell of its line at the bank."""
+    line = bank.line
+    return {
+        "bank_outcome": bank.outcome.value,
+        "bank_resolver": None if bank.resolver is None else bank.resolver.value,
+        "bank_connection": None if line is None else line.connection,
+        "bank_line_source_id": None if line is None else line.source_id,
+        "bank_amount": None if line is None else line.amount,
+        "bank_currency_iso": None if line is None else line.currency_iso,
+        "bank_day": None if line is None else line.day,
+    }
 
 
 def exceptions_of_bank(

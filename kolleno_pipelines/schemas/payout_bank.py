@@ -31,7 +31,6 @@ class BankPayout:
     currency_iso: str
     created_at: datetime
     date_arrival: date | None
-    observed_at: datetime
     is_taken_back: bool
     destination_source_id: str | None
 
@@ -80,7 +79,6 @@ class BankDays(NamedTuple):
 
     connection: str
     account_source_id: str
-    currency_iso: str | None
     first: date
     last: date
 
@@ -99,7 +97,10 @@ class StatementFault(NamedTuple):
 
 @dataclass(frozen=True)
 class BankLeg:
-    """What became of a payout at the bank. `code` and `evidence` say what is wrong, `missing` what the bank lacks."""
+    """What became of a payout at the bank. `code` and `evidence` say what is wrong, `missing` what the bank lacks.
+
+    `since`: the day of the bank from which on it is wrong.
+    """
 
     outcome: PayoutOutcome
     resolver: BankResolver | None = None
@@ -107,6 +108,7 @@ class BankLeg:
     code: ExceptionCode | None = None
     missing: Decimal = Decimal(0)
     evidence: str = ""
+    since: date | None = None
 
 
 #: Where no bank is read.

@@ -17,14 +17,14 @@ def _plain(text: str) -> str:
 
 
 PAYOUTS = """
-SELECT p.connection, p.source_id, p.amount, p.currency_iso, p.created_at, p.date_arrival, p.observed_at,
+SELECT p.connection, p.source_id, p.amount, p.currency_iso, p.created_at, p.date_arrival,
        p.status IN ('failed', 'canceled') AS is_taken_back, p.destination_source_id
 FROM receivables.payouts p WHERE p.connection = ANY(%(providers)s)"""
 
 _PAYOUTS = f"""
 SELECT p.connection, p.source_id, p.amount, p.currency_iso, p.date_arrival, {_plain("p.trace_id")} AS trace,
        CASE WHEN length({_plain("p.statement_descriptor")}) >= {LEAST_DESCRIPTOR}
-            THEN {_plain("p.statement_descriptor")} ELSE %(name)s END AS descriptor
+            THEN {_plain("p.statement_descriptor")} END AS descriptor
 FROM receivables.payouts p WHERE p.connection = ANY(%(providers)s)"""
 
 #: Statements that a bank made more than once.
@@ -44,13 +44,30 @@ JOIN normalised.payloads p ON p.connection = l.connection AND p.kind = 'entries'
     AND p.source_id = regexp_replace(l.source_id, '/[0-9]+$', '')
 GROUP BY l.connection, l.source_id, a.made_at HAVING max(p.modified_at) < a.made_at"""
 
+_TEXTS = "upper(concat_ws(' ', {row}.counterparty_name, {row}.remittance_text, {row}.bank_text))"
+
+#: What a bank said of a line before it said less: a notification may name what the statement after it does not.
+_SAID_BEFORE = f"""
+SELECT l.connection, l.source_id, n.words, {_TEXTS.format(row="n")} AS text
+FROM receivables.bank_lines l
+JOIN normalised.bank_lines n ON n.source_id = l.source_id
+    AND (n.words, n.counterparty_name, n.remittance_text, n.bank_text)
+        IS DISTINCT FROM (l.words, l.counterparty_name, l.remittance_text, l.bank_text)
+JOIN normalised.payloads p ON p.extract_id = n.extract_id AND p.line = n.line AND p.connection = l.connection
+WHERE l.connection = ANY(%(banks)s)"""
+
+#: An account that two connections read has each line once: its id holds account, reference, day and amount.
 _LINES = f"""
-SELECT l.connection, l.source_id, l.account_source_id, l.amount, l.currency_iso, l.amount_instructed,
-       l.currency_instructed_iso, COALESCE(l.date_booked, l.date_value) AS day,
+SELECT DISTINCT ON (l.source_id) l.connection, l.source_id, l.account_source_id, l.amount, l.currency_iso,
+       l.amount_instructed, l.currency_instructed_iso, COALESCE(l.date_booked, l.date_value) AS day,
        COALESCE(l.is_return, false) OR COALESCE(l.is_reversal, false) AS is_return, l.words,
-       {_plain("concat_ws(' ', l.counterparty_name, l.remittance_text, l.bank_text)")} AS text
-FROM receivables.bank_lines l WHERE l.connection = ANY(%(banks)s) AND l.status = 'booked'
-    AND NOT EXISTS (SELECT FROM withdrawn w WHERE w.connection = l.connection AND w.source_id = l.source_id)"""
+       concat_ws(' ', {_TEXTS.format(row="l")}, b.text) AS text
+FROM receivables.bank_lines l
+LEFT JOIN (SELECT connection, source_id, string_agg(text, ' ' ORDER BY text) AS text FROM said_before GROUP BY 1, 2) b
+    ON b.connection = l.connection AND b.source_id = l.source_id
+WHERE l.connection = ANY(%(banks)s) AND l.status = 'booked'
+    AND NOT EXISTS (SELECT FROM withdrawn w WHERE w.connection = l.connection AND w.source_id = l.source_id)
+ORDER BY l.source_id, l.connection"""
 
 _TOLD = """p.connection, p.source_id, l.connection, l.source_id, l.account_source_id, l.amount, l.currency_iso,
        l.amount_instructed, l.currency_instructed_iso, l.day, l.is_return"""
@@ -61,10 +78,12 @@ CANDIDATES = f"""
 WITH payouts AS MATERIALIZED ({_PAYOUTS}),
 made_anew AS MATERIALIZED ({_MADE_ANEW}),
 withdrawn AS MATERIALIZED ({_WITHDRAWN}),
+said_before AS MATERIALIZED ({_SAID_BEFORE}),
 lines AS MATERIALIZED ({_LINES}),
 traced AS MATERIALIZED (
     SELECT DISTINCT l.connection, l.source_id, t.word
-    FROM lines l, jsonb_array_elements_text(l.words) t (word)
+    FROM (SELECT connection, source_id, words FROM lines
+          UNION ALL SELECT connection, source_id, words FROM said_before) l, jsonb_array_elements_text(l.words) t (word)
     WHERE t.word IN (SELECT trace FROM payouts WHERE length(trace) >= {LEAST_TRACE})
 )
 SELECT {_TOLD}, true, true
@@ -72,7 +91,8 @@ FROM payouts p
 JOIN traced t ON t.word = p.trace
 JOIN lines l ON l.connection = t.connection AND l.source_id = t.source_id
 UNION ALL
-SELECT {_TOLD}, false, position(p.descriptor IN l.text) > 0 OR position(%(name)s IN l.text) > 0
+SELECT {_TOLD}, false,
+       COALESCE(position(p.descriptor IN {_plain("l.text")}) > 0, false) OR l.text ~ ('\\m' || %(name)s)
 FROM payouts p
 JOIN lines l ON l.currency_iso = p.currency_iso AND abs(l.amount) = abs(p.amount)
     AND l.day BETWEEN p.date_arrival - {EARLY.days}

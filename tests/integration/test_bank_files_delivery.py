@@ -49,7 +49,7 @@ def test_a_file_that_cannot_be_read_is_told_until_the_same_name_comes_right(site
     assert "it is no well-formed XML" in quarantined["reason"]
     assert list(bank_outcomes(site.url, "stripe").values()) == [("awaiting_bank", "")]
     (fault,) = statement_faults(site.deployment, site.banks)
-    assert fault["code"] == "gap"
+    assert fault["code"] == "missing_before"
     window = timedelta(days=5)
     for late, number in ((0, 0), (1, 1)):
         today = ARRIVES + 2 * window + timedelta(days=late)

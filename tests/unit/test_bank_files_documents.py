@@ -360,3 +360,22 @@ def test_amounts_are_exact() -> None:
     amounts = ["0.01", "9999999999999.99", "1.00001", "100"]
     lines = Said(document([entry(one, ref=f"R{place}") for place, one in enumerate(amounts)])).lines
     assert [one["amount"] for one in lines] == [Decimal(one) for one in amounts]
+
+
+def test_what_says_the_same_on_another_page_without_a_reference_is_another_line() -> None:
+    def page(number: int, *, trace: str | None, ref: str | None = None) -> bytes:
+        paged = f"<StmtPgntn><PgNb>{number}</PgNb><LastPgInd>{str(number == 2).lower()}</LastPgInd></StmtPgntn>"
+        return document([entry("100.00", ref=ref, details=transaction("STRIPE", trace=trace))], more=paged)
+
+    def ids(**said: str | None) -> int:
+        return len({one["source_id"] for one in Said(page(1, **said), page(2, **said)).lines})
+
+    assert ids(trace=None) == 2
+    assert ids(trace="TRACE77") == 1
+    assert ids(trace=None, ref="B-7") == 1
+
+
+@pytest.mark.parametrize(("written", "amount"), [("+5.00", "5"), (".50", "0.50"), ("0005.00", "5"), ("7.", "7")])
+def test_amounts_may_be_written_as_xml_allows(written: str, amount: str) -> None:
+    (line,) = Said(document([entry().replace("96.80", written)])).lines
+    assert line["amount"] == Decimal(amount)

@@ -53,7 +53,7 @@ def test_a_lost_statement_parts_the_days() -> None:
     found = (statement("1", 0, "0", "5"), statement("3", 2, "9", "1"))
     assert spans(*found) == [(0, 0), (2, 2)]
     (fault,) = statement_faults(found)
-    assert (fault.ref, fault.code, fault.difference) == ("3", "gap", D(4))
+    assert (fault.ref, fault.code, fault.difference) == ("3", "missing_before", D(4))
     assert fault.evidence == (
         "Statement 1 of 2026-02-02 ends with USD 5.00, and the next one, 3 of 2026-02-04 (3.xml), begins with USD 9.00:"
         " a statement between them is missing."
@@ -73,7 +73,7 @@ def test_days_are_not_joined_over_a_statement_that_does_not_tie() -> None:
     found = (statement("1", 0, "0", "5"), statement("2", 1, "5", "3", closing="5"), statement("3", 2, "5", "1"))
     assert (spans(*found), codes(*found)) == ([(0, 0), (2, 2)], [("2", "does_not_tie", D(3))])
     apart = (*found[:2], statement("3", 2, "9", "1"))
-    assert codes(*apart) == [("2", "does_not_tie", D(3)), ("3", "gap", D(4))]
+    assert codes(*apart) == [("2", "does_not_tie", D(3)), ("3", "missing_before", D(4))]
 
 
 def test_a_statement_once_more_under_another_name_counts_once() -> None:
@@ -109,7 +109,7 @@ def test_a_statement_of_the_month_once_more_parts_nothing() -> None:
         assert (spans(*found), codes(*found)) == ([(0, 11)], [])
     without = [one for one in found if one.ref != "D4"]
     assert spans(*without) == [(0, 11)], "the month has what the lost day had"
-    assert codes(*without) == [("D5", "gap", D(5))]
+    assert codes(*without) == [("D5", "missing_before", D(5))]
 
 
 def test_statements_that_tell_the_month_until_each_day_follow_each_other() -> None:

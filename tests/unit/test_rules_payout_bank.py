@@ -30,7 +30,6 @@ def payout(source_id: str = "po_1", amount: str = "96.80", **more: Any) -> BankP
         "currency_iso": "USD",
         "created_at": datetime(2026, 2, 4, 2, tzinfo=UTC),
         "date_arrival": ARRIVAL,
-        "observed_at": datetime(2026, 2, 5, 9, tzinfo=UTC),
         "is_taken_back": False,
         "destination_source_id": "ba_1",
     }
@@ -59,10 +58,8 @@ def line(
     return BankCandidate(**facts | more)
 
 
-def known(
-    first: date = date(2026, 2, 1), last: date = date(2026, 2, 28), account: str = "A", currency: str = "USD"
-) -> BankDays:
-    return BankDays("bank", account, currency, first, last)
+def known(first: date = date(2026, 2, 1), last: date = date(2026, 2, 28), account: str = "A") -> BankDays:
+    return BankDays("bank", account, first, last)
 
 
 def legs(
@@ -105,7 +102,7 @@ def test_amount_and_day_alone_prove_nothing() -> None:
     assert only(line(by="amount")) == ("not_at_bank", None, None, "no_bank_line", D("96.80"))
     leg = legs([payout()], [line(by="amount")])["po_1"]
     assert leg.evidence == (
-        "The statements until 5 day(s) after 2026-02-05, when USD 96.80 was to arrive, have no line of it. USD 96.80 of"
+        "The statements until 5 days after 2026-02-05, when USD 96.80 was to arrive, have no line of it. USD 96.80 of"
         " 2026-02-05, line L1 is of its amount, but names neither its trace id nor the provider."
     )
 
@@ -297,3 +294,32 @@ def test_no_line_is_taken_twice_and_order_does_not_matter(data: st.DataObject) -
     assert len(taken) == len(set(taken))
     mixed = data.draw(st.permutations(lines)), data.draw(st.permutations(payouts))
     assert bank_legs(mixed[1], mixed[0], USD, [known()], WINDOW) == found
+
+
+def test_a_fee_that_names_the_payout_takes_nothing_back() -> None:
+    fee = line("L2", "-1.50")
+    assert only(line(), fee) == ("reconciled", "trace_id", "L1", None, D(0))
+    assert only(fee)[3] == "no_bank_line"
+
+
+def test_a_part_that_went_back_is_told_to_the_cent() -> None:
+    back = line("L2", "-90.00", is_return=True, day=ARRIVAL + timedelta(days=1))
+    assert only(line(), back) == ("not_at_bank", "trace_id", "L2", "bank_returned", D("90.00"))
+    assert only(line(), back, is_taken_back=True) == ("not_at_bank", "trace_id", "L1", "bank_kept", D("-6.80"))
+
+
+def test_an_account_that_begins_later_may_have_it() -> None:
+    accounts = {("bank", "A"): "USD", ("bank", "B"): "USD"}
+    days = [known(), known(first=ARRIVAL + timedelta(days=3), account="B")]
+    assert legs([payout()], days=days, accounts=accounts)["po_1"].outcome.value == "not_compared"
+
+
+def test_it_is_wrong_since_the_last_day_on_which_it_may_be_booked() -> None:
+    assert legs([payout()])["po_1"].since == ARRIVAL + WINDOW
+    assert legs([payout()], [line(amount="1.00")])["po_1"].since == ARRIVAL
+
+
+def test_of_many_lines_of_its_amount_some_are_told() -> None:
+    many = [line(f"L{number}", by="amount") for number in range(8)]
+    assert "line L4 is of its amount" in legs([payout()], many)["po_1"].evidence
+    assert legs([payout()], many)["po_1"].evidence.endswith("3 more lines are of its amount.")

@@ -119,7 +119,7 @@ class _Statement:
     ) -> None:
         self._body, self._file, self._created, self._faults = body, file, created, faults
         self._page = page
-        self._number = self._id = ""
+        self._number = self._id = self._ref = ""
         self._currency: str | None = None
         self._times: Counter[str] = Counter()
         self._booked = Decimal(0)
@@ -136,7 +136,7 @@ class _Statement:
         except (StatementError, XmlError) as fault:
             self._faults.append({"line": piece.line, "fault": str(fault), "xml": around.decode()})
             return
-        self._created = self._created or first_text(head, "CreDtTm")
+        self._ref, self._created = ref, self._created or first_text(head, "CreDtTm")
         # Some banks give every statement the same id.
         self._id = f"{self._number}|{kind}|{ref}|{last or (self._created or '')[:10]}"
         for part in parts:
@@ -147,6 +147,12 @@ class _Statement:
         yield found("statements", self._id, entries=len(parts), booked=f"{self._booked:f}", **told)
 
     @property
+    def _later_page(self) -> str:
+        """The page of a statement after its first; nothing for the first, which most statements are."""
+        _, paged, page = self._ref.rpartition(" page ")
+        return page if paged and page != "1" else ""
+
+    @property
     def _account(self) -> str:
         """The account: its number and its currency, as one number may have several."""
         return f"{self._number}:{self._currency}" if self._currency else self._number
@@ -155,7 +161,7 @@ class _Statement:
         xml = self._body[part.start : part.end]
         try:
             read = tree(xml)
-            lines, name = entries.lines_of(read), entries.identity(read)
+            lines, name = entries.lines_of(read), entries.identity(read, self._later_page)
         except (EntryError, XmlError) as fault:
             self._faults.append({"line": part.line, "fault": str(fault), "xml": xml.decode()})
             return

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from decimal import Decimal
 from xml.etree.ElementTree import Element, TreeBuilder  # the tree alone: expat below reads, without DTDs
 from xml.parsers import expat
 
 _DECLARED = re.compile(rb"""^\s*<\?xml[^>]*?encoding\s*=\s*["']([A-Za-z0-9._-]+)["']""")
+_AMOUNT = re.compile(r"\+?0*(?:[0-9]{1,13}(?:\.[0-9]{0,5})?|\.[0-9]{1,5})")
 _BOMS = ((b"\xef\xbb\xbf", "utf-8"), (b"\xff\xfe", "utf-16-le"), (b"\xfe\xff", "utf-16-be"))
 
 
@@ -66,6 +68,11 @@ def tree(fragment: bytes) -> Element:
 def told(error: expat.ExpatError) -> str:
     """Return what is wrong and where, as the end of a sentence."""
     return f"it is no well-formed XML: {expat.ErrorString(error.code)} (line {error.lineno})"
+
+
+def decimal(written: str) -> Decimal | None:
+    """Return a number without a sign as XML writes decimals; None for what is none, or has more digits than money."""
+    return Decimal(written) if _AMOUNT.fullmatch(written) else None
 
 
 def text(element: Element | None, path: str) -> str | None:

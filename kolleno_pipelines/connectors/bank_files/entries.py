@@ -15,10 +15,9 @@ from decimal import Decimal
 from itertools import pairwise
 from xml.etree.ElementTree import Element
 
-from kolleno_pipelines.connectors.bank_files.elements import first_text, text, texts
+from kolleno_pipelines.connectors.bank_files.elements import decimal, first_text, text, texts
 from kolleno_pipelines.schemas.currencies import currency_codes
 
-_AMOUNT = re.compile(r"[0-9]{1,13}(?:\.[0-9]{1,5})?")
 _APART = re.compile(r"[^0-9A-Z]+")
 #: What parts a reference from its label and from the next one: EREF+..., /EREF/.../REMI/..., Ref:...
 _LABELS = re.compile(r"[+/:;,=?|]+")
@@ -95,9 +94,10 @@ def _signed(element: Element, entry: Element, paths: tuple[str, ...]) -> tuple[D
 
 def _amount(stated: Element | None) -> Decimal:
     written = (stated.text or "").strip() if stated is not None else ""
-    if not _AMOUNT.fullmatch(written):
+    found = decimal(written)
+    if found is None:
         raise EntryError(f"Amt is {written[:40]!r}, no amount" if written else "Amt is missing")
-    return Decimal(written)
+    return found
 
 
 def _currency(stated: Element | None) -> str:
@@ -210,16 +210,18 @@ def words_of(told: str) -> Iterator[str]:
             yield word
 
 
-def identity(entry: Element) -> str:
+def identity(entry: Element, page: str = "") -> str:
     """Return by what an entry is known again: the bank's reference with day and amount, else all that it says.
 
-    Banks number entries anew in each file (NtryRef), so that such a number tells nothing. Raises EntryError.
+    page: of a statement that has several; an entry that says the same without any reference on another page is another
+    one. Banks number entries anew in each file (NtryRef), so that such a number tells nothing. Raises EntryError.
     """
     amount, currency = _signed(entry, entry, ("Amt",))
     day = _day(entry, "BookgDt") or _day(entry, "ValDt") or ""
     reference = _bank_reference(entry)
     if reference is None:
-        said = [currency, _code(entry) or "", *_told_of(entry)]
+        has_references = any(list(texts(one.find("Refs"))) for one in entry.findall(_TRANSACTIONS))
+        said = [currency, _code(entry) or "", *_told_of(entry), *([page] if page and not has_references else [])]
         reference = f"~{hashlib.sha256(chr(0).join(said).encode()).hexdigest()[:16]}"
     return f"{reference}|{day}|{amount.normalize():f}"
 

@@ -10,9 +10,8 @@ from datetime import date, timedelta
 from decimal import Decimal
 from xml.etree.ElementTree import Element
 
-from kolleno_pipelines.connectors.bank_files.elements import first_text, text
+from kolleno_pipelines.connectors.bank_files.elements import decimal, first_text, text
 
-_AMOUNT = re.compile(r"[0-9]{1,13}(?:\.[0-9]{1,5})?")
 #: Codes of balances: booked at the beginning, which is what was booked at the end of the day before, and at the end.
 OPENING, CLOSING = ("OPBD", "PRCD"), ("CLBD",)
 _EARLY_MORNING = re.compile(r"T00:0[0-4]")
@@ -55,10 +54,11 @@ _TYPES, _DATES = ("Tp/CdOrPrtry/Cd", "Tp/CdOrPrtry/Prtry"), ("Dt/Dt", "Dt/DtTm")
 
 
 def _signed(stated: Element) -> Decimal:
-    amount = text(stated, "Amt") or ""
-    if not _AMOUNT.fullmatch(amount):
-        raise StatementError(f"the amount of a balance is {amount[:40]!r}")
-    return Decimal(amount) if text(stated, "CdtDbtInd") != "DBIT" else -Decimal(amount)
+    written = text(stated, "Amt") or ""
+    amount = decimal(written)
+    if amount is None:
+        raise StatementError(f"the amount of a balance is {written[:40]!r}")
+    return amount if text(stated, "CdtDbtInd") != "DBIT" else -amount
 
 
 def days(statement: Element) -> tuple[str | None, str | None]:
