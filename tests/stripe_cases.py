@@ -39,6 +39,13 @@ def fold_case(url: str, connection: str, case: Case, tamper: Tamper | None = Non
     ledger.fold(url)
 
 
+def fold_payouts(url: str, connection: str, case: Case, now: datetime = NOW) -> None:
+    """Put the account's payouts alone, for what looks at nothing else."""
+    with psycopg.connect(url) as conn:
+        _put(conn, connection, Kind.PAYOUTS.value, Reader(case.ledger).records(Kind.PAYOUTS, now), now)
+        fold_records(conn, connection, ledger=f"{connection}_qb")
+
+
 def _said(reader: Reader, now: datetime) -> Iterator[tuple[str, list[Json]]]:
     for kind in _KINDS:
         yield kind.value, reader.records(kind, now)

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from kolleno_pipelines.connectors.sftp import local_folder
+from kolleno_pipelines.connectors.folders import local_folder
 from kolleno_pipelines.pipeline.arrivals import see_arrivals
 from kolleno_pipelines.pipeline.file_views import file_view
 from kolleno_pipelines.pipeline.fold import fold

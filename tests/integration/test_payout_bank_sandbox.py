@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from random import Random
 
+import pytest
+
 from kolleno_pipelines.sandbox.bank.cases import CASES
 from kolleno_pipelines.sandbox.bank.files import File
 from kolleno_pipelines.sandbox.bank.scenes import BankCase
@@ -12,12 +14,12 @@ from kolleno_pipelines.sandbox.bank.tampers import tampers
 from tests.bank_cases import Bank, bank_exceptions, bank_outcomes, fold_files
 from tests.provider_rows import Provider, reconcile
 from tests.receivables_rows import rows
-from tests.stripe_cases import fold_case
+from tests.stripe_cases import fold_payouts
 
 
 def fold(url: str, name: str, case: BankCase, files: Iterable[File] | None = None, *, at_once: bool = True) -> None:
-    """Put an account, the ledger that it serves, and the bank's files."""
-    fold_case(url, name, case.stripe, now=case.until)
+    """Put an account's payouts and the bank's files."""
+    fold_payouts(url, name, case.stripe, now=case.until)
     told = case.files if files is None else files
     assert fold_files(url, f"{name}_bank", f"{name}_qb", told, at_once=at_once) == []
 
@@ -66,6 +68,7 @@ def test_what_the_bank_quietly_changes_is_named_and_proves_nothing_else(database
     }
 
 
+@pytest.mark.nightly
 def test_files_may_come_in_any_order_and_twice(database: str) -> None:
     case = CASES["notified_first"]()
     orders = {"in_order": list(case.files), "reversed": list(case.files)[::-1], "twice": [*case.files, *case.files]}
