@@ -24,7 +24,7 @@ from kolleno_pipelines.settings import Settings
 from tests.databases import url_of
 from tests.servers import Servers
 
-pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.timeout(1200)]
+pytestmark = [pytest.mark.browser, pytest.mark.nightly, pytest.mark.slow, pytest.mark.timeout(1200)]
 
 DAYS = 3
 NAME = "test_asset_graph"
