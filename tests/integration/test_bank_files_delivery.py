@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
-from kolleno_pipelines.pipeline.api_delivery import deliver_again
+from kolleno_pipelines.pipeline.api_delivery import deliver_again, deliver_from_folder
 from kolleno_pipelines.pipeline.api_facts import entity_totals, standing
 from kolleno_pipelines.pipeline.bank_facts import statement_faults, unstated_payouts
 from kolleno_pipelines.sandbox.bank.cases import CASES
@@ -58,6 +58,20 @@ def test_a_file_that_cannot_be_read_is_told_until_the_same_name_comes_right(site
     assert not site.read().has_findings
     assert list(bank_outcomes(site.url, "stripe").values()) == [("reconciled", "trace_id")]
     assert statement_faults(site.deployment, site.banks) == []
+
+
+def test_a_file_that_the_bank_sent_under_another_name_can_be_told_to_be_good(site: BankSite, tmp_path: Path) -> None:
+    """As docs/operating.md says it."""
+    site.put(site.case.files[0]._replace(name="broken.xml", data=b"<Document>"), *site.case.files)
+    assert [one["source_id"] for one in site.read().quarantined] == ["broken.xml"]
+    told = tmp_path / "told"
+    told.mkdir()
+    (told / "files.jsonl").write_text('{"id": "broken.xml", "file": "broken.xml", "faults": []}\n', encoding="utf-8")
+    done = deliver_from_folder(site.deployment, site.banks["bank"], told, observed_at=datetime.now(UTC))
+    assert done.quarantined == []
+    assert list(bank_outcomes(site.url, "stripe").values()) == [("reconciled", "trace_id")]
+    (site.folder / "broken.xml").unlink()
+    assert not site.read().has_findings
 
 
 def test_silence_is_judged_by_the_newest_file(site: BankSite) -> None:
