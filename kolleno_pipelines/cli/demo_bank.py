@@ -24,22 +24,20 @@ def left_out(dropped: Dropped, account: Filling) -> str:
     return filling.one_to_leave_out(account) if dropped.planted is not None else ""
 
 
-def write_files(dropped: Dropped, account: Filling, root: Path) -> int:
-    """Put the bank's files that are missing under the server's root, with the bank's times; returns how many there are.
+def write_files(dropped: Dropped, account: Filling, root: Path) -> None:
+    """Put the bank's files that are missing under the server's root, with the bank's times.
 
     They tell what had reached the bank at the company's last batch.
     """
     folder = root / FOLDER
     folder.mkdir(parents=True, exist_ok=True)
-    files = filling.filled_from(account, leave_out=left_out(dropped, account))
-    for file in files:
+    for file in filling.filled_from(account, leave_out=left_out(dropped, account)):
         path = folder / file.name
         if not path.exists():
             part = path.with_name(f"{path.name}.part")
             part.write_bytes(file.data)
             os.utime(part, (file.modified.timestamp(),) * 2)
             part.replace(path)
-    return len(files)
 
 
 def bank_answers(account: Filling, missing: str, written: datetime, now: datetime) -> Mapping[str, BankOutcome]:
