@@ -30,6 +30,9 @@ from kolleno_pipelines.storage import turns
 from tests.api_sites import NAME, SECRET_VARIABLE, ApiSite, quickbooks_site
 from tests.databases import drop_those_of_dagster
 
+#: Dagster follows each run's log by a `tail` that it may leave running when two runs go on in one process.
+pytestmark = pytest.mark.filterwarnings("ignore:subprocess .* is still running:ResourceWarning")
+
 DAYS = 4
 READ = f"read_{NAME}"
 COMPARED = ("balances", "control_totals", "unapplied_cash", "agreement")
